@@ -1,0 +1,185 @@
+/* giro/crypto.h - the signature rule, hashes, Merkle trees and keys.
+ *
+ * Rule (fixed at genesis, the same in every path): a signature is valid iff it is 64 bytes, S < L, A is an
+ * enrolled key, R is not of small order, and R equals the canonical encoding of [S]B - [k]A, k = SHA-512(R|A|M):
+ * libsodium 1.0.18's crypto_sign_verify_detached for every enrolled key. Never a random linear combination.
+ *
+ * One verification interface for frames, votes, timeouts, acknowledgements, certificates, replay and member
+ * tools: giro_verify_batch. No other verification path exists.
+ *
+ * Pure: libsodium, EVP digests and xxHash only; no IO, no clock, no randomness except in giro_key_generate.
+ * Threads: a key ring may be read by several threads while none changes it.
+ */
+#ifndef GIRO_CRYPTO_H
+#define GIRO_CRYPTO_H
+
+#include "giro/base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define GIRO_HASH_BYTES 32u
+#define GIRO_SIGNATURE_BYTES 64u
+#define GIRO_KEY_BYTES 32u
+#define GIRO_TAG_BYTES 8u
+
+struct giro_hash {
+    uint8_t bytes[GIRO_HASH_BYTES];
+};
+struct giro_signature {
+    uint8_t bytes[GIRO_SIGNATURE_BYTES];
+};
+struct giro_public_key {
+    uint8_t bytes[GIRO_KEY_BYTES];
+};
+/* ---- Tags: the first 8 bytes of everything that is hashed or signed --------------------------------- */
+
+/* X(NAME, eight characters, what is under it). No two may be equal: a test holds it. */
+#define GIRO_TAG_MAP(X)                                                                            \
+    X(FRAME, "GIRFRAM1", "member signature over a frame; its hash is the frame hash")              \
+    X(SKIP, "GIRSKIP1", "member signature over a skip")                                            \
+    X(CONTROL, "GIRCTRL1", "operator signatures (maker, checker) over a control transaction")      \
+    X(DETAILS, "GIRDETL1", "commitment to a record's sealed details")                              \
+    X(DETAILS_ROOT, "GIRDETR1", "hash over the details section of a frame")                        \
+    X(BATCH, "GIRBTCH1", "batch id")                                                               \
+    X(BATCH_ACK, "GIRBACK1", "replica signature over an acknowledgement")                          \
+    X(BLOCK, "GIRBLCK1", "block id")                                                               \
+    X(PROPOSAL, "GIRPROP1", "author's signature over a block id")                                  \
+    X(VOTE, "GIRVOTE1", "replica signature over a vote")                                           \
+    X(TIMEOUT, "GIRTIME1", "replica signature over a timeout")                                     \
+    X(COMMIT_VOTE, "GIRCMVT1", "replica signature over executed roots")                            \
+    X(EPOCH_END, "GIREPND1", "replica signature over an epoch end")                                \
+    X(CHECKPOINT, "GIRCHKP1", "replica signature over a checkpoint")                               \
+    X(HELLO, "GIRHELO1", "replica signature over an incarnation answer")                           \
+    X(POSSESSION, "GIRPOSS1", "proof of possession at enrolment")                                  \
+    X(QC_HASH, "GIRQCHA1", "hash of an encoded QC inside a block")                                 \
+    X(TC_HASH, "GIRTCHA1", "hash of an encoded TC inside a block")                                 \
+    X(CERT_HASH, "GIRCEHA1", "hash of an encoded certificate inside a block")                      \
+    X(LEAF_FRAME, "GIRLFRM1", "ledger leaf of a frame's first execution")                          \
+    X(LEAF_STATUS, "GIRLSTA1", "ledger leaf of a later change of a status")                        \
+    X(LEAF_WINDOW, "GIRLWIN1", "ledger leaf of a member's sealed window")                          \
+    X(LEAF_CYCLE, "GIRLCYC1", "ledger leaf of a cycle's settlement")                               \
+    X(LEDGER_ROOT, "GIRLROO1", "root over a block's leaves, with their count")                     \
+    X(STATE_ROOT, "GIRSROO1", "root over the settlement state")                                    \
+    X(STATE_PART, "GIRSPRT1", "one part of the settlement state")                                  \
+    X(WINDOW, "GIRWIND1", "hash of a window record; the link to the next")                         \
+    X(WINDOW_SALT, "GIRWSLT1", "per-member salt of a window leaf")                                 \
+    X(ENTRIES, "GIRENTR1", "hash of a window's entries")                                           \
+    X(POSITIONS, "GIRPOSI1", "hash of a window's position entries")                                \
+    X(STATUSES, "GIRSTAT1", "hash of a window's status rows")                                      \
+    X(NETTING, "GIRNETT1", "hash of a member's bilateral row in a cycle")                          \
+    X(TRANSPORT, "GIRTRNS1", "reserved for key rotation of transport keys")                        \
+    X(SESSION, "GIRSESS1", "session handshake transcript")                                         \
+    X(FILE, "GIRFILE1", "manifest of cut files")
+
+#define GIRO_TAG_EXTERN(name, text, what) extern const char GIRO_TAG_##name[GIRO_TAG_BYTES + 1];
+GIRO_TAG_MAP(GIRO_TAG_EXTERN)
+#undef GIRO_TAG_EXTERN
+
+/* giro_crypto_init prepares libsodium and the digests. Call once before anything else here. */
+enum giro_err giro_crypto_init(void) GIRO_MUST_USE;
+
+/* ---- Hashes --------------------------------------------------------------------------------------------- */
+
+/* SHA-256 through EVP with a reused per-thread context (sha_ni where there is one). */
+struct giro_part {
+    const void *bytes;
+    size_t size_bytes;
+};
+struct giro_hash giro_sha256(const void *bytes, size_t size_bytes);
+/* giro_sha256_parts hashes the concatenation of parts[0..count). */
+struct giro_hash giro_sha256_parts(const struct giro_part *parts, uint32_t count);
+bool giro_hash_equal(const struct giro_hash *a, const struct giro_hash *b);
+bool giro_hash_is_zero(const struct giro_hash *hash);
+extern const struct giro_hash giro_hash_zero;
+
+/* Streaming form for long inputs; up to 16 open at once per thread is the caller's business. */
+struct giro_sha256_state {
+    void *context; /* EVP_MD_CTX */
+};
+enum giro_err giro_sha256_begin(struct giro_sha256_state *state) GIRO_MUST_USE;
+void giro_sha256_update(struct giro_sha256_state *state, const void *bytes, size_t size_bytes);
+struct giro_hash giro_sha256_end(struct giro_sha256_state *state); /* releases the context */
+
+#define GIRO_PROOF_PATH_MAX 40u
+
+/* ---- Merkle tree of a block's leaves (layout: wire/member.h, "Ledger leaves") ------------------------------- */
+
+struct giro_hash giro_leaf_hash(const void *preimage_from_tag, size_t size_bytes);
+/* giro_merkle_root folds leaves[0..count) in place (the array is destroyed) into the ledger root. */
+struct giro_hash giro_merkle_root(uint64_t height, struct giro_hash *leaves, uint32_t count);
+/* giro_merkle_path writes the siblings of leaf `index`, bottom up, and returns their number
+ * (<= GIRO_PROOF_PATH_MAX). leaves is destroyed. */
+uint32_t giro_merkle_path(struct giro_hash *leaves, uint32_t count, uint32_t index, struct giro_hash *path);
+/* giro_merkle_check recomputes the root from one leaf and its path. */
+bool giro_merkle_check(uint64_t height, const struct giro_hash *leaf, uint32_t index, uint32_t count,
+                       const struct giro_hash *path, uint32_t path_count, const struct giro_hash *root)
+    GIRO_MUST_USE;
+
+/* ---- Key ring: enrolled public keys by handle ----------------------------------------------------------------- */
+
+/* A handle names an enrolled key; an index is reused only after a grace period (later work). */
+struct giro_key_handle {
+    uint32_t index;
+    uint32_t generation;
+};
+enum giro_key_fault {
+    GIRO_KEY_OK = 0,
+    GIRO_KEY_NOT_CANONICAL,
+    GIRO_KEY_NOT_ON_CURVE,
+    GIRO_KEY_SMALL_ORDER,
+    GIRO_KEY_TORSION,          /* [L]A != O */
+    GIRO_KEY_NO_POSSESSION,    /* proof of possession missing or wrong */
+    GIRO_KEY_RING_FULL,
+    GIRO_KEY_REPEATED,         /* the same key bytes are enrolled already */
+};
+const char *giro_key_fault_text(enum giro_key_fault fault);
+
+struct giro_key_ring;
+size_t giro_key_ring_footprint(uint32_t key_count_max);
+struct giro_key_ring *giro_key_ring_init(void *mem, size_t size_bytes, uint32_t key_count_max);
+/* giro_key_ring_enrol checks the key (encoding, curve, order, torsion, and possession unless NULL) and adds it.
+ * owner_and_role is what the proof of possession is over: see giro_possession_message. */
+enum giro_key_fault giro_key_ring_enrol(struct giro_key_ring *ring, const struct giro_public_key *key,
+                                        const void *possession_message, size_t message_bytes,
+                                        const struct giro_signature *possession, struct giro_key_handle *handle)
+    GIRO_MUST_USE;
+void giro_key_ring_retire(struct giro_key_ring *ring, struct giro_key_handle handle);
+
+/* Signed string of a proof of possession: tag POSSESSION | nonce 32 (the hub's genesis nonce) | role 16 (zero
+ * padded text) | owner 16 (zero padded BIC or replica name) | key id 8 | public key 32. Returns its size. */
+#define GIRO_POSSESSION_MESSAGE_BYTES (8u + 32u + 16u + 16u + 8u + 32u)
+size_t giro_possession_message(const uint8_t nonce[32], const char *role, const char *owner, uint64_t key_id,
+                               const struct giro_public_key *key, uint8_t *out);
+
+/* ---- Verification: one interface ---------------------------------------------------------------------------------- */
+
+struct giro_verify_item {
+    struct giro_key_handle key;
+    const uint8_t *message;
+    uint32_t message_bytes;
+    const uint8_t *signature; /* 64 bytes, unaligned */
+};
+enum giro_verdict { GIRO_INVALID = 0, GIRO_VALID = 1 };
+/* giro_verify_batch writes verdicts[i] for items[i], each independent of the others; returns the number valid.
+ * An unknown or stale handle is INVALID. Cost today: one libsodium verification each (about 50 us). */
+uint32_t giro_verify_batch(const struct giro_key_ring *ring, const struct giro_verify_item *items, uint32_t count,
+                           uint8_t *verdicts);
+
+/* ---- Secret keys ---------------------------------------------------------------------------------------------------- */
+
+/* In locked memory (sodium_malloc), wiped on free. */
+struct giro_secret_key;
+struct giro_secret_key *giro_key_generate(void);
+struct giro_secret_key *giro_key_from_seed(const uint8_t seed[32]); /* tests, vectors, and key files */
+void giro_key_free(struct giro_secret_key *key);
+struct giro_public_key giro_key_public(const struct giro_secret_key *key);
+void giro_key_seed(const struct giro_secret_key *key, uint8_t seed[32]);
+/* giro_sign signs message with libsodium. About 18 us. */
+struct giro_signature giro_sign(const struct giro_secret_key *key, const void *message, size_t message_bytes);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,161 @@
+/* giro/wire/store.h - what is on a replica's disk. Include giro/wire.h, not this file.
+ * Source: shared design, consensus.md sections 7-8. */
+#ifndef GIRO_WIRE_STORE_H
+#define GIRO_WIRE_STORE_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Block log -------------------------------------------------------------------------------------------- */
+
+/* Segment file "log-<generation as 16 hex digits>": header 4,096 | records. A group commit starts at a multiple of
+ * 4,096 and is padded to one; no durable block is ever written again.
+ * offset size field: segment header (the rest of the 4,096 is zero)
+ *      0    8 head           kind LOG_SEGMENT
+ *      8   32 chain_id
+ *     40    8 generation     1, 2, ... of this log
+ *     48    8 first_sequence log sequence of its first record
+ *     56    8 seed           random per generation; seeds every record checksum of the segment
+ *     64    8 size_bytes     of the file
+ *     72    2 replica
+ *     74    6 reserved
+ *     80   16 checksum       XXH3-128 of bytes 0..80 */
+struct giro_log_segment_header {
+    struct giro_head head;
+    struct giro_hash chain_id;
+    uint64_t generation;
+    uint64_t first_sequence;
+    uint64_t seed;
+    uint64_t size_bytes;
+    uint16_t replica;
+    uint8_t reserved[6];
+    uint8_t checksum[16];
+};
+GIRO_WIRE_SIZE(giro_log_segment_header, 96);
+GIRO_WIRE_AT(giro_log_segment_header, generation, 40);
+GIRO_WIRE_AT(giro_log_segment_header, checksum, 80);
+
+/* X(number, NAME, body) */
+#define GIRO_LOG_KIND_MAP(X)                                                                       \
+    X(1, PAD, "zeros to the next 4,096 boundary")                                                  \
+    X(2, BLOCK, "a proposal (block voted for or fetched, with QC, TC, certificate, proofs)")       \
+    X(3, TIMEOUT, "a timeout this replica signs, with high_qc and last_tc")                        \
+    X(4, BATCH, "a batch body")                                                                    \
+    X(5, ROOTS, "a commit body: roots after executing a height")                                   \
+    X(6, CERTIFICATE, "a certificate of a height")                                                 \
+    X(7, QC, "a QC that committed blocks")                                                         \
+    X(8, TC, "a timeout certificate")                                                              \
+    X(9, PROOF, "a proof of availability")                                                         \
+    X(10, EVIDENCE, "two conflicting signed messages")
+enum giro_log_kind {
+#define GIRO_LOG_KIND_ENUM(number, name, text) GIRO_LOG_##name##_RECORD = (number),
+    GIRO_LOG_KIND_MAP(GIRO_LOG_KIND_ENUM)
+#undef GIRO_LOG_KIND_ENUM
+};
+
+/* offset size field: record header; the body follows, then zeros to a multiple of 8
+ *      0    4 magic          GIRO_MAGIC
+ *      4    2 kind           enum giro_log_kind
+ *      6    2 reserved
+ *      8    8 generation
+ *     16    8 sequence       log sequence number, +1 per record over all segments
+ *     24    4 body_bytes
+ *     28    4 reserved2
+ *     32   16 checksum       XXH3-128 seeded by the segment's seed: bytes 0..32, then the body
+ *     48   16 reserved3 */
+struct giro_log_record_header {
+    uint32_t magic;
+    uint16_t kind;
+    uint16_t reserved;
+    uint64_t generation;
+    uint64_t sequence;
+    uint32_t body_bytes;
+    uint32_t reserved2;
+    uint8_t checksum[16];
+    uint8_t reserved3[16];
+};
+GIRO_WIRE_SIZE(giro_log_record_header, 64);
+GIRO_WIRE_AT(giro_log_record_header, sequence, 16);
+GIRO_WIRE_AT(giro_log_record_header, checksum, 32);
+
+/* ---- Safety slot ------------------------------------------------------------------------------------------------ */
+
+/* File "safety": 64 slots of 4,096 bytes. Each record is written to slot s and slot (s + 32) % 64 (131,072 bytes apart),
+ * s = (sequence % 32). One slot:
+ * offset size field
+ *      0    8 head               kind SAFETY_SLOT
+ *      8   32 chain_id
+ *     40    8 sequence           of this record, from 1
+ *     48    8 epoch
+ *     56    8 last_voted_round
+ *     64    8 lock_round
+ *     72    8 last_timeout_round
+ *     80    8 incarnation
+ *     88    8 log_watermark      log sequence covered when this was written
+ *     96  168 last_vote          struct giro_vote without its signature (zeros) - resent after a restart
+ *    264  104 last_timeout       struct giro_timeout_header, likewise
+ *    368    2 replica
+ *    370    6 reserved
+ *    376   16 checksum           XXH3-128 of bytes 0..376 */
+struct giro_safety_slot {
+    struct giro_head head;
+    struct giro_hash chain_id;
+    uint64_t sequence;
+    uint64_t epoch;
+    uint64_t last_voted_round;
+    uint64_t lock_round;
+    uint64_t last_timeout_round;
+    uint64_t incarnation;
+    uint64_t log_watermark;
+    struct giro_vote last_vote;
+    struct giro_timeout_header last_timeout;
+    uint16_t replica;
+    uint8_t reserved[6];
+    uint8_t checksum[16];
+};
+GIRO_WIRE_SIZE(giro_safety_slot, 392);
+GIRO_WIRE_AT(giro_safety_slot, last_vote, 96);
+GIRO_WIRE_AT(giro_safety_slot, last_timeout, 264);
+GIRO_WIRE_AT(giro_safety_slot, checksum, 376);
+#define GIRO_SAFETY_SLOTS 64u
+#define GIRO_SAFETY_SLOT_BYTES 4096u
+
+/* ---- Ledger file: the leaves of every executed block, derived from the log, for proofs --------------------------- */
+
+/* File "ledger": header 64 | blocks. A block: block header 64 | commit body 128 | leaf_count x (size 4 | preimage
+ * from the tag on, zeros to 4) | zeros to a multiple of 8. File "certificates": header 64 (kind LEDGER) | encoded
+ * certificates (kind CERTIFICATE), each preceded by its size 4 and zeros 4.
+ * offset size field: file header
+ *      0    8 head       kind LEDGER
+ *      8   32 chain_id
+ *     40    2 replica
+ *     42   22 reserved */
+struct giro_ledger_header {
+    struct giro_head head;
+    struct giro_hash chain_id;
+    uint16_t replica;
+    uint8_t reserved[22];
+};
+GIRO_WIRE_SIZE(giro_ledger_header, 64);
+/* offset size field: block header
+ *      0    8 head         kind LEDGER_BLOCK
+ *      8    8 checksum     XXH3-64 of the block from byte 16 on
+ *     16    8 height
+ *     24    8 size_bytes   with this header
+ *     32    4 leaf_count
+ *     36   28 reserved */
+struct giro_ledger_block {
+    struct giro_head head;
+    uint64_t checksum;
+    uint64_t height;
+    uint64_t size_bytes;
+    uint32_t leaf_count;
+    uint8_t reserved[28];
+};
+GIRO_WIRE_SIZE(giro_ledger_block, 64);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
