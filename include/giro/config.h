@@ -1,0 +1,68 @@
+/* giro/config.h - the configuration of one girod, YAML by libcyaml.
+ *
+ *   genesis: genesis.json
+ *   replica: 0
+ *   keys: keys                      # directory with replica-0/vote.key ..., hub.secret
+ *   data: data                      # block log, safety file, ledger, journals; locked by one process
+ *   files: files                    # cut files; left out: none are cut by this replica
+ *   files_interval_s: 900
+ *   log_level: info
+ *   port:
+ *     driver: af_packet             # af_packet | udp | any DPDK vdev or PCI address in `device`
+ *     device: veth0b                # interface, vdev argument or PCI address; not for udp
+ *     address: 10.77.0.2            # IPv4 of the hub on this port (udp: local address to bind)
+ *     udp_port: 7400
+ *     memory_mb: 64
+ *   peers:                          # one per replica, in genesis order, own entry included
+ *     - 127.0.0.1:7500
+ *   https: 127.0.0.1:7600           # member and operator interface
+ *   limits:
+ *     segment_mb: 64
+ *     frames_pending: 65536         # frames between port and order
+ *     batches: 256                  # batch bodies in memory
+ *     member_frames_per_second: 0   # policing; 0 = unlimited
+ *
+ * Relative paths are relative to the configuration file. Every error names file, line, column where libcyaml
+ * gives one, what was found and what was expected.
+ */
+#ifndef GIRO_CONFIG_H
+#define GIRO_CONFIG_H
+
+#include "giro/sys.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct giro_config_address {
+    char host[64];
+    uint16_t port;
+};
+struct giro_config {
+    char genesis_path[512];
+    char keys_path[512];
+    char data_path[512];
+    char files_path[512]; /* "" = none */
+    uint32_t files_interval_s;
+    uint32_t replica;
+    enum giro_log_level log_level;
+    char port_driver[32];
+    char port_device[128];
+    char port_address[32];
+    uint16_t port_udp_port;
+    uint32_t port_memory_mb;
+    uint32_t peer_count;
+    struct giro_config_address peers[100];
+    struct giro_config_address https;
+    uint32_t segment_mb;
+    uint32_t frames_pending;
+    uint32_t batches;
+    uint32_t member_frames_per_second;
+};
+enum giro_err giro_config_load(const char *path, struct giro_config *config, struct giro_diagnosis *diagnosis)
+    GIRO_MUST_USE;
+
+#ifdef __cplusplus
+}
+#endif
+#endif
