@@ -1,0 +1,252 @@
+/* giro/consensus.h - the pure consensus core: pipelined two-chain HotStuff with timeout certificates (Jolteon /
+ * DiemBFT v4 rules), batches made available before they are ordered, execution behind ordering, certificates.
+ *
+ * Model: giro_consensus_step(core, event, actions). Time is in the event; outputs are data. Same events, same actions,
+ * byte for byte. No IO, no clock, no allocation after init.
+ *
+ * The caller's duties (giro/node.h does them all; the simulator runs that same code):
+ *  D1 Before anything else feed RECOVER_SAFETY once, then RECOVER_RECORD for every log record in order, then START.
+ *  D2 Perform actions in order. The k-th LOG action since START gets log sequence next_log_sequence + k: nothing else
+ *     appends to the log. The core counts on it to know what is durable.
+ *  D3 Report the log's watermark with LOG_DURABLE whenever it moved.
+ *  D4 SIGN goes to the safety module (giro/safety.h) and comes back as SIGNED; at most one is under way.
+ *  D5 SEND bytes are valid until the next step; the transport copies. Loss, reordering and duplication are allowed.
+ *  D6 VERIFY: check the member signatures of a batch, answer with VERDICT.
+ *  D7 EXECUTE comes in height order, once per height since START (and again, from height 1, after a restart); answer
+ *     with EXECUTED in the same order. During recovery too.
+ *  D8 Call with TICK no later than giro_consensus_next_ns.
+ *  D9 After HALT stop feeding events; save the files; tell the operator.
+ *
+ * Sources: HotStuff (Yin et al. 2019), Jolteon and Ditto (Gelashvili et al. 2022), DiemBFT v4 (2021), Narwhal (Danezis
+ * et al. 2022); shared design, consensus.md sections 1-5.
+ */
+#ifndef GIRO_CONSENSUS_H
+#define GIRO_CONSENSUS_H
+
+#include "giro/crypto.h"
+#include "giro/wire.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define GIRO_PEER_ALL 0xFFFFu       /* every other replica (not the sender itself) */
+#define GIRO_CERTIFIED_LAG_MAX 32u  /* a block with payload has height <= c + 32 */
+#define GIRO_FAR_FUTURE_ROUNDS 1024u
+
+struct giro_consensus_options {
+    uint32_t replica_count;
+    uint32_t self;
+    struct giro_hash chain_id;
+    struct giro_hash genesis_block_id; /* parent of height 1 */
+    uint64_t epoch;                    /* 1 */
+    uint64_t round_floor_ns;           /* floor of T_base */
+    uint64_t clock_bound_ns;           /* D */
+    uint64_t batch_ttl_ns;             /* >= 20 D */
+    const struct giro_key_ring *ring;
+    const struct giro_key_handle *vote_keys;  /* replica_count handles, borrowed */
+    const struct giro_key_handle *batch_keys; /* replica_count handles, borrowed */
+    const struct giro_secret_key *batch_key;  /* signs acknowledgements, proposals, commit votes, hello answers */
+    uint8_t nonce[16];                 /* fresh random number at each start (HELLO) */
+    uint32_t blocks_max;               /* block pool, >= 128 */
+    uint32_t batches_max;              /* batch bodies in memory, >= 4 x replica_count */
+    uint64_t map_seed;                 /* local hash seed; not observable */
+};
+struct giro_consensus;
+
+/* ---- Events ------------------------------------------------------------------------------------------------ */
+
+enum giro_event_kind {
+    GIRO_EVENT_RECOVER_SAFETY,
+    GIRO_EVENT_RECOVER_RECORD,
+    GIRO_EVENT_START,
+    GIRO_EVENT_TICK,
+    GIRO_EVENT_MESSAGE,
+    GIRO_EVENT_LOG_DURABLE,
+    GIRO_EVENT_SIGNED,
+    GIRO_EVENT_LOCAL_BATCH,
+    GIRO_EVENT_VERDICT,
+    GIRO_EVENT_EXECUTED,
+};
+/* What the safety module remembers and signs. vote and timeout are without signature unless SIGNED. */
+struct giro_safety_state {
+    uint64_t epoch;
+    uint64_t last_voted_round;
+    uint64_t lock_round;
+    uint64_t last_timeout_round;
+    uint64_t incarnation; /* of this run, already durable */
+    uint64_t log_watermark;
+    struct giro_vote last_vote;                /* round 0 = none */
+    struct giro_timeout_header last_timeout;   /* round 0 = none */
+};
+struct giro_event {
+    enum giro_event_kind kind;
+    uint64_t now_ns;  /* monotonic */
+    uint64_t wall_ns; /* UTC since 1970 */
+    union {
+        const struct giro_safety_state *recover_safety;
+        struct {
+            uint16_t kind; /* enum giro_log_kind */
+            const uint8_t *body;
+            uint32_t body_bytes;
+        } recover_record;
+        struct {
+            uint64_t next_log_sequence;
+        } start;
+        struct {
+            uint16_t sender; /* as authenticated by the link */
+            const uint8_t *bytes; /* envelope and body */
+            uint32_t size_bytes;
+        } message;
+        struct {
+            uint64_t watermark;
+        } log_durable;
+        struct {
+            bool is_timeout;
+            bool refused; /* the safety module would not sign: GIRO_REJECT_* in reject */
+            enum giro_reject reject;
+            struct giro_vote vote;
+            struct giro_timeout_header timeout;
+        } signed_;
+        struct {
+            const uint8_t *frames; /* packed as in a batch: (size 4 | frame | zeros to 4)*, already verified */
+            uint32_t frames_bytes;
+            uint32_t frame_count;
+            uint32_t record_count;
+        } local_batch;
+        struct {
+            uint32_t slot; /* as in VERIFY */
+            struct giro_hash batch_id;
+            bool valid;
+        } verdict;
+        struct {
+            uint64_t height;
+            struct giro_hash state_root;
+            struct giro_hash ledger_root;
+            uint64_t next_due_ns; /* block time at which the state wants a block; UINT64_MAX = none */
+        } executed;
+    };
+};
+
+/* ---- Actions ------------------------------------------------------------------------------------------------- */
+
+enum giro_action_kind {
+    GIRO_ACTION_LOG,       /* append a record */
+    GIRO_ACTION_SIGN,      /* to the safety module */
+    GIRO_ACTION_SEND,      /* to a peer or all */
+    GIRO_ACTION_VERIFY,    /* check the frames of a batch */
+    GIRO_ACTION_EXECUTE,   /* a committed block whose bodies are here */
+    GIRO_ACTION_CERTIFIED, /* q replicas signed the roots of a height */
+    GIRO_ACTION_AVAILABLE, /* an own batch has its proof of availability: DURABLE receipts */
+    GIRO_ACTION_SERVE,     /* a peer asked for what is only on disk: read it and send it, or NOT_FOUND */
+    GIRO_ACTION_EVIDENCE,  /* two messages that no honest replica signs */
+    GIRO_ACTION_HALT,      /* a q-certificate contradicts this replica, or it contradicts itself */
+};
+#define GIRO_ACTION_PARTS_MAX 3u
+struct giro_action {
+    enum giro_action_kind kind;
+    union {
+        struct {
+            enum giro_log_kind record;
+            struct giro_part parts[GIRO_ACTION_PARTS_MAX];
+            uint32_t part_count;
+            uint64_t sequence;           /* the log sequence it must get */
+            struct giro_hash key;        /* block id, batch id, or zero: what the caller's index files it under */
+            uint64_t height;             /* blocks, roots, certificates */
+        } log;
+        struct {
+            bool is_timeout;
+            struct giro_vote vote;               /* unsigned */
+            struct giro_timeout_header timeout;  /* unsigned */
+            uint64_t lock_round;
+            uint64_t after_log;                  /* submit only when the watermark covers this sequence */
+        } sign;
+        struct {
+            uint16_t peer; /* or GIRO_PEER_ALL */
+            struct giro_peer_envelope envelope;
+            struct giro_part parts[GIRO_ACTION_PARTS_MAX]; /* the body */
+            uint32_t part_count;
+        } send;
+        struct {
+            uint32_t slot;
+            struct giro_hash batch_id;
+            const uint8_t *bytes; /* whole batch; stays put until VERDICT */
+            uint32_t size_bytes;
+        } verify;
+        struct {
+            const struct giro_proposal *block;
+            uint32_t batch_count;
+            const uint8_t *batches[GIRO_BLOCK_REFERENCES_MAX]; /* whole batches, in payload order; valid until EXECUTED */
+            uint32_t batch_bytes[GIRO_BLOCK_REFERENCES_MAX];
+            bool recovering; /* before START */
+        } execute;
+        struct {
+            const struct giro_certificate *certificate;
+            bool recovering;
+        } certified;
+        struct {
+            struct giro_hash batch_id;
+            uint64_t expiry_ns;
+            const uint8_t *bytes; /* the batch */
+            uint32_t size_bytes;
+        } available;
+        struct {
+            uint16_t peer;
+            uint16_t wanted_kind; /* GIRO_KIND_BLOCK, BATCH or CERTIFICATE */
+            struct giro_hash id;  /* zero: by height */
+            uint64_t height;
+            uint32_t count;
+        } serve;
+        struct {
+            enum giro_reject reject;
+            uint16_t offender;
+            struct giro_part first, second;
+        } evidence;
+        struct {
+            const char *reason;
+            uint64_t height;
+        } halt;
+    };
+};
+#define GIRO_ACTIONS_MAX 512u
+/* Bounded array and scratch for encoded bytes. The core never needs more in one step: recovery and catch-up
+ * continue on the next TICK when it runs short. */
+struct giro_actions {
+    uint32_t count;
+    struct giro_action items[GIRO_ACTIONS_MAX];
+    uint8_t *scratch; /* scratch_bytes, borrowed; >= 4 MiB */
+    size_t scratch_bytes;
+    size_t scratch_used;
+};
+
+/* ---- The object -------------------------------------------------------------------------------------------------- */
+
+size_t giro_consensus_footprint(const struct giro_consensus_options *options);
+struct giro_consensus *giro_consensus_init(void *mem, size_t size_bytes,
+                                           const struct giro_consensus_options *options);
+/* giro_consensus_step handles one event; actions is cleared first. */
+void giro_consensus_step(struct giro_consensus *core, const struct giro_event *event, struct giro_actions *actions);
+/* giro_consensus_next_ns: monotonic time of the next TICK needed, UINT64_MAX = none. */
+uint64_t giro_consensus_next_ns(const struct giro_consensus *core);
+/* giro_consensus_batch_room: own batches that may still be handed in (LOCAL_BATCH); 0 = back-pressure. */
+uint32_t giro_consensus_batch_room(const struct giro_consensus *core);
+uint32_t giro_consensus_own_in_flight(const struct giro_consensus *core); /* own batches without a proof yet */
+
+struct giro_consensus_status {
+    uint64_t epoch, round, high_qc_round, committed_height, executed_height, certified_height;
+    uint64_t committed_time_ns;
+    uint64_t incarnation;
+    bool starting;  /* waiting for HELLO answers */
+    bool observer;  /* may not sign: own record is older than what peers saw */
+    bool halted;
+    uint64_t timeouts_sent, blocks_proposed, votes_sent, fetches_sent;
+    uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS];
+};
+void giro_consensus_status(const struct giro_consensus *core, struct giro_consensus_status *status);
+/* giro_consensus_check verifies the invariants that one replica can see; asserts. O(pools). */
+void giro_consensus_check(const struct giro_consensus *core);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,68 @@
+/* giro/node.h - one replica without sockets: consensus core, safety module and block log joined over a disk, with the
+ * executor and the network behind callbacks. girod and the simulator run this same object code.
+ *
+ * Model: the owner calls giro_node_message, giro_node_submit, giro_node_poll with the time; the node calls back send,
+ * execute, certified, available, verify, evidence, halt. It performs the caller's duties D1-D9 of giro/consensus.h.
+ * Bounded: one message at a time, GIRO_ACTIONS_MAX actions, a queue of events from callbacks.
+ * Threads: one. Pure but for the disk handed in.
+ */
+#ifndef GIRO_NODE_H
+#define GIRO_NODE_H
+
+#include "giro/safety.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct giro_execution {
+    struct giro_hash state_root, ledger_root;
+    uint64_t next_due_ns;
+};
+struct giro_node_callbacks {
+    void *context;
+    /* send: parts are envelope then body; copy now. peer may be GIRO_PEER_ALL. */
+    void (*send)(void *context, uint16_t peer, const struct giro_part *parts, uint32_t part_count);
+    /* verify: check every frame's member signature and key; true = all valid. Synchronous. */
+    bool (*verify)(void *context, const uint8_t *batch, uint32_t size_bytes);
+    /* execute: run a committed block, return its roots. Synchronous, in height order; from height 1 again after start. */
+    struct giro_execution (*execute)(void *context, const struct giro_action *execute);
+    void (*certified)(void *context, const struct giro_certificate *certificate, bool recovering);
+    void (*available)(void *context, const struct giro_action *available);
+    void (*evidence)(void *context, const struct giro_action *evidence);
+    void (*halted)(void *context, const char *reason, uint64_t height);
+};
+struct giro_node_options {
+    struct giro_consensus_options consensus;
+    struct giro_log_options log;
+    struct giro_secret_key *vote_key;
+    struct giro_disk *disk;
+    struct giro_node_callbacks callbacks;
+    uint32_t index_max; /* blocks and batches that can be found on disk again; 2^20 is good */
+};
+struct giro_node;
+size_t giro_node_footprint(const struct giro_node_options *options);
+struct giro_node *giro_node_init(void *mem, size_t size_bytes, const struct giro_node_options *options);
+/* giro_node_start opens safety file and log, replays, and starts. wait as in giro_safety_open. */
+enum giro_err giro_node_start(struct giro_node *node, uint64_t now_ns, uint64_t wall_ns, void (*wait)(void *context),
+                              void *wait_context) GIRO_MUST_USE;
+/* giro_node_message hands in one peer message (envelope and body); sender as authenticated by the link. */
+void giro_node_message(struct giro_node *node, uint64_t now_ns, uint64_t wall_ns, uint16_t sender, const void *bytes,
+                       uint32_t size_bytes);
+/* giro_node_submit hands in verified frames packed as in a batch body. FULL: back-pressure, try later. */
+enum giro_err giro_node_submit(struct giro_node *node, uint64_t now_ns, uint64_t wall_ns, const void *frames,
+                               uint32_t frames_bytes, uint32_t frame_count, uint32_t record_count) GIRO_MUST_USE;
+/* giro_node_poll takes disk completions, flushes the log, ticks; call when the disk's event descriptor is readable, when
+ * giro_node_next_ns is reached, and after messages. An error is final: stop the process. */
+enum giro_err giro_node_poll(struct giro_node *node, uint64_t now_ns, uint64_t wall_ns) GIRO_MUST_USE;
+uint64_t giro_node_next_ns(const struct giro_node *node);
+uint32_t giro_node_room(const struct giro_node *node);          /* as giro_consensus_batch_room, and log room */
+uint32_t giro_node_own_in_flight(const struct giro_node *node);
+void giro_node_status(const struct giro_node *node, struct giro_consensus_status *status);
+uint64_t giro_node_log_bytes(const struct giro_node *node);
+void giro_node_check(const struct giro_node *node);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
