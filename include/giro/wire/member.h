@@ -246,7 +246,7 @@ const char *giro_status_name(uint8_t status); /* "ACSC" */
     X(14, TM01, "after the cut-off")                                                               \
     X(15, AB03, "expired before settlement")                                                       \
     X(16, AG13, "return of a return")                                                              \
-    X(17, AG09, "service, kind or account not offered")                                            \
+    X(17, AG03, "service, kind or option not offered")                                            \
     X(18, AC01, "account unknown")                                                                 \
     X(19, NARR, "see the narrative")
 enum giro_reason {
