@@ -1,0 +1,3 @@
+giro_test(NAME crypto SUITE unit
+  SOURCES unit/crypto_support.c unit/crypto_hash.c unit/crypto_merkle.c unit/crypto_ring.c unit/crypto_verify.c
+  LINK giro_crypto PkgConfig::SODIUM PkgConfig::JANSSON Threads::Threads)
