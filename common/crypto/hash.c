@@ -90,14 +90,10 @@ struct giro_hash giro_sha256(const void *bytes, size_t size_bytes)
 enum giro_err giro_sha256_begin(struct giro_sha256_state *state)
 {
     GIRO_ASSERT(sha256_digest != NULL);
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    if (context == NULL)
+    if (state->context == NULL)
+        state->context = EVP_MD_CTX_new();
+    if (state->context == NULL || EVP_DigestInit_ex2(state->context, sha256_digest, NULL) != 1)
         return GIRO_ERR_NOMEM;
-    if (EVP_DigestInit_ex2(context, sha256_digest, NULL) != 1) {
-        EVP_MD_CTX_free(context);
-        return GIRO_ERR_NOMEM;
-    }
-    state->context = context;
     return GIRO_ERR_OK;
 }
 
@@ -111,10 +107,13 @@ void giro_sha256_update(struct giro_sha256_state *state, const void *bytes, size
 struct giro_hash giro_sha256_end(struct giro_sha256_state *state)
 {
     GIRO_ASSERT(state->context != NULL);
-    struct giro_hash hash = context_finish(state->context);
+    return context_finish(state->context);
+}
+
+void giro_sha256_free(struct giro_sha256_state *state)
+{
     EVP_MD_CTX_free(state->context);
     state->context = NULL;
-    return hash;
 }
 
 bool giro_hash_equal(const struct giro_hash *a, const struct giro_hash *b)

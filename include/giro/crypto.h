@@ -94,13 +94,15 @@ bool giro_hash_equal(const struct giro_hash *a, const struct giro_hash *b);
 bool giro_hash_is_zero(const struct giro_hash *hash);
 extern const struct giro_hash giro_hash_zero;
 
-/* Streaming form for long inputs; up to 16 open at once per thread is the caller's business. */
+/* Streaming form for long inputs. A zeroed state gets its context at the first begin and keeps it for the next one, so a
+ * state that lives long allocates once; giro_sha256_free gives it back. */
 struct giro_sha256_state {
     void *context; /* EVP_MD_CTX */
 };
 enum giro_err giro_sha256_begin(struct giro_sha256_state *state) GIRO_MUST_USE;
 void giro_sha256_update(struct giro_sha256_state *state, const void *bytes, size_t size_bytes);
-struct giro_hash giro_sha256_end(struct giro_sha256_state *state); /* releases the context */
+struct giro_hash giro_sha256_end(struct giro_sha256_state *state);
+void giro_sha256_free(struct giro_sha256_state *state);
 
 #define GIRO_PROOF_PATH_MAX 40u
 
