@@ -374,7 +374,14 @@ GIRO_WIRE_AT(giro_block_header, author, 208);
 /* Proposal (also the log's block record and the answer to FETCH_BLOCKS): head 8 | qc_bytes 4 | tc_bytes 4 |
  * certificate_bytes 4 | proofs_bytes 4 | block header 216 | references | encoded QC | encoded TC | encoded
  * certificate | encoded proofs, one per reference, in order | author's signature 64
- * (tag PROPOSAL | chain 32 | epoch 8 | block id 32). */
+ * (tag PROPOSAL | chain 32 | epoch 8 | block id 32).
+ * offset size field
+ *      0    8 head              kind PROPOSAL
+ *      8    4 qc_bytes
+ *     12    4 tc_bytes          0 = no TC
+ *     16    4 certificate_bytes 0 = no certificate
+ *     20    4 proofs_bytes      of all proofs together
+ *     24  216 block */
 struct giro_proposal_header {
     struct giro_head head; /* kind PROPOSAL */
     uint32_t qc_bytes;
@@ -405,7 +412,12 @@ struct giro_proposal {
 
 /* ---- Requests and answers ---------------------------------------------------------------------------------------- */
 
-/* SYNC: header 24 | encoded QC | encoded TC. qc_bytes 0 and tc_bytes 0 = a question. */
+/* SYNC: header 24 | encoded QC | encoded TC. qc_bytes 0 and tc_bytes 0 = a question.
+ * offset size field
+ *      0    8 head              kind SYNC
+ *      8    4 qc_bytes
+ *     12    4 tc_bytes
+ *     16    8 reserved          0 */
 struct giro_sync_header {
     struct giro_head head; /* kind SYNC */
     uint32_t qc_bytes;
@@ -414,7 +426,13 @@ struct giro_sync_header {
 };
 GIRO_WIRE_SIZE(giro_sync_header, 24);
 /* FETCH_BLOCKS: by id (count = 1..; walks to ancestors until from_height or count) or, with a zero id, of
- * committed heights from_height.. upwards. Answered by PROPOSAL bodies, oldest first, or NOT_FOUND. */
+ * committed heights from_height.. upwards. Answered by PROPOSAL bodies, oldest first, or NOT_FOUND.
+ * offset size field
+ *      0    8 head              kind FETCH_BLOCKS
+ *      8   32 block_id
+ *     40    8 from_height
+ *     48    4 count             1..64
+ *     52    4 reserved          0 */
 struct giro_fetch_blocks {
     struct giro_head head;
     struct giro_hash block_id;
@@ -423,19 +441,29 @@ struct giro_fetch_blocks {
     uint32_t reserved;
 };
 GIRO_WIRE_SIZE(giro_fetch_blocks, 56);
-/* FETCH_BATCHES: head 8 | count 4 | reserved 4 | count x id 32. Answered by BATCH bodies or NOT_FOUND. */
+/* FETCH_BATCHES: header 16 | count x id 32. Answered by BATCH bodies or NOT_FOUND.
+ * offset size field
+ *      0    8 head              kind FETCH_BATCHES
+ *      8    4 count             1..16
+ *     12    4 reserved          0 */
 struct giro_fetch_batches_header {
     struct giro_head head;
     uint32_t count; /* 1..16 */
     uint32_t reserved;
 };
 GIRO_WIRE_SIZE(giro_fetch_batches_header, 16);
-/* NOT_FOUND: the id that was asked for, or zero and the height. */
+/* NOT_FOUND: the id that was asked for, or zero and the height.
+ * offset size field
+ *      0    8 head              kind NOT_FOUND
+ *      8   32 id
+ *     40    8 height
+ *     48    2 wanted_kind
+ *     50    6 reserved          0 */
 struct giro_not_found {
     struct giro_head head;
     struct giro_hash id;
     uint64_t height;
-    uint16_t wanted_kind; /* BLOCK or BATCH */
+    uint16_t wanted_kind; /* BLOCK, BATCH or CERTIFICATE */
     uint8_t reserved[6];
 };
 GIRO_WIRE_SIZE(giro_not_found, 56);
@@ -473,7 +501,33 @@ GIRO_WIRE_AT(giro_hello, signature, 72);
 
 /* EPOCH_END and CHECKPOINT: layouts fixed now, made by later work. Encoded: header | signatures.
  * EPOCH_END signed string: tag EPOCH_END | chain 32 | epoch 8 | header bytes 16..144
- * CHECKPOINT signed string: tag CHECKPOINT | chain 32 | epoch 8 | header bytes 16..152 */
+ * CHECKPOINT signed string: tag CHECKPOINT | chain 32 | epoch 8 | header bytes 16..152
+ * offset size field: EPOCH_END
+ *      0    8 head              kind EPOCH_END
+ *      8    8 epoch             the one that ends
+ *     16    8 last_height
+ *     24    8 next_first_round
+ *     32   32 state_root
+ *     64   32 ledger_root
+ *     96   32 next_keys_hash
+ *    128    2 next_replica_count
+ *    130   14 reserved          0
+ *    144   16 bitmap
+ *    160    1 scheme
+ *    161    1 signer_count
+ *    162    6 reserved2         0
+ * offset size field: CHECKPOINT
+ *      0    8 head              kind CHECKPOINT
+ *      8    8 epoch
+ *     16    8 height
+ *     24   32 block_id
+ *     56   32 state_root
+ *     88   32 ledger_root
+ *    120   32 image_root        over the image's 1 MiB chunks
+ *    152   16 bitmap
+ *    168    1 scheme
+ *    169    1 signer_count
+ *    170    6 reserved          0 */
 struct giro_epoch_end_header {
     struct giro_head head;
     uint64_t epoch;
@@ -509,8 +563,11 @@ GIRO_WIRE_SIZE(giro_checkpoint_header, 176);
 
 /* Encoders append to a writer and return false iff it ran out of room (writer->failed). Decoders read from a
  * reader, move past what they read, and check everything that needs no keys and no state: head, counts,
- * popcount(bitmap) == signer_count, bits below GIRO_REPLICAS_MAX, reserved bytes, sizes. replica_count bounds
- * the bitmap (bits >= n are rejected). Signatures are checked by giro/crypto.h callers. */
+ * popcount(bitmap) == signer_count, reserved bytes, sizes. replica_count (1..GIRO_REPLICAS_MAX, asserted) bounds
+ * the bitmap (bits >= n are SIGNER), voters and authors (SIGNER), and says q: a certificate of another number of
+ * signers is QUORUM, of more than GIRO_QUORUM_MAX is COUNT. Rounds are above their parent's, heights from 1 (else
+ * FIELD). Array elements behind the last used one are zeroed, so equal values are equal bytes. After a reject the
+ * output's contents and the reader's place mean nothing. Signatures are checked by giro/crypto.h callers. */
 bool giro_qc_encode(const struct giro_qc *qc, struct giro_writer *writer);
 enum giro_reject giro_qc_decode(struct giro_reader *reader, uint32_t replica_count, struct giro_qc *qc)
     GIRO_MUST_USE;

@@ -305,7 +305,19 @@ GIRO_WIRE_SIZE(giro_leaf_frame, 64);
 GIRO_WIRE_AT(giro_leaf_frame, sequence, 16);
 GIRO_WIRE_AT(giro_leaf_frame, outcome, 56);
 
-/* Status leaf preimage after 0x00 and tag LEAF_STATUS. */
+/* Status leaf preimage after 0x00 and tag LEAF_STATUS.
+ * offset size field
+ *      0    8 height
+ *      8    4 index          of the leaf in the block
+ *     12    2 member         sender of the payment's frame
+ *     14    2 channel
+ *     16    8 sequence
+ *     24   16 uetr
+ *     40    2 record         in its frame
+ *     42    1 old_status
+ *     43    1 new_status
+ *     44    2 reason
+ *     46    2 reserved       0 */
 struct giro_leaf_status {
     uint64_t height;
     uint32_t index;
@@ -401,7 +413,11 @@ struct giro_receipt_item {
 GIRO_WIRE_SIZE(giro_receipt_item, 64);
 GIRO_WIRE_AT(giro_receipt_item, height, 40);
 GIRO_WIRE_AT(giro_receipt_item, run_count, 56);
-/* `count` consecutive records with the same result. */
+/* `count` consecutive records with the same result.
+ * offset size field
+ *      0    2 count          1..
+ *      2    2 reserved       0
+ *      4    8 result         struct giro_result */
 struct giro_receipt_run {
     uint16_t count;
     uint16_t reserved;
