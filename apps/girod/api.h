@@ -1,0 +1,47 @@
+/* apps/girod/api.h - the HTTPS interface of a replica (libevent's evhttp over TLS 1.3, mutual).
+ *
+ * A client shows a certificate made from an enrolled key: a member's session key or an operator's key. A member gets its own
+ * only; an operator everything. Answers: JSON (jansson) or application/octet-stream.
+ *
+ *   GET /v1/status                     heights, round, counters, rejects by reason, port, links       any client
+ *   GET /v1/channel/<n>                {"base","next","stopped"} of the client's channel n             member, operator
+ *   GET /v1/journals                   [{"bic","date","bytes"}] of the client (operator: all)          member, operator
+ *   GET /v1/journal/<BIC>/<date>?from=<offset>&to=<offset>   bytes of the journal, whole blocks        own BIC, operator
+ *   GET /v1/proof/<uetr>               encoded proof (kind PROOF) of the payment's frame leaf          debtor, creditor, operator
+ *   GET /v1/payment/<uetr>             JSON: record index in the frame, debtor, creditor               debtor, creditor, operator
+ *   POST /v1/control                   body: one CONTROL frame; handed to the hub like a datagram     operator
+ *   GET /metrics                       Prometheus text                                                 operator
+ * Errors: 400, 403, 404, 429 with {"error": "..."}; never more than 64 connections, 16 MiB an answer (larger journals are
+ * read in ranges).
+ * Threads: the event loop's. */
+#ifndef GIRO_APPS_API_H
+#define GIRO_APPS_API_H
+
+#include <event2/event.h>
+
+#include "apps/girod/journal_files.h"
+#include "apps/girod/ledger_file.h"
+#include "apps/girod/links.h"
+#include "apps/girod/replica.h"
+
+struct giro_api_options {
+    struct event_base *base;
+    const struct giro_genesis *genesis;
+    const struct giro_config_address *address;
+    const struct giro_secret_key *transport_key; /* the server's certificate */
+    const struct giro_replica *replica;
+    const struct giro_port *port;        /* may be NULL */
+    const struct giro_ingress *ingress;
+    const struct giro_links *links;
+    struct giro_ledger_file *ledger;
+    struct giro_journal_files *journals;
+    void *context;
+    /* control hands in a datagram that came by POST; returns its reject reason. */
+    enum giro_reject (*control)(void *context, const void *bytes, size_t size_bytes);
+};
+struct giro_api;
+enum giro_err giro_api_open(const struct giro_api_options *options, struct giro_api **api, struct giro_diagnosis *diagnosis)
+    GIRO_MUST_USE;
+void giro_api_close(struct giro_api *api);
+
+#endif

@@ -1,0 +1,106 @@
+/* member/sender.h - making signed frames and getting them settled: spool, window, resend, receipts.
+ *
+ * Model: frames are made and written to a spool file (the exact bytes, durable) before any is sent; the sender then streams a
+ * spool to the hub over one UDP socket: per channel at most `outstanding_max` frames wait for their CERTIFIED receipt; a frame
+ * without a DURABLE receipt after 200 ms, or without an outcome by its T, goes to f + 1 other replicas as the same bytes, doubling
+ * the wait up to 2 s. Only CERTIFIED ends a frame. Receipts name the frame hash: others are ignored and counted.
+ * Receipts carry no signature of their own until sessions exist, so whoever needs proof asks for it (giro status, giro recon pull,
+ * giro send --check).
+ * Threads: one. No DPDK. Link giro_member.
+ */
+#ifndef GIRO_MEMBER_SENDER_H
+#define GIRO_MEMBER_SENDER_H
+
+#include "giro/config.h"
+#include "giro/genesis.h"
+#include "giro/wire.h"
+
+/* ---- Frames and spools ---------------------------------------------------------------------------------------- */
+
+/* giro_frame_make builds and signs one frame into out (GIRO_FRAME_BYTES_MAX); returns its size. */
+size_t giro_frame_make(const struct giro_genesis *genesis, const struct giro_secret_key *key, uint16_t member, uint16_t key_id,
+                       uint16_t channel, uint64_t sequence, const struct giro_record *records, uint32_t record_count,
+                       uint8_t *out);
+/* giro_control_make builds a CONTROL frame signed by maker and checker. */
+size_t giro_control_make(const struct giro_genesis *genesis, const struct giro_secret_key *maker, uint16_t maker_key_id,
+                         const struct giro_secret_key *checker, uint16_t checker_key_id, uint16_t channel, uint64_t sequence,
+                         const struct giro_control *controls, uint32_t count, uint8_t *out);
+
+struct giro_spool_writer;
+enum giro_err giro_spool_create(const char *path, const struct giro_genesis *genesis, struct giro_spool_writer **writer,
+                                struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
+enum giro_err giro_spool_add(struct giro_spool_writer *writer, const void *frame, uint32_t size_bytes) GIRO_MUST_USE;
+/* giro_spool_finish writes the counts, fsyncs and renames into place. */
+enum giro_err giro_spool_finish(struct giro_spool_writer *writer) GIRO_MUST_USE;
+/* A whole spool mapped read-only. frames[i] points at frame i's bytes. */
+struct giro_spool {
+    struct giro_spool_header header;
+    uint64_t frame_count;
+    const uint8_t **frames;
+    uint32_t *frame_bytes;
+    void *map;
+    size_t map_bytes;
+};
+enum giro_err giro_spool_open(const char *path, const struct giro_genesis *genesis, struct giro_spool *spool,
+                              struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
+void giro_spool_close(struct giro_spool *spool);
+
+/* Next free sequence of a member's channel, kept durable in <keys>/<BIC>/channel-<n>.next. reserve moves it by count before the
+ * frames are made: a crash leaves a gap (closed by SKIP or by resuming the spool), never a repeat. */
+enum giro_err giro_sequence_reserve(const char *keys_dir, const char *bic, uint16_t channel, uint64_t count, uint64_t *first,
+                                    struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
+
+/* ---- Streaming ---------------------------------------------------------------------------------------------------- */
+
+struct giro_sender_stats {
+    uint64_t frames_sent, frames_resent, frames_durable, frames_certified, frames_failed;
+    uint64_t records_certified;
+    uint64_t receipts_ignored, receipts_malformed;
+    uint64_t by_status[10];  /* records, by enum giro_status in CERTIFIED receipts */
+    uint64_t by_reason[32];  /* rejected records, by enum giro_reason */
+    uint64_t by_outcome[8];  /* frames, by enum giro_outcome */
+    uint64_t elapsed_ns;     /* first send to last certified */
+    /* latency histogram, first send to CERTIFIED (and DURABLE): bucket i holds [2^(i/4) .. 2^((i+1)/4)) microseconds */
+    uint64_t certified_us[128], durable_us[128];
+};
+/* giro_sender_quantile reads a histogram: microseconds at part per mille. */
+uint64_t giro_sender_quantile(const uint64_t histogram[128], uint32_t per_mille);
+
+struct giro_sender_options {
+    const struct giro_genesis *genesis;
+    const struct giro_config_address *replicas; /* UDP addresses of the replicas' ports */
+    uint32_t replica_count;
+    const struct giro_spool *spool;
+    uint32_t outstanding_max;   /* frames per channel, <= 256 */
+    uint32_t outstanding_total; /* frames in all; bounds the load on the hub */
+    uint64_t frames_per_second; /* 0 = as fast as the windows allow */
+    uint64_t stop_after_ns;     /* give up when this long without finishing; 0 = never */
+    uint64_t send_for_ns;       /* stop starting new frames after this long; 0 = the whole spool */
+    bool any_replica_first;     /* spread members over replicas (home = member % n); false: all to replica 0 first */
+    /* progress: about four times a second. Return false to stop early. May be NULL. */
+    bool (*progress)(void *context, const struct giro_sender_stats *stats);
+    /* certified: a frame's outcome. May be NULL. */
+    void (*certified)(void *context, uint64_t spool_index, const struct giro_receipt_item *item, const uint8_t *runs);
+    void *context;
+};
+/* giro_sender_run streams until every frame is certified (OK), or stopped: INTERRUPTED, TIMEOUT. *unfinished = frames not
+ * certified. */
+enum giro_err giro_sender_run(const struct giro_sender_options *options, struct giro_sender_stats *stats, uint64_t *unfinished,
+                              struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
+
+/* ---- Payments CSV ---------------------------------------------------------------------------------------------------- */
+
+struct giro_csv_payment {
+    struct giro_record record;
+    uint16_t debtor;
+    uint32_t line;
+};
+/* giro_payments_parse reads a whole payments CSV (protocol.md section 7: RFC 4180, header, UTF-8). Every line must parse: the
+ * diagnosis names file, line, column and what was expected. *payments is malloc'ed. Empty UETRs are generated (version 4 form,
+ * from `seed` if not NULL - reproducible - else random). Value date empty = 0 (the business date). Amounts may be negative or zero
+ * (the hub rejects them with a code); more decimals than the currency has, or no number, is an error here. */
+enum giro_err giro_payments_parse(const char *name, const char *text, size_t size_bytes, const struct giro_genesis *genesis,
+                                  const uint8_t *seed, struct giro_csv_payment **payments, uint64_t *count,
+                                  struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
+
+#endif
