@@ -38,11 +38,13 @@ bool giro_disk_name_good(const char *name)
     return strcmp(name, "lock") != 0;
 }
 
-void giro_disk_write_check(const struct giro_disk_write *write)
+void giro_disk_write_check(const struct giro_disk_write *write, uint64_t file_bytes)
 {
     GIRO_ASSERT(write->bytes != NULL);
     GIRO_ASSERT(write->size_bytes > 0);
     GIRO_ASSERT(write->size_bytes % GIRO_DISK_BLOCK_BYTES == 0);
     GIRO_ASSERT(write->offset % GIRO_DISK_BLOCK_BYTES == 0);
     GIRO_ASSERT((uintptr_t)write->bytes % GIRO_DISK_BLOCK_BYTES == 0);
+    GIRO_ASSERT(write->offset <= file_bytes);
+    GIRO_ASSERT(write->size_bytes <= file_bytes - write->offset);
 }

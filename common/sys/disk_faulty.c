@@ -144,9 +144,7 @@ static enum giro_err faulty_submit(void *self, const struct giro_disk_write *wri
     struct giro_disk_faulty *faulty = self;
     const uint32_t index = file_index(faulty, write->file);
     const struct file *file = &faulty->files[index];
-    giro_disk_write_check(write);
-    GIRO_ASSERT(write->offset <= file->size_bytes);
-    GIRO_ASSERT(write->size_bytes <= file->size_bytes - write->offset);
+    giro_disk_write_check(write, file->size_bytes);
     struct flight *flight = faulty->flights;
     while (flight < faulty->flights + GIRO_DISK_DEPTH && flight->state != FLIGHT_FREE)
         flight++;

@@ -10,8 +10,8 @@ enum giro_err giro_err_from_errno(int number);
 /* giro_disk_name_good: 1..63 characters of [A-Za-z0-9._-], not starting with a point and not `lock`. */
 bool giro_disk_name_good(const char *name);
 
-/* giro_disk_write_check asserts the alignment duties of a caller of submit. */
-void giro_disk_write_check(const struct giro_disk_write *write);
+/* giro_disk_write_check asserts a submitter's duties: aligned, and within the file. */
+void giro_disk_write_check(const struct giro_disk_write *write, uint64_t file_bytes);
 
 /* giro_disk_uring_open with the choice of leaving out io_uring, so that the other path can be tested. */
 enum giro_err giro_disk_uring_open_choose(const char *path, bool use_ring, struct giro_disk *disk,
