@@ -1,0 +1,574 @@
+#include "apps/girod/hub.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/thread.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "apps/girod/api.h"
+#include "apps/girod/publish.h"
+#include "apps/girod/receipts.h"
+
+#define VERIFY_PER_TURN 16u  /* signatures between two looks at the links: about 1 ms with libsodium */
+#define RECEIVE_BURSTS 4u    /* bursts taken per turn */
+#define IDLE_TURNS 32u       /* empty turns before the loop sleeps */
+#define LEDGER_HEIGHTS_MAX (1u << 24)
+#define ENTRIES_MAX (1u << 24)
+
+struct giro_hub {
+    struct giro_config config;
+    struct giro_genesis genesis;
+    struct giro_key_ring *ring;
+    void *ring_mem;
+    struct giro_secret_key *vote_key, *batch_key, *transport_key;
+    uint8_t window_secret[32];
+    struct giro_clock clock;
+    struct giro_disk disk;
+    int disk_fd;
+    struct giro_port *port;
+    struct giro_ingress *ingress;
+    void *ingress_mem;
+    size_t ingress_bytes;
+    struct giro_replica *replica;
+    struct giro_receipts *receipts;
+    struct giro_ledger_file *ledger;
+    struct giro_journal_files *journals;
+    struct giro_publish *publish;
+    struct giro_links *links;
+    struct giro_api *api;
+    struct event_base *base;
+    struct event *port_event, *disk_event, *timer_event, *signal_events[2];
+    struct giro_ingress_frame *waiting[VERIFY_PER_TURN]; /* verified, not yet taken by the replica */
+    uint32_t waiting_count;
+    enum giro_err failed;
+    bool stopping, recovering;
+    uint32_t settled_cycle;
+    uint64_t evidence;
+};
+
+/* ---- Replica callbacks --------------------------------------------------------------------------- */
+
+static void on_send(void *context, uint16_t peer, const struct giro_part *parts, uint32_t count)
+{
+    struct giro_hub *hub = context;
+    if (hub->links != NULL)
+        giro_links_send(hub->links, peer, parts, count);
+}
+
+static void on_answer(void *context, const struct giro_answer *answer)
+{
+    struct giro_hub *hub = context;
+    if (answer->to.ipv4 != 0) /* zero: it came by HTTPS, whose client asks by proof */
+        giro_receipts_add(hub->receipts, answer);
+}
+
+static void file_failed(struct giro_hub *hub, const char *what, enum giro_err err)
+{
+    GIRO_LOG(ERROR, "hub", "%s cannot be written: %s; %s", what, giro_err_sentence(err),
+             giro_err_advice(err));
+    if (hub->failed == GIRO_ERR_OK)
+        hub->failed = err;
+}
+
+static void on_journal(void *context, uint16_t member, uint16_t business_date, const void *bytes,
+                       uint32_t size_bytes)
+{
+    struct giro_hub *hub = context;
+    enum giro_err err =
+        giro_journal_files_append(hub->journals, member, business_date, bytes, size_bytes);
+    if (err != GIRO_ERR_OK)
+        file_failed(hub, "the journal", err);
+    struct giro_journal_block block;
+    memcpy(&block, bytes, sizeof(block));
+    if (block.has_cycle && !hub->recovering && hub->publish != NULL)
+        giro_publish_request(hub->publish);
+}
+
+static void on_ledger_block(void *context, uint64_t height, const void *bytes, size_t size_bytes)
+{
+    struct giro_hub *hub = context;
+    enum giro_err err = giro_ledger_file_block(hub->ledger, height, bytes, size_bytes);
+    if (err != GIRO_ERR_OK)
+        file_failed(hub, "the ledger file", err);
+}
+
+static void on_certificate(void *context, const struct giro_certificate *certificate)
+{
+    struct giro_hub *hub = context;
+    enum giro_err err = giro_ledger_file_certificate(hub->ledger, certificate);
+    if (err != GIRO_ERR_OK)
+        file_failed(hub, "the certificates file", err);
+}
+
+static uint32_t on_leaf(void *context, uint64_t height, uint32_t leaf_index, uint8_t *out,
+                        uint32_t out_bytes)
+{
+    struct giro_hub *hub = context;
+    return giro_ledger_file_leaf(hub->ledger, height, leaf_index, out, out_bytes);
+}
+
+static void on_evidence(void *context, const struct giro_action *action)
+{
+    struct giro_hub *hub = context;
+    hub->evidence++;
+    GIRO_LOG(WARN, "hub", "evidence against replica %u: %s", action->evidence.offender,
+             giro_reject_text(action->evidence.reject));
+}
+
+static void on_halted(void *context, const char *reason, uint64_t height)
+{
+    struct giro_hub *hub = context;
+    GIRO_LOG(ERROR, "hub", "halted at height %lu: %s; keep all files", (unsigned long)height, reason);
+    hub->failed = GIRO_ERR_DIVERGED;
+    event_base_loopbreak(hub->base);
+}
+
+/* ---- Stages ------------------------------------------------------------------------------------------ */
+
+static uint64_t mono(const struct giro_hub *hub)
+{
+    return hub->clock.mono_ns(hub->clock.self);
+}
+
+static uint64_t wall(const struct giro_hub *hub)
+{
+    return hub->clock.wall_ns(hub->clock.self);
+}
+
+static uint32_t stage_receive(struct giro_hub *hub)
+{
+    struct giro_datagram datagrams[GIRO_PORT_BURST];
+    uint32_t total = 0;
+    for (uint32_t burst = 0; burst < RECEIVE_BURSTS; burst++) {
+        uint32_t count = giro_port_receive(hub->port, datagrams);
+        uint64_t now_ns = mono(hub);
+        for (uint32_t i = 0; i < count; i++)
+            (void)giro_ingress_take(hub->ingress, now_ns, &datagrams[i]); /* counted inside */
+        total += count;
+        if (count < GIRO_PORT_BURST)
+            break;
+    }
+    return total;
+}
+
+static uint32_t stage_verify(struct giro_hub *hub)
+{
+    if (hub->waiting_count > 0)
+        return 0; /* the replica has not taken the last ones yet */
+    hub->waiting_count =
+        giro_ingress_verify(hub->ingress, hub->ring, hub->waiting, VERIFY_PER_TURN);
+    return hub->waiting_count;
+}
+
+static uint32_t stage_replica(struct giro_hub *hub)
+{
+    uint32_t taken = 0;
+    while (taken < hub->waiting_count) {
+        struct giro_ingress_frame *frame = hub->waiting[taken];
+        if (giro_replica_frame(hub->replica, mono(hub), &frame->frame, &frame->hash,
+                               &frame->from) != GIRO_ERR_OK)
+            break;
+        giro_ingress_drop(hub->ingress, frame);
+        taken++;
+    }
+    hub->waiting_count -= taken;
+    memmove(hub->waiting, hub->waiting + taken, hub->waiting_count * sizeof(hub->waiting[0]));
+    enum giro_err err = giro_replica_poll(hub->replica, mono(hub), wall(hub));
+    if (err != GIRO_ERR_OK && hub->failed == GIRO_ERR_OK) {
+        GIRO_LOG(ERROR, "hub", "the replica stops: %s; %s", giro_err_sentence(err),
+                 giro_err_advice(err));
+        hub->failed = err;
+    }
+    return taken;
+}
+
+static uint32_t turn(struct giro_hub *hub)
+{
+    uint32_t work = stage_receive(hub);
+    work += stage_verify(hub);
+    work += stage_replica(hub);
+    giro_receipts_flush(hub->receipts);
+    giro_port_flush(hub->port);
+    return work;
+}
+
+/* ---- Event loop --------------------------------------------------------------------------------------- */
+
+static void on_ready(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    (void)context; /* waking up is the point: the turn does the work */
+}
+
+static void on_disk(evutil_socket_t fd, short what, void *context)
+{
+    (void)what;
+    (void)context;
+    uint64_t count;
+    while (read(fd, &count, sizeof(count)) < 0 && errno == EINTR)
+        continue;
+}
+
+static void on_signal(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct giro_hub *hub = context;
+    hub->stopping = true;
+    event_base_loopbreak(hub->base);
+}
+
+static void on_link_message(void *context, uint16_t peer, const void *bytes, uint32_t size_bytes)
+{
+    struct giro_hub *hub = context;
+    giro_replica_message(hub->replica, mono(hub), wall(hub), peer, bytes, size_bytes);
+}
+
+static void on_link_state(void *context, uint16_t peer, bool up)
+{
+    (void)context;
+    GIRO_LOG(INFO, "links", "replica %u is %s", peer, up ? "connected" : "not connected");
+}
+
+static enum giro_reject on_control(void *context, const void *bytes, size_t size_bytes)
+{
+    struct giro_hub *hub = context;
+    struct giro_datagram datagram = {.bytes = bytes, .size_bytes = (uint32_t)size_bytes};
+    return giro_ingress_take(hub->ingress, mono(hub), &datagram);
+}
+
+/* Sleeps until something is readable or the next deadline. */
+static void sleep_until_work(struct giro_hub *hub)
+{
+    uint64_t next_ns = giro_replica_next_ns(hub->replica);
+    uint64_t now_ns = mono(hub);
+    uint64_t wait_ns = next_ns > now_ns ? next_ns - now_ns : 0;
+    if (wait_ns > GIRO_NS_PER_S)
+        wait_ns = GIRO_NS_PER_S;
+    if (giro_port_fd(hub->port) < 0 && wait_ns > 1000000u)
+        wait_ns = 1000000u; /* a port without a descriptor is looked at every millisecond */
+    struct timeval wait = {.tv_sec = (time_t)(wait_ns / GIRO_NS_PER_S),
+                           .tv_usec = (suseconds_t)(wait_ns % GIRO_NS_PER_S / 1000u)};
+    evtimer_add(hub->timer_event, &wait);
+    event_base_loop(hub->base, EVLOOP_ONCE);
+}
+
+enum giro_err giro_hub_run(struct giro_hub *hub, struct giro_diagnosis *diagnosis)
+{
+    uint32_t idle = 0;
+    while (!hub->stopping && hub->failed == GIRO_ERR_OK) {
+        idle = turn(hub) > 0 ? 0 : idle + 1;
+        if (idle < IDLE_TURNS)
+            event_base_loop(hub->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+        else
+            sleep_until_work(hub);
+    }
+    giro_receipts_flush(hub->receipts);
+    giro_port_flush(hub->port);
+    if (hub->failed != GIRO_ERR_OK)
+        giro_diagnosis_set(diagnosis, giro_err_sentence(hub->failed), giro_err_advice(hub->failed),
+                           "replica %u stopped", hub->config.replica);
+    return hub->failed;
+}
+
+/* ---- Opening ---------------------------------------------------------------------------------------------- */
+
+static enum giro_err open_keys(struct giro_hub *hub, struct giro_diagnosis *diagnosis)
+{
+    const struct giro_config *config = &hub->config;
+    GIRO_TRY(giro_genesis_load(config->genesis_path, &hub->genesis, diagnosis));
+    if (config->replica >= hub->genesis.replica_count ||
+        config->peer_count != hub->genesis.replica_count) {
+        giro_diagnosis_set(diagnosis, "replica and peers must fit the genesis file",
+                           "list one peer address per replica, in genesis order",
+                           "%u peers and replica %u configured, the genesis file has %u replicas",
+                           config->peer_count, config->replica, hub->genesis.replica_count);
+        return GIRO_ERR_CONFIG;
+    }
+    uint32_t count = giro_genesis_key_count(&hub->genesis);
+    size_t size = giro_key_ring_footprint(count);
+    hub->ring_mem = aligned_alloc(64, giro_align_up(size, 64));
+    if (hub->ring_mem == NULL)
+        return GIRO_ERR_NOMEM;
+    hub->ring = giro_key_ring_init(hub->ring_mem, size, count);
+    GIRO_TRY(giro_genesis_enrol(&hub->genesis, hub->ring, diagnosis));
+    const struct giro_genesis_replica *own = &hub->genesis.replicas[config->replica];
+    GIRO_TRY(giro_key_file_load(config->keys_path, own->name, "vote", &hub->vote_key, diagnosis));
+    GIRO_TRY(giro_key_file_load(config->keys_path, own->name, "batch", &hub->batch_key, diagnosis));
+    GIRO_TRY(giro_key_file_load(config->keys_path, own->name, "transport", &hub->transport_key,
+                                diagnosis));
+    struct {
+        struct giro_secret_key *secret;
+        const struct giro_genesis_key *enrolled;
+        const char *role;
+    } pairs[] = {{hub->vote_key, &own->vote, "vote"},
+                 {hub->batch_key, &own->batch, "batch"},
+                 {hub->transport_key, &own->transport, "transport"}};
+    for (uint32_t i = 0; i < 3; i++) {
+        struct giro_public_key key = giro_key_public(pairs[i].secret);
+        if (memcmp(&key, &pairs[i].enrolled->key, sizeof(key)) == 0)
+            continue;
+        giro_diagnosis_set(diagnosis, own->name, "use the key directory the genesis was made with",
+                           "the %s key in \"%s\" is not the enrolled one", pairs[i].role,
+                           config->keys_path);
+        return GIRO_ERR_KEY;
+    }
+    return GIRO_ERR_OK;
+}
+
+static enum giro_err open_window_secret(struct giro_hub *hub, struct giro_diagnosis *diagnosis)
+{
+    char path[600];
+    snprintf(path, sizeof(path), "%s/hub.secret", hub->config.keys_path);
+    char *text = NULL;
+    size_t size = 0;
+    enum giro_err err = giro_file_read(path, 256, &text, &size);
+    bool good = err == GIRO_ERR_OK && size >= 64 &&
+                giro_hex_parse(text, 64, hub->window_secret, sizeof(hub->window_secret));
+    if (text != NULL)
+        sodium_memzero(text, size);
+    free(text);
+    struct giro_hash hash = giro_sha256(hub->window_secret, sizeof(hub->window_secret));
+    if (good && giro_hash_equal(&hash, &hub->genesis.window_secret_hash))
+        return GIRO_ERR_OK;
+    giro_diagnosis_set(diagnosis, "it must hold the 64 hex digits whose SHA-256 the genesis names",
+                       "copy hub.secret from where the genesis was made",
+                       "\"%s\" is missing or not this hub's window secret", path);
+    return GIRO_ERR_KEY;
+}
+
+static enum giro_err open_files(struct giro_hub *hub, struct giro_diagnosis *diagnosis)
+{
+    const struct giro_config *config = &hub->config;
+    char path[600];
+    snprintf(path, sizeof(path), "%s/log", config->data_path);
+    enum giro_err err = giro_dir_make(config->data_path);
+    if (err == GIRO_ERR_OK)
+        err = giro_disk_uring_open(path, &hub->disk, &hub->disk_fd);
+    if (err != GIRO_ERR_OK) {
+        giro_diagnosis_set(diagnosis, giro_err_sentence(err), giro_err_advice(err),
+                           "the data directory \"%s\" cannot be opened", path);
+        return err;
+    }
+    GIRO_TRY(giro_ledger_file_open(config->data_path, &hub->genesis, config->replica,
+                                   LEDGER_HEIGHTS_MAX, &hub->ledger, diagnosis));
+    snprintf(path, sizeof(path), "%s/journal", config->data_path);
+    GIRO_TRY(giro_journal_files_open(path, &hub->genesis, &hub->journals, diagnosis));
+    if (config->files_path[0] == '\0')
+        return GIRO_ERR_OK;
+    struct giro_publish_options publish = {.genesis_path = config->genesis_path,
+                                           .journal_dir = path,
+                                           .files_dir = config->files_path,
+                                           .interval_s = config->files_interval_s};
+    return giro_publish_open(&publish, &hub->publish, diagnosis);
+}
+
+static enum giro_err open_ingress(struct giro_hub *hub)
+{
+    struct giro_ingress_options options = {
+        .genesis = &hub->genesis,
+        .frames_max = hub->config.frames_pending,
+        .member_frames_per_second = hub->config.member_frames_per_second,
+        .map_seed = 0};
+    randombytes_buf(&options.map_seed, sizeof(options.map_seed));
+    hub->ingress_bytes = giro_ingress_footprint(&options);
+    hub->ingress_mem = mmap(NULL, hub->ingress_bytes, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (hub->ingress_mem == MAP_FAILED)
+        return GIRO_ERR_NOMEM;
+    hub->ingress = giro_ingress_init(hub->ingress_mem, hub->ingress_bytes, &options);
+    return hub->ingress == NULL ? GIRO_ERR_ARGUMENT : GIRO_ERR_OK;
+}
+
+static enum giro_err open_replica(struct giro_hub *hub)
+{
+    struct giro_replica_options options = {.genesis = &hub->genesis,
+                                           .ring = hub->ring,
+                                           .self = hub->config.replica,
+                                           .vote_key = hub->vote_key,
+                                           .batch_key = hub->batch_key,
+                                           .disk = &hub->disk,
+                                           .segment_bytes =
+                                               (uint64_t)hub->config.segment_mb * 1024u * 1024u,
+                                           .log_buffer_bytes = 16u * 1024u * 1024u,
+                                           .batches_max = hub->config.batches,
+                                           .blocks_max = 256,
+                                           .pending_max = hub->config.frames_pending,
+                                           .entries_max = ENTRIES_MAX,
+                                           .uetr_index_max = 1u << 22,
+                                           .callbacks = {.context = hub,
+                                                         .send = on_send,
+                                                         .answer = on_answer,
+                                                         .journal = on_journal,
+                                                         .ledger_block = on_ledger_block,
+                                                         .certificate = on_certificate,
+                                                         .leaf = on_leaf,
+                                                         .evidence = on_evidence,
+                                                         .halted = on_halted}};
+    memcpy(options.window_secret, hub->window_secret, sizeof(options.window_secret));
+    randombytes_buf(&options.seed, sizeof(options.seed));
+    hub->replica = giro_replica_new(&options);
+    sodium_memzero(options.window_secret, sizeof(options.window_secret));
+    return hub->replica == NULL ? GIRO_ERR_NOMEM : GIRO_ERR_OK;
+}
+
+static enum giro_err open_events(struct giro_hub *hub, struct giro_diagnosis *diagnosis)
+{
+    struct giro_links_options links = {.base = hub->base,
+                                       .genesis = &hub->genesis,
+                                       .self = hub->config.replica,
+                                       .transport_key = hub->transport_key,
+                                       .peers = hub->config.peers,
+                                       .context = hub,
+                                       .message = on_link_message,
+                                       .state = on_link_state};
+    GIRO_TRY(giro_links_open(&links, &hub->links, diagnosis));
+    struct giro_api_options api = {.base = hub->base,
+                                   .genesis = &hub->genesis,
+                                   .address = &hub->config.https,
+                                   .transport_key = hub->transport_key,
+                                   .replica = hub->replica,
+                                   .port = hub->port,
+                                   .ingress = hub->ingress,
+                                   .links = hub->links,
+                                   .ledger = hub->ledger,
+                                   .journals = hub->journals,
+                                   .context = hub,
+                                   .control = on_control};
+    GIRO_TRY(giro_api_open(&api, &hub->api, diagnosis));
+    if (giro_port_fd(hub->port) >= 0) {
+        hub->port_event = event_new(hub->base, giro_port_fd(hub->port), EV_READ | EV_PERSIST,
+                                    on_ready, hub);
+        event_add(hub->port_event, NULL);
+    }
+    hub->disk_event = event_new(hub->base, hub->disk_fd, EV_READ | EV_PERSIST, on_disk, hub);
+    event_add(hub->disk_event, NULL);
+    hub->timer_event = evtimer_new(hub->base, on_ready, hub);
+    static const int signals[2] = {SIGINT, SIGTERM};
+    for (uint32_t i = 0; i < 2; i++) {
+        hub->signal_events[i] = evsignal_new(hub->base, signals[i], on_signal, hub);
+        event_add(hub->signal_events[i], NULL);
+    }
+    return GIRO_ERR_OK;
+}
+
+/* Between polls of its own writes at start: the disk needs no help, only time. */
+static void wait_for_disk(void *context)
+{
+    (void)context;
+    struct timespec pause = {.tv_nsec = 50000};
+    nanosleep(&pause, NULL);
+}
+
+static enum giro_err open_all(struct giro_hub *hub, struct giro_diagnosis *diagnosis)
+{
+    const struct giro_config *config = &hub->config;
+    GIRO_TRY(open_keys(hub, diagnosis));
+    GIRO_TRY(open_window_secret(hub, diagnosis));
+    GIRO_TRY(open_files(hub, diagnosis));
+    char program[64];
+    snprintf(program, sizeof(program), "girod-%u-%d", config->replica, (int)getpid());
+    struct giro_port_options port = {.driver = config->port_driver,
+                                     .device = config->port_device,
+                                     .address = config->port_address,
+                                     .udp_port = config->port_udp_port,
+                                     .memory_mb = config->port_memory_mb,
+                                     .program = program};
+    GIRO_TRY(giro_port_open(&port, &hub->port, diagnosis));
+    GIRO_TRY(open_ingress(hub));
+    hub->receipts =
+        giro_receipts_new(hub->genesis.chain_prefix, (uint16_t)config->replica, hub->port);
+    hub->base = event_base_new();
+    if (hub->receipts == NULL || hub->base == NULL)
+        return GIRO_ERR_NOMEM;
+    GIRO_TRY(open_replica(hub));
+    hub->recovering = true;
+    enum giro_err err = giro_replica_start(hub->replica, mono(hub), wall(hub), wait_for_disk, NULL);
+    hub->recovering = false;
+    if (err == GIRO_ERR_OK)
+        err = hub->failed;
+    if (err != GIRO_ERR_OK) {
+        giro_diagnosis_set(diagnosis, giro_err_sentence(err), giro_err_advice(err),
+                           "replica %u cannot start from \"%s\"", config->replica,
+                           config->data_path);
+        return err;
+    }
+    return open_events(hub, diagnosis);
+}
+
+enum giro_err giro_hub_open(const struct giro_config *config, struct giro_hub **hub_out,
+                            struct giro_diagnosis *diagnosis)
+{
+    struct giro_hub *hub = calloc(1, sizeof(*hub));
+    if (hub == NULL)
+        return GIRO_ERR_NOMEM;
+    hub->config = *config;
+    hub->clock = giro_clock_system();
+    hub->disk_fd = -1;
+    diagnosis->fact[0] = '\0';
+    enum giro_err err = open_all(hub, diagnosis);
+    if (err != GIRO_ERR_OK) {
+        if (diagnosis->fact[0] == '\0')
+            giro_diagnosis_set(diagnosis, "", giro_err_advice(err), "%s", giro_err_sentence(err));
+        giro_hub_close(hub);
+        return err;
+    }
+    *hub_out = hub;
+    return GIRO_ERR_OK;
+}
+
+static void close_events(struct giro_hub *hub)
+{
+    struct event *events[] = {hub->port_event, hub->disk_event, hub->timer_event,
+                              hub->signal_events[0], hub->signal_events[1]};
+    for (uint32_t i = 0; i < 5; i++)
+        if (events[i] != NULL)
+            event_free(events[i]);
+    if (hub->api != NULL)
+        giro_api_close(hub->api);
+    if (hub->links != NULL)
+        giro_links_close(hub->links);
+    hub->links = NULL;
+}
+
+void giro_hub_close(struct giro_hub *hub)
+{
+    close_events(hub);
+    if (hub->publish != NULL)
+        giro_publish_close(hub->publish);
+    if (hub->replica != NULL)
+        giro_replica_free(hub->replica);
+    if (hub->journals != NULL) {
+        enum giro_err err = giro_journal_files_sync(hub->journals);
+        if (err != GIRO_ERR_OK) /* nothing is lost: replay restores what is missing */
+            GIRO_LOG(WARN, "hub", "the journals could not be synced: %s", giro_err_sentence(err));
+        giro_journal_files_close(hub->journals);
+    }
+    if (hub->ledger != NULL)
+        giro_ledger_file_close(hub->ledger);
+    if (hub->receipts != NULL)
+        giro_receipts_free(hub->receipts);
+    if (hub->ingress != NULL)
+        munmap(hub->ingress_mem, hub->ingress_bytes);
+    if (hub->port != NULL)
+        giro_port_close(hub->port);
+    if (hub->disk.ops != NULL)
+        giro_disk_uring_close(&hub->disk);
+    if (hub->base != NULL)
+        event_base_free(hub->base);
+    struct giro_secret_key *keys[] = {hub->vote_key, hub->batch_key, hub->transport_key};
+    for (uint32_t i = 0; i < 3; i++)
+        if (keys[i] != NULL)
+            giro_key_free(keys[i]);
+    sodium_memzero(hub->window_secret, sizeof(hub->window_secret));
+    free(hub->ring_mem);
+    if (hub->genesis.members != NULL)
+        giro_genesis_free(&hub->genesis);
+    free(hub);
+}
