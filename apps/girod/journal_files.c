@@ -1,0 +1,236 @@
+#include "apps/girod/journal_files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+/* One member: the file of the business date in hand, and what is in its journals already, per currency. */
+struct member_files {
+    int fd; /* -1: none open */
+    uint16_t date;
+    uint64_t size_bytes;
+    uint64_t sequences[GIRO_CURRENCIES_MAX]; /* last window record's, by genesis currency index */
+};
+
+struct giro_journal_files {
+    const struct giro_genesis *genesis;
+    char dir[600];
+    uint64_t bytes;
+    uint32_t open_count;
+    struct member_files *members;
+};
+
+/* With more members than this, the least needed descriptor is closed: the one after the member in hand. */
+#define OPEN_MAX 512u
+
+static enum giro_err io_error(void)
+{
+    return errno == ENOSPC ? GIRO_ERR_NOSPACE : GIRO_ERR_IO;
+}
+
+static void path_make(const struct giro_journal_files *files, uint16_t member, uint16_t date,
+                      char *path, size_t path_bytes)
+{
+    char text[11];
+    giro_date_format(date, text);
+    snprintf(path, path_bytes, "%s/%s/%s.journal", files->dir,
+             files->genesis->members[member].bic, text);
+}
+
+/* Walks the blocks of an open journal, remembers sequences, returns the end of the last whole block. */
+static uint64_t scan(struct giro_journal_files *files, struct member_files *own, int fd,
+                     uint64_t size_bytes)
+{
+    uint64_t offset = sizeof(struct giro_journal_header);
+    struct giro_journal_block block;
+    struct giro_window_record record;
+    while (offset + sizeof(block) + sizeof(record) <= size_bytes &&
+           pread(fd, &block, sizeof(block), (off_t)offset) == (ssize_t)sizeof(block) &&
+           block.magic == GIRO_MAGIC && block.size_bytes >= sizeof(block) + sizeof(record) &&
+           block.size_bytes % 8 == 0 && block.size_bytes <= size_bytes - offset) {
+        uint8_t *bytes = malloc(block.size_bytes);
+        bool good = bytes != NULL && pread(fd, bytes, block.size_bytes, (off_t)offset) ==
+                                         (ssize_t)block.size_bytes &&
+                    XXH3_64bits(bytes + 16, block.size_bytes - 16) == block.checksum;
+        if (good)
+            memcpy(&record, bytes + sizeof(block), sizeof(record));
+        free(bytes);
+        uint32_t currency =
+            good ? giro_genesis_currency_by_number(files->genesis, record.currency) : GIRO_NONE;
+        if (currency == GIRO_NONE)
+            break;
+        if (record.sequence > own->sequences[currency])
+            own->sequences[currency] = record.sequence;
+        offset += block.size_bytes;
+    }
+    return offset;
+}
+
+static enum giro_err open_date(struct giro_journal_files *files, uint16_t member, uint16_t date)
+{
+    struct member_files *own = &files->members[member];
+    if (own->fd >= 0 && own->date == date)
+        return GIRO_ERR_OK;
+    if (own->fd >= 0) {
+        close(own->fd);
+        own->fd = -1;
+        files->open_count--;
+    }
+    for (uint32_t i = 1; files->open_count >= OPEN_MAX && i < files->genesis->member_count; i++) {
+        struct member_files *other =
+            &files->members[(member + i) % files->genesis->member_count];
+        if (other->fd < 0)
+            continue;
+        close(other->fd);
+        other->fd = -1;
+        files->open_count--;
+    }
+    char path[700];
+    path_make(files, member, date, path, sizeof(path));
+    own->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    struct stat info;
+    if (own->fd < 0 || fstat(own->fd, &info) != 0)
+        return io_error();
+    files->open_count++;
+    own->date = date;
+    own->size_bytes = (uint64_t)info.st_size;
+    if (own->size_bytes > 0)
+        return GIRO_ERR_OK;
+    struct giro_journal_header header = {.head = giro_head_make(GIRO_KIND_JOURNAL),
+                                         .chain_id = files->genesis->chain_id,
+                                         .member = member,
+                                         .business_date = date};
+    if (pwrite(own->fd, &header, sizeof(header), 0) != (ssize_t)sizeof(header))
+        return io_error();
+    own->size_bytes = sizeof(header);
+    return GIRO_ERR_OK;
+}
+
+/* Scans every journal of one member at start, cutting torn tails. */
+static enum giro_err member_recover(struct giro_journal_files *files, uint16_t member)
+{
+    struct member_files *own = &files->members[member];
+    own->fd = -1;
+    char path[700];
+    snprintf(path, sizeof(path), "%s/%s", files->dir, files->genesis->members[member].bic);
+    GIRO_TRY(giro_dir_make(path));
+    struct dirent **names = NULL;
+    int count = scandir(path, &names, NULL, alphasort);
+    enum giro_err err = count < 0 ? io_error() : GIRO_ERR_OK;
+    for (int i = 0; i < count; i++) {
+        uint16_t date;
+        size_t length = strlen(names[i]->d_name);
+        bool journal = length == 18 && strcmp(names[i]->d_name + 10, ".journal") == 0 &&
+                       giro_date_parse(names[i]->d_name, 10, &date);
+        if (err == GIRO_ERR_OK && journal) {
+            err = open_date(files, member, date);
+            if (err == GIRO_ERR_OK) {
+                uint64_t end = scan(files, own, own->fd, own->size_bytes);
+                if (end < own->size_bytes && ftruncate(own->fd, (off_t)end) != 0)
+                    err = io_error();
+                own->size_bytes = end;
+                files->bytes += end;
+            }
+        }
+        free(names[i]);
+    }
+    free(names);
+    return err;
+}
+
+enum giro_err giro_journal_files_open(const char *dir, const struct giro_genesis *genesis,
+                                      struct giro_journal_files **files_out,
+                                      struct giro_diagnosis *diagnosis)
+{
+    struct giro_journal_files *files = calloc(1, sizeof(*files));
+    if (files == NULL)
+        return GIRO_ERR_NOMEM;
+    files->genesis = genesis;
+    snprintf(files->dir, sizeof(files->dir), "%s", dir);
+    files->members = calloc(genesis->member_count, sizeof(*files->members));
+    enum giro_err err = files->members == NULL ? GIRO_ERR_NOMEM : GIRO_ERR_OK;
+    for (uint32_t i = 0; err == GIRO_ERR_OK && i < genesis->member_count; i++)
+        files->members[i].fd = -1;
+    for (uint32_t i = 0; err == GIRO_ERR_OK && i < genesis->member_count; i++)
+        err = member_recover(files, (uint16_t)i);
+    if (err != GIRO_ERR_OK) {
+        giro_diagnosis_set(diagnosis, giro_err_sentence(err), giro_err_advice(err),
+                           "the journals in \"%s\" cannot be opened", dir);
+        giro_journal_files_close(files);
+        return err;
+    }
+    *files_out = files;
+    return GIRO_ERR_OK;
+}
+
+void giro_journal_files_close(struct giro_journal_files *files)
+{
+    for (uint32_t i = 0; files->members != NULL && i < files->genesis->member_count; i++)
+        if (files->members[i].fd >= 0)
+            close(files->members[i].fd);
+    free(files->members);
+    free(files);
+}
+
+enum giro_err giro_journal_files_append(struct giro_journal_files *files, uint16_t member,
+                                        uint16_t business_date, const void *bytes,
+                                        uint32_t size_bytes)
+{
+    struct giro_window_record record;
+    GIRO_ASSERT(size_bytes >= sizeof(struct giro_journal_block) + sizeof(record));
+    memcpy(&record, (const uint8_t *)bytes + sizeof(struct giro_journal_block), sizeof(record));
+    uint32_t currency = giro_genesis_currency_by_number(files->genesis, record.currency);
+    GIRO_ASSERT(currency != GIRO_NONE);
+    struct member_files *own = &files->members[member];
+    if (record.sequence <= own->sequences[currency])
+        return GIRO_ERR_OK; /* replay after a restart */
+    GIRO_ASSERT(record.sequence == own->sequences[currency] + 1);
+    GIRO_TRY(open_date(files, member, business_date));
+    const uint8_t *at = bytes;
+    uint32_t left = size_bytes;
+    uint64_t offset = own->size_bytes;
+    while (left > 0) {
+        ssize_t done = pwrite(own->fd, at, left, (off_t)offset);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            return io_error();
+        at += done;
+        offset += (uint64_t)done;
+        left -= (uint32_t)done;
+    }
+    own->size_bytes = offset; /* readers see whole blocks only */
+    own->sequences[currency] = record.sequence;
+    files->bytes += size_bytes;
+    return GIRO_ERR_OK;
+}
+
+uint64_t giro_journal_files_path(const struct giro_journal_files *files, uint16_t member,
+                                 uint16_t business_date, char *path, size_t path_bytes)
+{
+    GIRO_ASSERT(member < files->genesis->member_count);
+    path_make(files, member, business_date, path, path_bytes);
+    const struct member_files *own = &files->members[member];
+    if (own->fd >= 0 && own->date == business_date)
+        return own->size_bytes;
+    struct stat info;
+    return stat(path, &info) == 0 ? (uint64_t)info.st_size : 0;
+}
+
+enum giro_err giro_journal_files_sync(struct giro_journal_files *files)
+{
+    for (uint32_t i = 0; i < files->genesis->member_count; i++)
+        if (files->members[i].fd >= 0 && fsync(files->members[i].fd) != 0)
+            return io_error();
+    return GIRO_ERR_OK;
+}
+
+uint64_t giro_journal_files_bytes(const struct giro_journal_files *files)
+{
+    return files->bytes;
+}
