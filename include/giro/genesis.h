@@ -20,7 +20,13 @@
  *   K = { "public": "<64 hex>", "possession": "<128 hex>" }   (sealing keys are X25519: no possession)
  * cap <= hold <= prefunded. cycle_seconds 0: cycles close by control transaction only.
  * Limits: 4..100 replicas (n = 1 allowed for a test hub), GIRO_MEMBERS_MAX members, GIRO_CURRENCIES_MAX
- * currencies, one settlement account per member and currency, 4 keys a role.
+ * currencies, one settlement account per member and currency, 1..4 frame keys, 1 session and 1 sealing key.
+ *
+ * A proof of possession names the owner, the role and the key id (giro_possession_message): owner is the BIC, or
+ * the replica's or operator's name (so those have 1..16 letters, digits, '-' or '_', and none is repeated); role
+ * is "vote", "batch", "transport", "file", "frame", "session", and "approver" for an operator's key; the key id of
+ * a replica's keys is 1. Key ids are 1..65535. Operators: none (no control transactions) or 2..4. BICs that differ
+ * only by the branch XXX name the same member.
  *
  * Key files: <dir>/<owner>/<role>.key, mode 0600, one line of 64 hex digits (the seed) and a newline;
  * <owner> is a BIC, a replica's name or an operator's name. <dir>/hub.secret: the window secret, likewise.
@@ -129,6 +135,11 @@ enum giro_err giro_key_file_make(const char *dir, const char *owner, const char 
 /* giro_key_file_load refuses files readable by group or others. */
 enum giro_err giro_key_file_load(const char *dir, const char *owner, const char *role,
                                  struct giro_secret_key **key, struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
+/* The same for <dir>/hub.secret. The caller wipes secret when it is done with it. */
+enum giro_err giro_hub_secret_make(const char *dir, uint8_t secret[32],
+                                   struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
+enum giro_err giro_hub_secret_load(const char *dir, uint8_t secret[32],
+                                   struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 
 #ifdef __cplusplus
 }
