@@ -1,5 +1,5 @@
-/* SHA-256 through EVP: the digest is fetched once, because a fetch per hash costs more than hashing a record;
- * each thread keeps one context, because making one costs too. */
+/* SHA-256 through EVP: the digest is fetched once, because a fetch per hash costs more than hashing
+ * a record; each thread keeps one context, because making one costs too. */
 #include <pthread.h>
 
 #include <openssl/evp.h>
@@ -18,8 +18,8 @@ static void thread_context_free(void *context)
     EVP_MD_CTX_free(context);
 }
 
-/* A thread's first hash makes its context here. OpenSSL 3.0 itself allocates and frees the digest's inner state
- * at every EVP_DigestInit_ex2, reused context or not. */
+/* A thread's first hash makes its context here. OpenSSL 3.0 itself allocates and frees the digest's
+ * inner state at every EVP_DigestInit_ex2, reused context or not. */
 static EVP_MD_CTX *thread_context_open(void)
 {
     GIRO_ASSERT(sha256_digest != NULL); /* giro_crypto_init comes first */

@@ -1,7 +1,8 @@
-/* common/crypto/internal.h - the layout of a key ring, shared by ring.c, verify.c and the unit tests.
+/* common/crypto/internal.h - the layout of a key ring, shared by ring.c, verify.c and the unit
+ * tests.
  *
- * One block of memory: struct giro_key_ring | key_count_max slots | map from key bytes to index. Offsets,
- * not pointers, so the block may be mapped at different addresses.
+ * One block of memory: struct giro_key_ring | key_count_max slots | map from key bytes to index.
+ * Offsets, not pointers, so the block may be mapped at different addresses.
  */
 #ifndef GIRO_CRYPTO_INTERNAL_H
 #define GIRO_CRYPTO_INTERNAL_H
@@ -30,8 +31,8 @@ struct giro_key_ring {
 const struct giro_key_slot *giro_key_ring_slot(const struct giro_key_ring *ring,
                                                struct giro_key_handle handle);
 
-/* giro_key_ring_place puts a key in the next slot without any check of it. Behind giro_key_ring_enrol,
- * and how the vector tests verify under keys that enrolment refuses. */
+/* giro_key_ring_place puts a key in the next slot without any check of it. Behind
+ * giro_key_ring_enrol, and how the vector tests verify under keys that enrolment refuses. */
 enum giro_key_fault giro_key_ring_place(struct giro_key_ring *ring,
                                         const struct giro_public_key *key,
                                         struct giro_key_handle *handle) GIRO_MUST_USE;

@@ -1,4 +1,5 @@
-/* Secret keys: in memory that is locked, guarded and wiped by libsodium, and read-only once made. */
+/* Secret keys: in memory that is locked, guarded and wiped by libsodium, and read-only once made.
+ */
 #include <sodium.h>
 
 #include "giro/crypto.h"

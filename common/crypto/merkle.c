@@ -1,6 +1,6 @@
-/* The Merkle tree over a block's leaves; layout in giro/wire/member.h, "Ledger leaves". The first byte of every
- * preimage (0 leaf, 1 inner, 2 root) keeps the three kinds apart, and the root covers height and leaf count, so
- * no tree can be read as another. */
+/* The Merkle tree over a block's leaves; layout in giro/wire/member.h, "Ledger leaves". The first
+ * byte of every preimage (0 leaf, 1 inner, 2 root) keeps the three kinds apart, and the root covers
+ * height and leaf count, so no tree can be read as another. */
 #include "giro/crypto.h"
 
 enum { PREFIX_LEAF = 0, PREFIX_INNER = 1, PREFIX_ROOT = 2 };

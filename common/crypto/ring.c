@@ -59,7 +59,8 @@ static bool encoding_is_canonical(const struct giro_public_key *key)
     return memcmp(y, identity, sizeof(y)) != 0 && memcmp(y, minus_one, sizeof(y)) != 0;
 }
 
-/* Small order: [8]A = O. Three doublings with the complete addition law, so no list of bad points to keep. */
+/* Small order: [8]A = O. Three doublings with the complete addition law, so no list of bad points
+ * to keep. */
 static bool order_is_small(const struct giro_public_key *key)
 {
     uint8_t point[GIRO_KEY_BYTES];

@@ -1,5 +1,5 @@
-/* The one verification path. Each signature is judged alone by libsodium, so no item can change another's
- * verdict and every replica reaches the same one. */
+/* The one verification path. Each signature is judged alone by libsodium, so no item can change
+ * another's verdict and every replica reaches the same one. */
 #include <sodium.h>
 
 #include "internal.h"

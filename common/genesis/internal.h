@@ -1,4 +1,5 @@
-/* common/genesis/internal.h - the names of roles and statuses, shared by parser, renderer and enrolment. */
+/* common/genesis/internal.h - the names of roles and statuses, shared by parser, renderer and
+ * enrolment. */
 #ifndef GIRO_GENESIS_INTERNAL_H
 #define GIRO_GENESIS_INTERNAL_H
 
@@ -20,11 +21,12 @@ struct giro_genesis_key *giro_genesis_replica_key(struct giro_genesis_replica *r
 /* giro_genesis_status_text returns "open", "blocked" or "closed"; NULL for another number. */
 const char *giro_genesis_status_text(uint8_t status);
 
-/* giro_genesis_owner_valid: 1..16 letters, digits, '-' or '_', not beginning with '-'; safe as a folder
- * name and whole inside a proof of possession. */
+/* giro_genesis_owner_valid: 1..16 letters, digits, '-' or '_', not beginning with '-'; safe as a
+ * folder name and whole inside a proof of possession. */
 bool giro_genesis_owner_valid(const char *text);
 
-/* giro_genesis_bic_same compares two valid BICs; "AAAABBCC" and "AAAABBCCXXX" name the same office. */
+/* giro_genesis_bic_same compares two valid BICs; "AAAABBCC" and "AAAABBCCXXX" name the same office.
+ */
 bool giro_genesis_bic_same(const char *a, const char *b);
 
 #endif

@@ -1,4 +1,5 @@
-/* Key files. A secret is never in malloc'ed memory here, never readable by others, and never replaced. */
+/* Key files. A secret is never in malloc'ed memory here, never readable by others, and never
+ * replaced. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -119,8 +120,9 @@ static int folder_sync(const char *folder)
     return number;
 }
 
-/* Writes the seed under a name of its own and links it to `path`: whole or absent after a crash, and EEXIST
- * instead of replacing a key that somebody made meanwhile. Returns an errno, 0 when durable. */
+/* Writes the seed under a name of its own and links it to `path`: whole or absent after a crash,
+ * and EEXIST instead of replacing a key that somebody made meanwhile. Returns an errno, 0 when
+ * durable. */
 static int seed_create(const char *folder, const char *path, const uint8_t seed[SEED_BYTES])
 {
     char temporary[PATH_BYTES + 32];

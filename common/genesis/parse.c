@@ -1,5 +1,5 @@
-/* From JSON text to struct giro_genesis. Each function reads one object whose path it is at; strict.h makes the
- * message where something is wrong. */
+/* From JSON text to struct giro_genesis. Each function reads one object whose path it is at;
+ * strict.h makes the message where something is wrong. */
 #include <stdlib.h>
 
 #include "internal.h"
@@ -184,7 +184,8 @@ static enum giro_err read_operator(struct parse *parse, const json_t *object)
 
 /* ---- Members ---- */
 
-/* Gives the place for the next key of this role, or NULL after a diagnosis. seen has a bit per role. */
+/* Gives the place for the next key of this role, or NULL after a diagnosis. seen has a bit per
+ * role. */
 static struct giro_genesis_key *member_key_place(struct strict *strict, const char *role,
                                                  struct giro_genesis_member *member, uint32_t *seen)
 {

@@ -1,8 +1,8 @@
-/* common/genesis/strict.h - reads a JSON tree that must have exactly the expected shape, and says where it has
- * not: file name, line, JSON path, what was expected.
+/* common/genesis/strict.h - reads a JSON tree that must have exactly the expected shape, and says
+ * where it has not: file name, line, JSON path, what was expected.
  *
- * jansson gives no position for a value, so a failing reader walks the text again along the path. That costs
- * nothing until something is wrong.
+ * jansson gives no position for a value, so a failing reader walks the text again along the path.
+ * That costs nothing until something is wrong.
  */
 #ifndef GIRO_GENESIS_STRICT_H
 #define GIRO_GENESIS_STRICT_H
@@ -14,7 +14,8 @@
 #define STRICT_DEPTH_MAX  8u
 #define STRICT_PATH_BYTES 128u
 
-/* One step from a value into a part of it: a member of an object, or (key NULL) an element of an array. */
+/* One step from a value into a part of it: a member of an object, or (key NULL) an element of an
+ * array. */
 struct strict_step {
     const char *key;
     size_t index;
@@ -36,13 +37,15 @@ void strict_leave(struct strict *strict);
 
 /* strict_path writes the path ("members[3].accounts[0].cap"). */
 void strict_path(const struct strict *strict, char path[STRICT_PATH_BYTES]);
-/* strict_line returns the line of the value at the path, or of the nearest value around it. From 1. */
+/* strict_line returns the line of the value at the path, or of the nearest value around it. From 1.
+ */
 uint32_t strict_line(const struct strict *strict);
 
 /* strict_load parses the text; NULL after a diagnosis. The caller calls json_decref. */
 json_t *strict_load(struct strict *strict);
 
-/* strict_fail diagnoses the value at the path and returns GIRO_ERR_CONFIG. fact says what is wrong with it
+/* strict_fail diagnoses the value at the path and returns GIRO_ERR_CONFIG. fact says what is wrong
+ * with it
  * ("is above hold"), detail and hint as in giro_diagnosis. */
 enum giro_err strict_fail(const struct strict *strict, const char *detail, const char *hint,
                           const char *fact);
@@ -50,7 +53,8 @@ enum giro_err strict_fail(const struct strict *strict, const char *detail, const
 enum giro_err strict_fail_in(struct strict *strict, const char *key, const char *detail,
                              const char *hint, const char *fact);
 
-/* strict_object checks that value is an object whose members are exactly names[0..] (NULL ends them). */
+/* strict_object checks that value is an object whose members are exactly names[0..] (NULL ends
+ * them). */
 enum giro_err strict_object(struct strict *strict, const json_t *value,
                             const char *const *names) GIRO_MUST_USE;
 

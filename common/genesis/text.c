@@ -1,13 +1,13 @@
-/* From struct giro_genesis to JSON text: members in a fixed order, two-space indent, a newline at the end, so the
- * same genesis always has the same bytes. */
+/* From struct giro_genesis to JSON text: members in a fixed order, two-space indent, a newline at
+ * the end, so the same genesis always has the same bytes. */
 #include <stdlib.h>
 
 #include <jansson.h>
 
 #include "internal.h"
 
-/* json_object_set_new and its kin fail only without memory or on text that is not UTF-8; the first failure is
- * kept and the whole rendering fails. They take over the value either way. */
+/* json_object_set_new and its kin fail only without memory or on text that is not UTF-8; the first
+ * failure is kept and the whole rendering fails. They take over the value either way. */
 struct build {
     bool failed;
 };

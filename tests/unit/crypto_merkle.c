@@ -1,4 +1,5 @@
-/* The Merkle tree against a recursive model written from giro/wire/member.h "Ledger leaves" alone. */
+/* The Merkle tree against a recursive model written from giro/wire/member.h "Ledger leaves" alone.
+ */
 #include <stdlib.h>
 
 #include <criterion/criterion.h>
@@ -18,8 +19,8 @@ static void make_leaves(struct giro_hash *leaves, uint32_t count)
     }
 }
 
-/* Top of leaves[from..from + count): the left part is the largest power of two below count. Pairing level by
- * level with odd nodes promoted gives this very tree (RFC 6962 section 2.1). */
+/* Top of leaves[from..from + count): the left part is the largest power of two below count. Pairing
+ * level by level with odd nodes promoted gives this very tree (RFC 6962 section 2.1). */
 static struct giro_hash model_top(const struct giro_hash *leaves, uint32_t from, uint32_t count)
 {
     if (count == 0)

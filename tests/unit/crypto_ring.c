@@ -61,7 +61,8 @@ Test(crypto_ring, enrol_names_the_cause_of_each_refusal)
     free(ring);
 }
 
-/* [L]A by double-and-add over libsodium's point addition: the definition, far too slow for enrolment. */
+/* [L]A by double-and-add over libsodium's point addition: the definition, far too slow for
+ * enrolment. */
 static bool torsion_free(const struct giro_public_key *key)
 {
     static const uint8_t order[32] = {0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58,       0xd6,

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <criterion/criterion.h>
@@ -24,7 +25,9 @@ void crypto_suite_close(void)
 uint64_t crypto_seed(void)
 {
     const char *text = getenv("GIRO_SEED");
-    return text != NULL ? strtoull(text, NULL, 0) : UINT64_C(20261124);
+    uint64_t seed = text != NULL ? strtoull(text, NULL, 0) : UINT64_C(20261124);
+    fprintf(stderr, "GIRO_SEED=%lu\n", seed);
+    return seed;
 }
 
 struct giro_key_ring *crypto_ring_new(uint32_t key_count_max)

@@ -1,4 +1,5 @@
-/* The signature rule: RFC 8032's vectors, and libsodium's verdict on every hostile vector and on random ones. */
+/* The signature rule: RFC 8032's vectors, and libsodium's verdict on every hostile vector and on
+ * random ones. */
 #include <stdio.h>
 #include <stdlib.h>
 

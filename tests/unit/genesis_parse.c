@@ -259,7 +259,8 @@ Test(genesis_parse, damaged_text_never_crashes_it)
     giro_genesis_free(&made);
 }
 
-/* Damage that jansson accepts, so that the readers behind it are reached: any scalar becomes another. */
+/* Damage that jansson accepts, so that the readers behind it are reached: any scalar becomes
+ * another. */
 Test(genesis_parse, any_value_replaced_by_another_type_is_refused_or_read)
 {
     static struct giro_genesis made;

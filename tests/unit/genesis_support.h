@@ -7,8 +7,8 @@
 void genesis_suite_open(void);
 void genesis_suite_close(void);
 
-/* Fills a genesis with real keys and proofs: replicas "replica-0".., operators maker and checker, members with
- * `frame_keys` frame keys each. Free with giro_genesis_free. */
+/* Fills a genesis with real keys and proofs: replicas "replica-0".., operators maker and checker,
+ * members with `frame_keys` frame keys each. Free with giro_genesis_free. */
 void genesis_make(struct giro_genesis *genesis, uint32_t replicas, uint32_t members,
                   uint32_t frame_keys);
 
