@@ -28,6 +28,9 @@ enum giro_disk_owner { GIRO_DISK_OWNER_LOG = 1, GIRO_DISK_OWNER_SAFETY = 2 };
 #define GIRO_DISK_TAG(owner, rest) (((uint64_t)(owner) << 56) | (rest))
 #define GIRO_DISK_TAG_OWNER(tag) ((uint32_t)((tag) >> 56))
 
+/* The longest record body: so that any record fits the smallest buffer and segment, its padding included. */
+#define GIRO_LOG_BODY_BYTES_MAX (2u * 1024u * 1024u - 32u * 1024u)
+
 struct giro_log_options {
     struct giro_disk *disk;       /* borrowed for the log's life */
     struct giro_hash chain_id;
@@ -79,9 +82,14 @@ enum giro_err giro_log_read(struct giro_log *log, struct giro_log_position posit
                             uint16_t *kind, uint32_t *body_bytes) GIRO_MUST_USE;
 uint64_t giro_log_bytes(const struct giro_log *log); /* written since open, for the operator */
 
+#define GIRO_SAFETY_FILE "safety"
+/* giro_safety_slot_checksum is over everything before the slot's checksum field. */
+void giro_safety_slot_checksum(const struct giro_safety_slot *slot, uint8_t checksum[16]);
+
 /* giro_log_scan reads the segments of a directory without a log object (giro verify FOLDER): visits records like open;
- * on damage it returns the error and fills file (>= GIRO_DISK_NAME_BYTES), offset and a sentence. It allocates with
- * malloc; not for the payment path. */
+ * on damage it returns the error and fills file (>= GIRO_DISK_NAME_BYTES), offset and a sentence. The promise is the
+ * newest watermark in the safety file beside the log, if there is one. It allocates with malloc; not for the payment
+ * path; library giro_store_scan. */
 struct giro_log_damage {
     char file[64];
     uint64_t offset;
