@@ -99,7 +99,7 @@ static enum giro_err open_date(struct giro_journal_files *files, uint16_t member
     files->open_count++;
     own->date = date;
     own->size_bytes = (uint64_t)info.st_size;
-    if (own->size_bytes > 0)
+    if (own->size_bytes >= sizeof(struct giro_journal_header))
         return GIRO_ERR_OK;
     struct giro_journal_header header = {.head = giro_head_make(GIRO_KIND_JOURNAL),
                                          .chain_id = files->genesis->chain_id,
