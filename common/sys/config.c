@@ -1,7 +1,7 @@
 /* Three steps: libcyaml checks the shape (keys, kinds of values, required ones) and copies the values into
  * struct raw; this file then checks ranges and fills struct giro_config; every failure becomes one
  * diagnosis with file, line, column and what was expected. Optional values are pointers in struct raw, so
- * that "left out" and "0" stay two things. */
+ * that "left out" and "0" stay two things; numbers are signed, so that -1 is reported as -1. */
 #include <arpa/inet.h>
 #include <cyaml/cyaml.h>
 #include <stdio.h>
@@ -15,13 +15,13 @@
 
 struct raw {
     char *genesis, *keys, *data, *files, *log_level, *https;
-    uint64_t *replica, *files_interval_s;
+    int64_t *replica, *files_interval_s;
     struct raw_port {
         char *driver, *device, *address;
-        uint64_t *udp_port, *memory_mb;
+        int64_t *udp_port, *memory_mb;
     } port;
     struct raw_limits {
-        uint64_t *segment_mb, *frames_pending, *batches, *member_frames_per_second;
+        int64_t *segment_mb, *frames_pending, *batches, *member_frames_per_second;
     } * limits;
     char **peers;
     uint32_t peer_count;
@@ -32,7 +32,7 @@ struct key {
     const char *section; /* "" = top */
     const char *name;
     const char *expected;
-    uint64_t min, max, unset; /* numbers only; unset is the value when left out */
+    int64_t min, max, unset; /* numbers only; unset is the value when left out */
 };
 enum key_index {
     KEY_GENESIS,
@@ -93,7 +93,7 @@ static const struct key keys[KEY_COUNT] = {
 #define MUST                        CYAML_FLAG_POINTER
 #define MAY                         (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
 #define TEXT(key, flags, type, max) CYAML_FIELD_STRING_PTR(#key, flags, type, key, 1, max)
-#define NUMBER(key, flags, type)    CYAML_FIELD_UINT_PTR(#key, flags, type, key)
+#define NUMBER(key, flags, type)    CYAML_FIELD_INT_PTR(#key, flags, type, key)
 
 static const cyaml_schema_field_t port_fields[] = {
     TEXT(driver, MUST, struct raw_port, 31),  TEXT(device, MAY, struct raw_port, 127),
@@ -166,25 +166,46 @@ static void on_cyaml_log(cyaml_log_t level, void *context, const char *format, v
     }
 }
 
-/* find_line looks for the line of section's key, for values that libcyaml accepted and this file refuses; 0 if
- * the file is not laid out in the usual way. */
-static uint32_t find_line(const char *text, const struct key *key)
+/* A key's place in the text, and the section it stands in. line 0 = not found. */
+struct spot {
+    uint32_t line, column;
+    char section[32]; /* "" = top */
+};
+
+/* find_key looks for the first key `name` at or after line:column from, in `section` (NULL = in any). libcyaml
+ * gives the place of the last value it took, not of a key it refused, and none for values that only this file
+ * refuses. It finds nothing where the file is not laid out in block style. */
+static struct spot find_key(const char *text, const char *section, const char *name,
+                            const struct report *from)
 {
-    bool inside = key->section[0] == '\0';
-    uint32_t line = 1;
-    for (const char *at = text; *at != '\0'; line++) {
+    struct spot spot = {.line = 1};
+    for (const char *at = text; *at != '\0'; spot.line++) {
         const size_t indent = strspn(at, " ");
-        const size_t word = strcspn(at + indent, " :\r\n");
-        const bool is_name =
-            word == strlen(key->name) && strncmp(at + indent, key->name, word) == 0;
-        if (inside && is_name && (indent == 0) == (key->section[0] == '\0'))
-            return line;
-        if (key->section[0] != '\0' && indent == 0 && word > 0 && at[0] != '#')
-            inside = word == strlen(key->section) && strncmp(at, key->section, word) == 0;
+        const char *word = at + indent;
+        const size_t length = strcspn(word, " :\r\n");
+        const bool is_key = length > 0 && word[length] == ':' && word[0] != '#';
+        spot.column = (uint32_t)indent + 1;
+        if (indent == 0 && is_key)
+            spot.section[0] = '\0';
+        const bool is_late =
+            spot.line > from->line || (spot.line == from->line && spot.column >= from->column);
+        if (is_key && is_late && length == strlen(name) && strncmp(word, name, length) == 0 &&
+            (section == NULL || strcmp(section, spot.section) == 0))
+            return spot;
+        if (indent == 0 && is_key)
+            snprintf(spot.section, sizeof spot.section, "%.*s", (int)length, word);
         at += strcspn(at, "\n");
         at += *at == '\n';
     }
-    return 0;
+    return (struct spot){.line = 0};
+}
+
+/* place_text writes ":line:column", or nothing if the place is not known. */
+static void place_text(uint32_t line, uint32_t column, char text[32])
+{
+    text[0] = '\0';
+    if (line != 0)
+        snprintf(text, 32, ":%u:%u", line, column);
 }
 
 struct loading {
@@ -200,10 +221,10 @@ static enum giro_err refuse(const struct loading *loading, enum key_index index,
     const struct key *key = &keys[index];
     char detail[256];
     snprintf(detail, sizeof detail, "found '%s'; expected %s", found, key->expected);
-    const uint32_t line = find_line(loading->text, key);
-    char place[16] = "";
-    if (line != 0)
-        snprintf(place, sizeof place, ":%u", line);
+    static const struct report start = {.line = 0};
+    const struct spot spot = find_key(loading->text, key->section, key->name, &start);
+    char place[32];
+    place_text(spot.line, spot.column, place);
     giro_diagnosis_set(loading->diagnosis, detail, giro_err_advice(GIRO_ERR_CONFIG),
                        "'%s'%s: '%s%s%s' is not valid", loading->path, place, key->section,
                        key->section[0] != '\0' ? "." : "", key->name);
@@ -219,38 +240,89 @@ static const struct key *key_named(const char *name)
     return NULL;
 }
 
-static enum giro_err explain(const char *path, cyaml_err_t err, const struct report *report,
-                             struct giro_diagnosis *diagnosis)
+static void list_keys(const char *section, char text[256])
 {
-    char place[32] = "";
-    if (report->line != 0)
-        snprintf(place, sizeof place, ":%u:%u", report->line, report->column);
-    const char *fact = report->fact[0] != '\0' ? report->fact : cyaml_strerror(err);
-    char detail[256] = "";
-    /* The innermost field of the backtrace says what was expected, unless the fact itself names a key. */
-    static const char missing[] = "Missing required mapping field: ";
-    const bool is_missing = strncmp(fact, missing, sizeof missing - 1) == 0;
-    const struct key *key = key_named(is_missing ? fact + sizeof missing - 1 : report->field);
-    if (err == CYAML_ERR_INVALID_KEY)
-        snprintf(detail, sizeof detail, "in %s%s%s; expected one of the keys of giro/config.h",
-                 report->field[0] != '\0' ? "'" : "the top", report->field,
-                 report->field[0] != '\0' ? "'" : "");
-    else if (key != NULL)
+    size_t used = (size_t)snprintf(text, 256, "expected one of");
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        if (strcmp(keys[i].section, section) == 0 && used < 256)
+            used += (size_t)snprintf(text + used, 256 - used, " %s", keys[i].name);
+    }
+}
+
+/* after gives what follows `prefix` in the fact, NULL if the fact is another one. */
+static const char *after(const char *fact, const char *prefix)
+{
+    const size_t length = strlen(prefix);
+    return strncmp(fact, prefix, length) == 0 ? fact + length : NULL;
+}
+
+/* explain_key explains the three facts that are about a key and not about its value. */
+static bool explain_key(const char *path, const char *text, const struct report *report,
+                        struct giro_diagnosis *diagnosis)
+{
+    static const struct report start = {.line = 0};
+    const char *unknown = after(report->fact, "Unexpected key: ");
+    const char *twice = after(report->fact, "Mapping field already seen: ");
+    const char *missing = after(report->fact, "Missing required mapping field: ");
+    const char *advice = giro_err_advice(GIRO_ERR_CONFIG);
+    char place[32];
+    if (missing != NULL) {
+        const struct key *key = key_named(missing);
+        GIRO_ASSERT(key != NULL);
+        const struct spot section = find_key(text, "", key->section, &start);
+        place_text(section.line, section.column, place);
+        char detail[256];
+        snprintf(detail, sizeof detail, "expected %s", key->expected);
+        giro_diagnosis_set(diagnosis, detail, advice, "'%s'%s: '%s%s%s' is missing", path, place,
+                           key->section, key->section[0] != '\0' ? "." : "", key->name);
+        return true;
+    }
+    const char *name = unknown != NULL ? unknown : twice;
+    if (name == NULL)
+        return false;
+    const struct spot spot = find_key(text, NULL, name, report);
+    const bool found = spot.line != 0;
+    place_text(found ? spot.line : report->line, found ? spot.column : report->column, place);
+    char detail[256] = "expected each key once";
+    if (unknown != NULL)
+        list_keys(found && key_named(spot.section) != NULL ? spot.section : "", detail);
+    giro_diagnosis_set(diagnosis, detail, advice, "'%s'%s: '%s' is %s", path, place, name,
+                       unknown != NULL ? "not a known key" : "there twice");
+    return true;
+}
+
+static enum giro_err explain(const char *path, const char *text, cyaml_err_t err,
+                             const struct report *report, struct giro_diagnosis *diagnosis)
+{
+    if (err == CYAML_ERR_OOM) {
+        giro_diagnosis_set(diagnosis, NULL, giro_err_advice(GIRO_ERR_NOMEM),
+                           "'%s': no memory to read it", path);
+        return GIRO_ERR_NOMEM;
+    }
+    if (explain_key(path, text, report, diagnosis))
+        return GIRO_ERR_CONFIG;
+    char place[32];
+    place_text(report->line, report->column, place);
+    char detail[256] = "expected YAML that libyaml can read";
+    const struct key *key = key_named(report->field);
+    if (key != NULL && err != CYAML_ERR_LIBYAML_PARSER)
         snprintf(detail, sizeof detail, "in '%s'; expected %s", key->name, key->expected);
+    else if (err != CYAML_ERR_LIBYAML_PARSER)
+        list_keys("", detail);
     giro_diagnosis_set(diagnosis, detail, giro_err_advice(GIRO_ERR_CONFIG), "'%s'%s: %s", path,
-                       place, fact);
-    return err == CYAML_ERR_OOM ? GIRO_ERR_NOMEM : GIRO_ERR_CONFIG;
+                       place, report->fact[0] != '\0' ? report->fact : cyaml_strerror(err));
+    return GIRO_ERR_CONFIG;
 }
 
 /* ---- Values --------------------------------------------------------------------------------------- */
 
 static enum giro_err take_number(const struct loading *loading, enum key_index index,
-                                 const uint64_t *value, uint32_t *out)
+                                 const int64_t *value, uint32_t *out)
 {
-    const uint64_t number = value != NULL ? *value : keys[index].unset;
+    const int64_t number = value != NULL ? *value : keys[index].unset;
     if (number < keys[index].min || number > keys[index].max) {
         char found[24];
-        snprintf(found, sizeof found, "%llu", (unsigned long long)number);
+        snprintf(found, sizeof found, "%lld", (long long)number);
         return refuse(loading, index, found);
     }
     *out = (uint32_t)number;
@@ -416,10 +488,12 @@ static enum giro_err load_text(const char *path, const char *text, size_t size_b
     const cyaml_err_t result = cyaml_load_data((const uint8_t *)text, size_bytes, &cyaml,
                                                &top_value, (cyaml_data_t **)&raw, NULL);
     if (result != CYAML_OK)
-        return explain(path, result, &report, diagnosis);
+        return explain(path, text, result, &report, diagnosis);
     if (raw == NULL) {
-        giro_diagnosis_set(diagnosis, "expected the keys of giro/config.h",
-                           giro_err_advice(GIRO_ERR_CONFIG), "'%s': the file is empty", path);
+        char detail[256];
+        list_keys("", detail);
+        giro_diagnosis_set(diagnosis, detail, giro_err_advice(GIRO_ERR_CONFIG),
+                           "'%s': the file is empty", path);
         return GIRO_ERR_CONFIG;
     }
     const struct loading loading = {
