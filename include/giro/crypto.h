@@ -7,7 +7,7 @@
  * One verification interface for frames, votes, timeouts, acknowledgements, certificates, replay and member
  * tools: giro_verify_batch. No other verification path exists.
  *
- * Pure: libsodium, EVP digests and xxHash only; no IO, no clock, no randomness except in giro_key_generate.
+ * Pure: libsodium and OpenSSL's SHA-256 only; no IO, no clock, no randomness except in giro_key_generate.
  * Threads: a key ring may be read by several threads while none changes it.
  */
 #ifndef GIRO_CRYPTO_H
@@ -77,12 +77,12 @@ struct giro_public_key {
 GIRO_TAG_MAP(GIRO_TAG_EXTERN)
 #undef GIRO_TAG_EXTERN
 
-/* giro_crypto_init prepares libsodium and the digests. Call once before anything else here. */
+/* giro_crypto_init prepares libsodium. Call once before anything else here. */
 enum giro_err giro_crypto_init(void) GIRO_MUST_USE;
 
 /* ---- Hashes --------------------------------------------------------------------------------------------- */
 
-/* SHA-256 through EVP with a reused per-thread context (sha_ni where there is one). */
+/* SHA-256 (sha_ni where there is one); no allocation. */
 struct giro_part {
     const void *bytes;
     size_t size_bytes;
@@ -94,15 +94,13 @@ bool giro_hash_equal(const struct giro_hash *a, const struct giro_hash *b);
 bool giro_hash_is_zero(const struct giro_hash *hash);
 extern const struct giro_hash giro_hash_zero;
 
-/* Streaming form for long inputs. A zeroed state gets its context at the first begin and keeps it for the next one, so a
- * state that lives long allocates once; giro_sha256_free gives it back. */
+/* Streaming form for long inputs. A plain struct: copying it forks the stream. end leaves it unusable until begin. */
 struct giro_sha256_state {
-    void *context; /* EVP_MD_CTX */
+    uint64_t words[16]; /* OpenSSL's SHA256_CTX */
 };
-enum giro_err giro_sha256_begin(struct giro_sha256_state *state) GIRO_MUST_USE;
+void giro_sha256_begin(struct giro_sha256_state *state);
 void giro_sha256_update(struct giro_sha256_state *state, const void *bytes, size_t size_bytes);
 struct giro_hash giro_sha256_end(struct giro_sha256_state *state);
-void giro_sha256_free(struct giro_sha256_state *state);
 
 #define GIRO_PROOF_PATH_MAX 40u
 
