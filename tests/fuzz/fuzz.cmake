@@ -1,0 +1,32 @@
+# giro_fuzz(NAME frame VECTORS folder... LINK targets [SOURCES more.c])
+# tests/fuzz/fuzz_<name>.c against one decoder family. Always: a replay over the vectors and seeded mutations of them
+# (label fuzz). With -DGIRO_BUILD_FUZZ=ON and clang: the libFuzzer program fuzz_<name>, too.
+function(giro_fuzz)
+  cmake_parse_arguments(F "" "NAME" "VECTORS;LINK;SOURCES" ${ARGN})
+  giro_test(NAME ${F_NAME} SUITE fuzz PLAIN
+    SOURCES fuzz/fuzz_${F_NAME}.c fuzz/replay_main.c unit/wire_hex.c ${F_SOURCES}
+    LINK ${F_LINK} ARGS ${F_VECTORS})
+  if(GIRO_BUILD_FUZZ)
+    add_executable(fuzz_${F_NAME} fuzz/fuzz_${F_NAME}.c ${F_SOURCES})
+    target_include_directories(fuzz_${F_NAME} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+    target_compile_options(fuzz_${F_NAME} PRIVATE -fsanitize=fuzzer,address)
+    target_link_options(fuzz_${F_NAME} PRIVATE -fsanitize=fuzzer,address)
+    target_link_libraries(fuzz_${F_NAME} PRIVATE ${F_LINK} giro_warnings_tests)
+  endif()
+endfunction()
+
+if(GIRO_BUILD_FUZZ)
+  if(NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "GIRO_BUILD_FUZZ needs clang: configure with -DCMAKE_C_COMPILER=clang")
+  endif()
+  # The decoders themselves carry the coverage counters; whoever links them needs the runtime.
+  foreach(library giro_base giro_crypto giro_wire)
+    target_compile_options(${library} PRIVATE -fsanitize=fuzzer-no-link,address)
+    target_link_options(${library} INTERFACE -fsanitize=address)
+  endforeach()
+endif()
+
+set(GIRO_WIRE_VECTORS ${CMAKE_CURRENT_SOURCE_DIR}/vectors/wire)
+foreach(name frame receipt envelope vote batch proof proposal)
+  giro_fuzz(NAME ${name} VECTORS ${GIRO_WIRE_VECTORS} SOURCES unit/wire_roundtrip.c LINK giro_wire)
+endforeach()
