@@ -1,6 +1,7 @@
 #include "giro/base.h"
 
-/* Integers are put together byte by byte: right on any byte order, and one load or store after -O2. */
+/* Integers are put together byte by byte: right on any byte order, and one load or store after -O2.
+ */
 
 void giro_reader_init(struct giro_reader *reader, const void *bytes, size_t size_bytes)
 {

@@ -37,8 +37,8 @@ const char *giro_err_advice(enum giro_err err)
 
 void (*giro_assert_hook)(const char *condition, const char *file, int line);
 
-/* The last words of a dying process are the only output of this module, and go past stdio because the
- * failing code may hold its lock. */
+/* The last words of a dying process are the only output of this module, and go past stdio because
+ * the failing code may hold its lock. */
 static void say(const char *text)
 {
     if (write(STDERR_FILENO, text, strlen(text)) < 0)

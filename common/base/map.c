@@ -1,6 +1,6 @@
 /* Layout: struct giro_map (one cache line), then slot_count slots of slot_bytes each. A slot is
- * value u32, hash u32, key. value GIRO_NONE marks an empty slot. The low 32 hash bits are stored so that
- * a removal finds each neighbour's home without hashing, and a lookup rejects most strangers
+ * value u32, hash u32, key. value GIRO_NONE marks an empty slot. The low 32 hash bits are stored so
+ * that a removal finds each neighbour's home without hashing, and a lookup rejects most strangers
  * without comparing keys. */
 #include <assert.h>
 
@@ -86,8 +86,8 @@ static bool key_is(const struct giro_map *map, const struct slot *slot, const vo
     }
 }
 
-/* find returns the slot that holds key, or the empty slot that ends its probe. It ends because at least
- * half of the slots are empty. */
+/* find returns the slot that holds key, or the empty slot that ends its probe. It ends because at
+ * least half of the slots are empty. */
 static uint32_t find(const struct giro_map *map, const void *key, uint32_t hash)
 {
     uint32_t index = hash & map->slot_mask;

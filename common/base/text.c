@@ -77,8 +77,8 @@ bool giro_uetr_parse(const char *text, size_t length, uint8_t uetr[16])
 }
 
 /* Civil dates from day numbers and back: years counted from 1 March, so the leap day comes last
- * (Hinnant, chrono-compatible low-level date algorithms). Only dates from 1970 on are needed, so all is
- * unsigned. */
+ * (Hinnant, chrono-compatible low-level date algorithms). Only dates from 1970 on are needed, so
+ * all is unsigned. */
 struct civil {
     uint32_t year;
     uint32_t month; /* 1..12 */

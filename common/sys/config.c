@@ -1,7 +1,8 @@
-/* Three steps: libcyaml checks the shape (keys, kinds of values, required ones) and copies the values into
- * struct raw; this file then checks ranges and fills struct giro_config; every failure becomes one
- * diagnosis with file, line, column and what was expected. Optional values are pointers in struct raw, so
- * that "left out" and "0" stay two things; numbers are signed, so that -1 is reported as -1. */
+/* Three steps: libcyaml checks the shape (keys, kinds of values, required ones) and copies the
+ * values into struct raw; this file then checks ranges and fills struct giro_config; every failure
+ * becomes one diagnosis with file, line, column and what was expected. Optional values are pointers
+ * in struct raw, so that "left out" and "0" stay two things; numbers are signed, so that -1 is
+ * reported as -1. */
 #include <arpa/inet.h>
 #include <cyaml/cyaml.h>
 #include <stdio.h>
@@ -88,7 +89,7 @@ static const struct key keys[KEY_COUNT] = {
                                       UINT32_MAX, 0},
 };
 
-/* ---- The shape, for libcyaml -------------------------------------------------------------------- */
+/* ---- The shape, for libcyaml ----------------------------------------------------------------- */
 
 #define MUST                        CYAML_FLAG_POINTER
 #define MAY                         (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
@@ -129,10 +130,10 @@ static const cyaml_schema_value_t top_value = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct raw, top_fields),
 };
 
-/* ---- Diagnoses ----------------------------------------------------------------------------------- */
+/* ---- Diagnoses ------------------------------------------------------------------------------- */
 
-/* libcyaml reports by log lines: first the fact, then a backtrace from the inside out. The first fact and the
- * first place are the ones to show. */
+/* libcyaml reports by log lines: first the fact, then a backtrace from the inside out. The first
+ * fact and the first place are the ones to show. */
 struct report {
     char fact[256];
     char field[64];
@@ -172,9 +173,10 @@ struct spot {
     char section[32]; /* "" = top */
 };
 
-/* find_key looks for the first key `name` at or after line:column from, in `section` (NULL = in any). libcyaml
- * gives the place of the last value it took, not of a key it refused, and none for values that only this file
- * refuses. It finds nothing where the file is not laid out in block style. */
+/* find_key looks for the first key `name` at or after line:column from, in `section` (NULL = in
+ * any). libcyaml gives the place of the last value it took, not of a key it refused, and none for
+ * values that only this file refuses. It finds nothing where the file is not laid out in block
+ * style. */
 static struct spot find_key(const char *text, const char *section, const char *name,
                             const struct report *from)
 {
@@ -314,7 +316,7 @@ static enum giro_err explain(const char *path, const char *text, cyaml_err_t err
     return GIRO_ERR_CONFIG;
 }
 
-/* ---- Values --------------------------------------------------------------------------------------- */
+/* ---- Values ---------------------------------------------------------------------------------- */
 
 static enum giro_err take_number(const struct loading *loading, enum key_index index,
                                  const int64_t *value, uint32_t *out)
@@ -352,7 +354,8 @@ static bool is_ipv4(const char *text)
     return inet_pton(AF_INET, text, &address) == 1;
 }
 
-/* A host of digits and points only must be an IPv4 address; anything else may be a name (RFC 1123). */
+/* A host of digits and points only must be an IPv4 address; anything else may be a name (RFC 1123).
+ */
 static bool is_host(const char *host)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";

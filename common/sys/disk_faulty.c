@@ -1,7 +1,8 @@
-/* The faulty disk keeps files in memory and writes in a bounded list of `flights`. A flight's bytes are
- * copied at submit, reach the file when virtual time passes the due time, and are then reported by poll.
- * Everything random is drawn from one generator in call order, so one seed and one sequence of calls
- * give one behaviour. It allocates freely: it serves tests, never a payment path. */
+/* The faulty disk keeps files in memory and writes in a bounded list of `flights`. A flight's bytes
+ * are copied at submit, reach the file when virtual time passes the due time, and are then reported
+ * by poll. Everything random is drawn from one generator in call order, so one seed and one
+ * sequence of calls give one behaviour. It allocates freely: it serves tests, never a payment path.
+ */
 #include <stdlib.h>
 
 #include "sys_internal.h"
@@ -175,8 +176,8 @@ static void land_whole(struct giro_disk_faulty *faulty, const struct flight *fli
     memcpy(file->bytes + flight->write.offset, flight->copy, flight->write.size_bytes);
 }
 
-/* Half of the torn writes stop at a sector, as a disk that lost power while streaming; the others keep any
- * subset of sectors, as a disk that reorders. */
+/* Half of the torn writes stop at a sector, as a disk that lost power while streaming; the others
+ * keep any subset of sectors, as a disk that reorders. */
 static void land_torn(struct giro_disk_faulty *faulty, const struct flight *flight)
 {
     struct file *file = &faulty->files[flight->write.file & INDEX_MASK];

@@ -1,6 +1,7 @@
-/* The real disk. Writes go through io_uring with O_DIRECT | O_DSYNC; where the kernel refuses io_uring they
- * are done by pwritev2(RWF_DSYNC) inside submit and only their completions are queued. Reads, creation,
- * listing and removal are synchronous: they happen at start, at repair and when a segment rolls. */
+/* The real disk. Writes go through io_uring with O_DIRECT | O_DSYNC; where the kernel refuses
+ * io_uring they are done by pwritev2(RWF_DSYNC) inside submit and only their completions are
+ * queued. Reads, creation, listing and removal are synchronous: they happen at start, at repair and
+ * when a segment rolls. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,8 +20,9 @@
 #define ZEROS_BYTES  (1u << 20)
 #define BOUNCE_BYTES (1u << 20)
 
-/* A file grows under this name and is then renamed, so that a death cannot leave a short one. The `~` is
- * not a character of good names, and the next open of the directory removes what was left. */
+/* A file grows under this name and is then renamed, so that a death cannot leave a short one. The
+ * `~` is not a character of good names, and the next open of the directory removes what was left.
+ */
 #define UNFINISHED_SUFFIX "~"
 
 struct place {
@@ -74,7 +76,7 @@ static int fd_of(const struct uring_disk *disk, uint32_t file)
     return disk->fds[file];
 }
 
-/* ---- Files ------------------------------------------------------------------------------------ */
+/* ---- Files ----------------------------------------------------------------------------------- */
 
 static int open_durable(const struct uring_disk *disk, const char *name)
 {
@@ -104,8 +106,8 @@ static int fill_zeros(int fd, uint64_t size_bytes)
     return number;
 }
 
-/* create writes zeros rather than calling fallocate: a later O_DSYNC write into an unwritten extent would
- * have to journal the extent's change as well. */
+/* create writes zeros rather than calling fallocate: a later O_DSYNC write into an unwritten extent
+ * would have to journal the extent's change as well. */
 static enum giro_err create(struct uring_disk *disk, const char *name, uint64_t size_bytes)
 {
     char unfinished[GIRO_DISK_NAME_BYTES + sizeof UNFINISHED_SUFFIX];
@@ -161,7 +163,8 @@ static enum giro_err uring_open(void *self, const char *name, uint64_t create_by
     return GIRO_ERR_OK;
 }
 
-/* read_piece fills bytes through the aligned bounce buffer, as O_DIRECT wants its reads aligned too. */
+/* read_piece fills bytes through the aligned bounce buffer, as O_DIRECT wants its reads aligned
+ * too. */
 static enum giro_err read_piece(struct uring_disk *disk, int fd, uint64_t offset, uint8_t *bytes,
                                 uint32_t size_bytes)
 {
@@ -252,10 +255,10 @@ static void uring_close(void *self, uint32_t file)
     disk->fds[file] = -1;
 }
 
-/* ---- Writes ------------------------------------------------------------------------------------- */
+/* ---- Writes ---------------------------------------------------------------------------------- */
 
-/* push hands what the queue holds to the kernel. A kernel short of memory says so: the entry stays in
- * the queue, and the event descriptor is made readable so that poll comes by and tries again. */
+/* push hands what the queue holds to the kernel. A kernel short of memory says so: the entry stays
+ * in the queue, and the event descriptor is made readable so that poll comes by and tries again. */
 static enum giro_err push(struct uring_disk *disk)
 {
     const int result = io_uring_submit(&disk->ring);
@@ -365,7 +368,8 @@ static bool take_result(struct uring_disk *disk, uint32_t index, int32_t result,
     *err = GIRO_ERR_OK;
     if (place->done_bytes == place->write.size_bytes)
         return true;
-    /* A short write. Its tail must be aligned again; one that is not comes from a disk in trouble. */
+    /* A short write. Its tail must be aligned again; one that is not comes from a disk in trouble.
+     */
     place->done_bytes -= place->done_bytes % GIRO_DISK_BLOCK_BYTES;
     *err = queue_rest(disk, index);
     return *err != GIRO_ERR_OK;
@@ -405,8 +409,9 @@ static uint32_t poll_finished(struct uring_disk *disk, struct giro_disk_completi
 static uint32_t uring_poll(void *self, struct giro_disk_completion *out, uint32_t max)
 {
     struct uring_disk *disk = self;
-    /* Emptied before the queue is read, so that a completion in between makes it readable again; and even
-     * when nothing is under way, because the kernel may signal after the completion was taken. */
+    /* Emptied before the queue is read, so that a completion in between makes it readable again;
+     * and even when nothing is under way, because the kernel may signal after the completion was
+     * taken. */
     uint64_t events;
     if (read(disk->event_fd, &events, sizeof events) < 0)
         GIRO_ASSERT(errno == EAGAIN);
@@ -419,7 +424,7 @@ static uint32_t uring_poll(void *self, struct giro_disk_completion *out, uint32_
     return count;
 }
 
-/* ---- The directory -------------------------------------------------------------------------------- */
+/* ---- The directory --------------------------------------------------------------------------- */
 
 static const struct giro_disk_ops uring_ops = {
     .open = uring_open,

@@ -10,7 +10,8 @@
 
 #define READ_FIRST_BYTES 16384u
 
-/* read_all reads fd to its end. It does not trust the size the file claims: files under /proc claim 0. */
+/* read_all reads fd to its end. It does not trust the size the file claims: files under /proc claim
+ * 0. */
 static enum giro_err read_all(int fd, size_t max_bytes, char **bytes, size_t *size_bytes)
 {
     size_t room = READ_FIRST_BYTES;

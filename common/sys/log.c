@@ -19,8 +19,9 @@ void giro_log_set_name(const char *name)
     __atomic_store_n(&process_name, name, __ATOMIC_RELEASE);
 }
 
-/* site_open says whether this line may be written, and how many were left out since the last one. Several
- * threads may share a site: the counts are then approximate, which is good enough for a limit. */
+/* site_open says whether this line may be written, and how many were left out since the last one.
+ * Several threads may share a site: the counts are then approximate, which is good enough for a
+ * limit. */
 static bool site_open(struct giro_log_site *site, uint32_t *left_out)
 {
     const struct giro_clock clock = giro_clock_system();

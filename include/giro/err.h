@@ -68,7 +68,8 @@ const char *giro_err_advice(enum giro_err err);
             return giro_try_err_;                                                                  \
     } while (0)
 
-/* giro_assert_fail prints the failed condition through the assert hook and aborts. */
+/* giro_assert_fail calls the assert hook or, where none is set, writes "file:line: assertion failed:
+ * condition" to stderr; then it aborts. */
 __attribute__((noreturn)) void giro_assert_fail(const char *condition, const char *file, int line);
 /* giro_assert_hook, when not NULL, is called before abort (tests, crash dumps). It may not return
  * control to the failing code. Set once at start. */

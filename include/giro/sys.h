@@ -31,7 +31,10 @@ struct giro_clock giro_clock_system(void);
 /* A directory of flat files. Writes are asynchronous; a write that has *completed* is durable
  * (O_DIRECT | O_DSYNC on the real disk): the only ordering a caller may rely on. A write that has not
  * completed may, after a power loss, be whole, absent or torn at 512-byte sectors, in any order
- * relative to other uncompleted writes. Offsets, sizes and buffers of writes are multiples of 4,096.
+ * relative to other uncompleted writes. Offsets, sizes and buffers of writes are multiples of 4,096, and
+ * a write stays within its file (files do not grow); reads need no alignment. Names have 1 to 63
+ * characters of [A-Za-z0-9._-], do not start with a point and are not `lock`; others give
+ * GIRO_ERR_ARGUMENT.
  * Bounded: at most GIRO_DISK_DEPTH writes under way; submit returns GIRO_ERR_FULL beyond that. */
 #define GIRO_DISK_BLOCK_BYTES 4096u
 #define GIRO_DISK_DEPTH 64u
@@ -102,7 +105,8 @@ uint64_t giro_disk_faulty_next_ns(const struct giro_disk_faulty *faulty);
 void giro_disk_faulty_power_loss(struct giro_disk_faulty *faulty);
 void giro_disk_faulty_crash(struct giro_disk_faulty *faulty);
 /* stop_after makes every submit after the next `writes` ones fail silently (never complete): the way a
- * test reaches each write boundary. UINT64_MAX = off. submitted counts writes so far. */
+ * test reaches each write boundary. UINT64_MAX = off; power_loss and crash do not reset it. submitted
+ * counts writes so far. */
 void giro_disk_faulty_stop_after(struct giro_disk_faulty *faulty, uint64_t writes);
 uint64_t giro_disk_faulty_submitted(const struct giro_disk_faulty *faulty);
 /* flip inverts one bit of a file (bit rot). NOENT if there is no such file or offset. */
@@ -144,7 +148,7 @@ void giro_diagnosis_set(struct giro_diagnosis *diagnosis, const char *detail, co
                         const char *fact_format, ...) __attribute__((format(printf, 4, 5)));
 
 /* giro_file_read reads a whole file of at most max_bytes into malloc'ed *bytes (NUL added beyond the
- * end, not counted). The caller frees. */
+ * end, not counted). The caller frees. A larger file gives GIRO_ERR_FORMAT. */
 enum giro_err giro_file_read(const char *path, size_t max_bytes, char **bytes, size_t *size_bytes)
     GIRO_MUST_USE;
 /* giro_file_write writes path.tmp, fsyncs, renames, fsyncs the directory. mode as for open(2). */

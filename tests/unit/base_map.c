@@ -7,6 +7,17 @@
 
 #define MODEL_MAX 512
 
+/* Present in sanitizer builds only. */
+extern int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
+
+static void check_leaks(void)
+{
+    if (__lsan_do_recoverable_leak_check != NULL && __lsan_do_recoverable_leak_check() != 0)
+        abort();
+}
+
+TestSuite(base, .fini = check_leaks);
+
 struct model {
     uint32_t key_bytes;
     uint32_t capacity;

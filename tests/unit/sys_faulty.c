@@ -21,8 +21,8 @@ static uint32_t open_or_make(struct giro_disk disk, const char *name, uint64_t c
     return file;
 }
 
-/* Submits 8 blocks of value 1..8 to blocks 0..7, completes what falls due before `until_ns`, loses power, and
- * returns how many completed. */
+/* Submits 8 blocks of value 1..8 to blocks 0..7, completes what falls due before `until_ns`, loses
+ * power, and returns how many completed. */
 struct outcome {
     bool completed[8];
     uint8_t content[8 * BLOCK];

@@ -5,6 +5,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Present in sanitizer builds only. */
+extern int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
+
+static void check_leaks(void)
+{
+    if (__lsan_do_recoverable_leak_check != NULL && __lsan_do_recoverable_leak_check() != 0)
+        abort();
+}
+
+TestSuite(sys, .fini = check_leaks);
+
 void scratch_make(char path[256])
 {
     snprintf(path, 256, "%s/scratch-XXXXXX", GIRO_BINARY_DIR);

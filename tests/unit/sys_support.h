@@ -11,7 +11,8 @@ void scratch_remove(const char *path);
 /* scratch_write writes a text file into the directory. */
 void scratch_write(const char *directory, const char *name, const char *text);
 
-/* blocks_new returns count * 4096 aligned bytes, each block filled with its own byte from first on. */
+/* blocks_new returns count * 4096 aligned bytes, each block filled with its own byte from first on.
+ */
 uint8_t *blocks_new(uint32_t count, uint8_t first);
 
 #endif
