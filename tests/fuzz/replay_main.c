@@ -13,7 +13,7 @@
 
 #define INPUT_BYTES_MAX (64u * 1024u)
 #define INPUTS_MAX      512u
-#define MUTATIONS       100u /* of each input, times GIRO_EFFORT */
+#define MUTATIONS       2000u /* of each input, times GIRO_EFFORT */
 
 struct input {
     char name[64];
