@@ -1,0 +1,369 @@
+#include "apps/girod/api.h"
+
+#include <event2/buffer.h>
+#include <event2/bufferevent_ssl.h>
+#include <event2/http.h>
+#include <event2/keyvalq_struct.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "apps/girod/api_render.h"
+#include "apps/tls/tls.h"
+
+#define BODY_MAX (64u * 1024u)
+#define ANSWER_MAX (16u * 1024u * 1024u)
+
+struct giro_api {
+    struct giro_api_options options;
+    SSL_CTX *tls;
+    struct evhttp *http;
+};
+
+/* Who asks: a member index, the operator, or nobody. */
+static uint32_t client_by_key(const struct giro_genesis *genesis, const struct giro_public_key *key)
+{
+    for (uint32_t i = 0; i < genesis->member_count; i++)
+        if (memcmp(&genesis->members[i].session.key, key, sizeof(*key)) == 0)
+            return i;
+    for (uint32_t i = 0; i < genesis->operator_count; i++)
+        if (memcmp(&genesis->operators[i].key.key, key, sizeof(*key)) == 0)
+            return GIRO_MEMBER_OPERATOR;
+    return GIRO_NONE;
+}
+
+static bool accept_key(void *context, const struct giro_public_key *key)
+{
+    const struct giro_api *api = context;
+    return client_by_key(api->options.genesis, key) != GIRO_NONE;
+}
+
+static uint32_t client_of(const struct giro_api *api, struct evhttp_request *request)
+{
+    struct bufferevent *stream =
+        evhttp_connection_get_bufferevent(evhttp_request_get_connection(request));
+    SSL *ssl = bufferevent_openssl_get_ssl(stream);
+    struct giro_public_key key;
+    if (ssl == NULL || !giro_tls_peer_key(ssl, &key))
+        return GIRO_NONE;
+    return client_by_key(api->options.genesis, &key);
+}
+
+/* ---- Answers ---------------------------------------------------------------------------------------- */
+
+static void answer_bytes(struct evhttp_request *request, int code, const char *type,
+                         struct evbuffer *body)
+{
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+    evhttp_add_header(headers, "Content-Type", type);
+    evhttp_add_header(headers, "Cache-Control", "no-store");
+    evhttp_send_reply(request, code, NULL, body);
+}
+
+static void answer_json(struct evhttp_request *request, int code, json_t *json)
+{
+    char *text = json == NULL ? NULL : json_dumps(json, JSON_INDENT(2));
+    struct evbuffer *body = evbuffer_new();
+    if (text != NULL && body != NULL)
+        evbuffer_add_printf(body, "%s\n", text);
+    answer_bytes(request, text == NULL ? 500 : code, "application/json", body);
+    if (body != NULL)
+        evbuffer_free(body);
+    free(text);
+    json_decref(json);
+}
+
+static void answer_error(struct evhttp_request *request, int code, const char *sentence)
+{
+    answer_json(request, code, json_pack("{s:s}", "error", sentence));
+}
+
+/* ---- Journals ------------------------------------------------------------------------------------------ */
+
+/* from and to of the query; false if one is not a number. */
+static bool range_of(struct evhttp_request *request, uint64_t *from, uint64_t *to)
+{
+    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
+    const char *query = evhttp_uri_get_query(uri);
+    struct evkeyvalq values;
+    TAILQ_INIT(&values);
+    if (query != NULL && evhttp_parse_query_str(query, &values) != 0)
+        return false;
+    bool good = true;
+    struct {
+        const char *name;
+        uint64_t *value;
+    } wanted[] = {{"from", from}, {"to", to}};
+    for (int i = 0; i < 2; i++) {
+        const char *text = evhttp_find_header(&values, wanted[i].name);
+        char *end = NULL;
+        if (text == NULL)
+            continue;
+        *wanted[i].value = strtoull(text, &end, 10);
+        good = good && end != text && *end == '\0';
+    }
+    evhttp_clear_headers(&values);
+    return good;
+}
+
+static void get_journal(struct giro_api *api, struct evhttp_request *request, uint32_t client,
+                        const char *rest)
+{
+    char bic[GIRO_BIC_BYTES] = "";
+    char date_text[11] = "";
+    char extra = '\0';
+    uint16_t date = 0;
+    if (sscanf(rest, "%11[A-Z0-9]/%10[0-9-]%c", bic, date_text, &extra) != 2 ||
+        !giro_date_parse(date_text, strlen(date_text), &date)) {
+        answer_error(request, 400, "expected /v1/journal/<BIC>/<YYYY-MM-DD>");
+        return;
+    }
+    uint32_t member = giro_genesis_member_by_bic(api->options.genesis, bic);
+    if (client != GIRO_MEMBER_OPERATOR && client != member) {
+        answer_error(request, 403, "a member reads its own journal only");
+        return;
+    }
+    char path[700] = "";
+    uint64_t size_bytes = member == GIRO_NONE
+                              ? 0
+                              : giro_journal_files_path(api->options.journals, (uint16_t)member,
+                                                        date, path, sizeof(path));
+    uint64_t from = 0, to = size_bytes;
+    if (size_bytes == 0 || !range_of(request, &from, &to)) {
+        answer_error(request, size_bytes == 0 ? 404 : 400,
+                     size_bytes == 0 ? "no journal of that member and date here"
+                                     : "from and to are byte offsets");
+        return;
+    }
+    to = to > size_bytes ? size_bytes : to;
+    to = to > from + ANSWER_MAX ? from + ANSWER_MAX : to;
+    struct evbuffer *body = evbuffer_new();
+    int fd = from < to ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    char total[24];
+    snprintf(total, sizeof(total), "%lu", (unsigned long)size_bytes);
+    evhttp_add_header(evhttp_request_get_output_headers(request), "Giro-Journal-Bytes", total);
+    if (fd >= 0 && evbuffer_add_file(body, fd, (ev_off_t)from, (ev_off_t)(to - from)) != 0)
+        close(fd);
+    answer_bytes(request, 200, "application/octet-stream", body);
+    evbuffer_free(body);
+}
+
+static void get_journals(struct giro_api *api, struct evhttp_request *request, uint32_t client)
+{
+    answer_json(request, 200,
+                giro_api_render_journals(api->options.genesis, api->options.journals,
+                                         giro_settlement_business_date(
+                                             giro_replica_settlement(api->options.replica)),
+                                         client));
+}
+
+/* ---- Payments --------------------------------------------------------------------------------------------- */
+
+static bool find_payment(struct giro_api *api, struct evhttp_request *request, uint32_t client,
+                         const char *text, struct giro_found *found)
+{
+    uint8_t uetr[GIRO_UETR_BYTES];
+    if (!giro_uetr_parse(text, strlen(text), uetr)) {
+        answer_error(request, 400, "a UETR is 36 characters: 8-4-4-4-12 hexadecimal digits");
+        return false;
+    }
+    bool known = giro_replica_find(api->options.replica, uetr, found);
+    bool allowed = known && (client == GIRO_MEMBER_OPERATOR || client == found->debtor ||
+                             client == found->creditor);
+    if (!allowed) /* the same answer for both: existence is not told to strangers */
+        answer_error(request, 404, "no payment with that UETR between you and anyone here");
+    return allowed;
+}
+
+static void get_proof(struct giro_api *api, struct evhttp_request *request, uint32_t client,
+                      const char *rest)
+{
+    struct giro_found found;
+    if (!find_payment(api, request, client, rest, &found))
+        return;
+    uint8_t *proof = NULL;
+    size_t size_bytes = 0;
+    enum giro_err err = giro_ledger_file_proof(api->options.ledger, found.height, found.leaf_index,
+                                               &proof, &size_bytes);
+    if (err != GIRO_ERR_OK) {
+        answer_error(request, 404, "executed, but not certified at this replica yet");
+        return;
+    }
+    struct evbuffer *body = evbuffer_new();
+    evbuffer_add(body, proof, size_bytes);
+    answer_bytes(request, 200, "application/octet-stream", body);
+    evbuffer_free(body);
+    free(proof);
+}
+
+static void get_payment(struct giro_api *api, struct evhttp_request *request, uint32_t client,
+                        const char *rest)
+{
+    struct giro_found found;
+    if (find_payment(api, request, client, rest, &found))
+        answer_json(request, 200, giro_api_render_payment(api->options.genesis, &found));
+}
+
+static void get_channel(struct giro_api *api, struct evhttp_request *request, uint32_t client,
+                        const char *rest)
+{
+    char *end = NULL;
+    unsigned long channel = strtoul(rest, &end, 10);
+    if (end == rest || *end != '\0' || channel >= GIRO_CHANNELS_MAX) {
+        answer_error(request, 400, "a channel is a number from 0 to 63");
+        return;
+    }
+    uint64_t base = 0, next = 0;
+    bool stopped = false;
+    giro_settlement_channel(giro_replica_settlement(api->options.replica), (uint16_t)client,
+                            (uint16_t)channel, &base, &next, &stopped);
+    answer_json(request, 200,
+                json_pack("{s:I, s:I, s:b}", "base", (json_int_t)base, "next", (json_int_t)next,
+                          "stopped", stopped));
+}
+
+static void post_control(struct giro_api *api, struct evhttp_request *request, uint32_t client)
+{
+    struct evbuffer *body = evhttp_request_get_input_buffer(request);
+    size_t size_bytes = evbuffer_get_length(body);
+    struct giro_frame frame;
+    if (client != GIRO_MEMBER_OPERATOR) {
+        answer_error(request, 403, "operators only");
+        return;
+    }
+    const uint8_t *bytes = evbuffer_pullup(body, -1);
+    enum giro_reject reject =
+        size_bytes > GIRO_FRAME_BYTES_MAX
+            ? GIRO_REJECT_OVERSIZED
+            : giro_frame_decode(bytes, size_bytes, api->options.genesis->chain_prefix, &frame);
+    if (reject == GIRO_REJECT_NONE && frame.header.head.kind != GIRO_KIND_CONTROL)
+        reject = GIRO_REJECT_KIND;
+    if (reject == GIRO_REJECT_NONE)
+        reject = api->options.control(api->options.context, bytes, size_bytes);
+    if (reject == GIRO_REJECT_NONE)
+        answer_json(request, 202, json_pack("{s:s}", "taken", "follow it by its channel"));
+    else
+        answer_error(request, 400, giro_reject_text(reject));
+}
+
+/* ---- Routing ------------------------------------------------------------------------------------------------- */
+
+static void get_status(struct giro_api *api, struct evhttp_request *request)
+{
+    answer_json(request, 200, giro_api_render_status(&api->options));
+}
+
+static void get_metrics(struct giro_api *api, struct evhttp_request *request, uint32_t client)
+{
+    if (client != GIRO_MEMBER_OPERATOR) {
+        answer_error(request, 403, "operators only");
+        return;
+    }
+    struct evbuffer *body = evbuffer_new();
+    giro_api_render_metrics(&api->options, body);
+    answer_bytes(request, 200, "text/plain; version=0.0.4", body);
+    evbuffer_free(body);
+}
+
+/* rest is what follows prefix in path, NULL if path does not begin with it. */
+static const char *after(const char *path, const char *prefix)
+{
+    size_t length = strlen(prefix);
+    return strncmp(path, prefix, length) == 0 ? path + length : NULL;
+}
+
+static void route(struct giro_api *api, struct evhttp_request *request, uint32_t client,
+                  const char *path)
+{
+    bool post = evhttp_request_get_command(request) == EVHTTP_REQ_POST;
+    const char *rest;
+    if (post && strcmp(path, "/v1/control") == 0)
+        post_control(api, request, client);
+    else if (post)
+        answer_error(request, 404, "no such place to post to");
+    else if (strcmp(path, "/v1/status") == 0)
+        get_status(api, request);
+    else if (strcmp(path, "/v1/journals") == 0)
+        get_journals(api, request, client);
+    else if (strcmp(path, "/metrics") == 0)
+        get_metrics(api, request, client);
+    else if ((rest = after(path, "/v1/journal/")) != NULL)
+        get_journal(api, request, client, rest);
+    else if ((rest = after(path, "/v1/proof/")) != NULL)
+        get_proof(api, request, client, rest);
+    else if ((rest = after(path, "/v1/payment/")) != NULL)
+        get_payment(api, request, client, rest);
+    else if ((rest = after(path, "/v1/channel/")) != NULL)
+        get_channel(api, request, client, rest);
+    else
+        answer_error(request, 404, "no such page; docs/protocol.md lists them");
+}
+
+static void on_request(struct evhttp_request *request, void *context)
+{
+    struct giro_api *api = context;
+    uint32_t client = client_of(api, request);
+    const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(request));
+    if (client == GIRO_NONE || path == NULL)
+        answer_error(request, 403, "show an enrolled key");
+    else
+        route(api, request, client, path);
+}
+
+static struct bufferevent *stream_make(struct event_base *base, void *context)
+{
+    SSL *ssl = SSL_new(context);
+    struct bufferevent *stream = bufferevent_openssl_socket_new(
+        base, -1, ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
+    if (stream != NULL)
+        bufferevent_openssl_set_allow_dirty_shutdown(stream, 1);
+    return stream;
+}
+
+enum giro_err giro_api_open(const struct giro_api_options *options, struct giro_api **api_out,
+                            struct giro_diagnosis *diagnosis)
+{
+    struct giro_api *api = calloc(1, sizeof(*api));
+    if (api == NULL)
+        return GIRO_ERR_NOMEM;
+    api->options = *options;
+    struct giro_tls_options tls = {.key = options->transport_key,
+                                   .common_name = "giro hub",
+                                   .server = true,
+                                   .accept = accept_key,
+                                   .context = api};
+    enum giro_err err = giro_tls_context(&tls, &api->tls, diagnosis);
+    if (err != GIRO_ERR_OK) {
+        giro_api_close(api);
+        return err;
+    }
+    api->http = evhttp_new(options->base);
+    evhttp_set_bevcb(api->http, stream_make, api->tls);
+    evhttp_set_gencb(api->http, on_request, api);
+    evhttp_set_allowed_methods(api->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST);
+    evhttp_set_max_body_size(api->http, BODY_MAX);
+    evhttp_set_max_headers_size(api->http, 16 * 1024);
+    evhttp_set_timeout(api->http, 20);
+    if (evhttp_bind_socket(api->http, options->address->host, options->address->port) == 0) {
+        *api_out = api;
+        return GIRO_ERR_OK;
+    }
+    giro_diagnosis_set(diagnosis, evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR()),
+                       giro_err_advice(GIRO_ERR_NETWORK), "cannot listen for HTTPS on %s:%u",
+                       options->address->host, options->address->port);
+    giro_api_close(api);
+    return GIRO_ERR_NETWORK;
+}
+
+void giro_api_close(struct giro_api *api)
+{
+    if (api->http != NULL)
+        evhttp_free(api->http);
+    SSL_CTX_free(api->tls);
+    free(api);
+}

@@ -1,0 +1,134 @@
+#include "apps/girod/api_render.h"
+
+#include <event2/buffer.h>
+
+/* Every number the status and the metrics show, once. X(name, help, type, value) */
+#define NUMBERS(X)                                                                                 \
+    X("round", "current consensus round", "gauge", status.consensus.round)                         \
+    X("committed_height", "highest committed block", "gauge", status.consensus.committed_height)   \
+    X("executed_height", "highest executed block", "gauge", status.consensus.executed_height)      \
+    X("certified_height", "highest certified block", "gauge", status.consensus.certified_height)   \
+    X("incarnation", "starts of this replica", "gauge", status.consensus.incarnation)              \
+    X("timeouts_total", "timeouts signed", "counter", status.consensus.timeouts_sent)              \
+    X("proposals_total", "blocks proposed", "counter", status.consensus.blocks_proposed)           \
+    X("votes_total", "votes sent", "counter", status.consensus.votes_sent)                         \
+    X("frames_total", "frames executed", "counter", status.frames)                                 \
+    X("payments_total", "payments executed", "counter", status.records)                            \
+    X("windows_total", "window records sealed", "counter", status.windows)                         \
+    X("log_bytes_total", "bytes written to the block log", "counter", status.log_bytes)            \
+    X("pending_frames", "frames waiting for their certificate here", "gauge", status.pending)      \
+    X("received_total", "datagrams received", "counter", port.received)                            \
+    X("sent_total", "datagrams sent", "counter", port.sent)                                        \
+    X("ingress_taken_total", "frames taken for verification", "counter", taken)                    \
+    X("links_up", "replicas connected", "gauge", links_up)                                         \
+    X("link_sent_bytes_total", "bytes sent to replicas", "counter", links.sent_bytes)              \
+    X("link_dropped_total", "messages dropped on full links", "counter", links.dropped)            \
+    X("journal_bytes", "bytes in the members' journals", "gauge", journal_bytes)                   \
+    X("ledger_bytes", "bytes of leaves and certificates", "gauge", ledger_bytes)
+
+struct numbers {
+    struct giro_replica_status status;
+    struct giro_port_counters port;
+    struct giro_links_counters links;
+    uint64_t taken, links_up, journal_bytes, ledger_bytes;
+    uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS]; /* over all members and none */
+};
+
+static void numbers_read(const struct giro_api_options *api, struct numbers *numbers)
+{
+    memset(numbers, 0, sizeof(*numbers));
+    giro_replica_status(api->replica, &numbers->status);
+    if (api->port != NULL)
+        giro_port_counters(api->port, &numbers->port);
+    giro_links_counters(api->links, &numbers->links);
+    numbers->taken = giro_ingress_taken(api->ingress);
+    numbers->links_up = giro_links_up(api->links);
+    numbers->journal_bytes = giro_journal_files_bytes(api->journals);
+    numbers->ledger_bytes = giro_ledger_file_bytes(api->ledger);
+    for (uint32_t member = 0; member <= api->genesis->member_count; member++) {
+        uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS];
+        giro_ingress_rejects(api->ingress,
+                             member == api->genesis->member_count ? GIRO_NONE : member, rejects);
+        for (uint32_t i = 0; i < GIRO_REJECT_COUNT_OF_REASONS; i++)
+            numbers->rejects[i] += rejects[i];
+    }
+}
+
+json_t *giro_api_render_status(const struct giro_api_options *api)
+{
+    struct numbers numbers;
+    numbers_read(api, &numbers);
+    json_t *json = json_object();
+    char date[11];
+    giro_date_format(numbers.status.business_date, date);
+    json_object_set_new(json, "hub", json_string(api->genesis->name));
+    json_object_set_new(json, "business_date", json_string(date));
+    json_object_set_new(json, "starting", json_boolean(numbers.status.consensus.starting));
+    json_object_set_new(json, "observer", json_boolean(numbers.status.consensus.observer));
+#define NUMBER_JSON(name, help, type, value)                                                       \
+    json_object_set_new(json, name, json_integer((json_int_t)numbers.value));
+    NUMBERS(NUMBER_JSON)
+#undef NUMBER_JSON
+    json_t *rejects = json_object();
+    json_t *peer_rejects = json_object();
+    for (uint32_t i = 1; i < GIRO_REJECT_COUNT_OF_REASONS; i++) {
+        const char *name = giro_reject_name((enum giro_reject)i);
+        if (numbers.rejects[i] > 0)
+            json_object_set_new(rejects, name, json_integer((json_int_t)numbers.rejects[i]));
+        uint64_t of_peers = numbers.status.consensus.rejects[i];
+        if (of_peers > 0)
+            json_object_set_new(peer_rejects, name, json_integer((json_int_t)of_peers));
+    }
+    json_object_set_new(json, "rejects", rejects);
+    json_object_set_new(json, "peer_rejects", peer_rejects);
+    return json;
+}
+
+json_t *giro_api_render_payment(const struct giro_genesis *genesis, const struct giro_found *found)
+{
+    const char *creditor =
+        found->creditor < genesis->member_count ? genesis->members[found->creditor].bic : "";
+    return json_pack("{s:I, s:i, s:i, s:s, s:s}", "height", (json_int_t)found->height, "leaf",
+                     (int)found->leaf_index, "record", (int)found->record, "debtor",
+                     genesis->members[found->debtor].bic, "creditor", creditor);
+}
+
+json_t *giro_api_render_journals(const struct giro_genesis *genesis,
+                                 const struct giro_journal_files *journals, uint16_t today,
+                                 uint32_t client)
+{
+    json_t *list = json_array();
+    for (uint32_t member = 0; member < genesis->member_count; member++) {
+        if (client != GIRO_MEMBER_OPERATOR && client != member)
+            continue;
+        for (uint32_t date = genesis->business_date; date <= today; date++) {
+            char path[700], text[11];
+            uint64_t size_bytes = giro_journal_files_path(journals, (uint16_t)member,
+                                                          (uint16_t)date, path, sizeof(path));
+            giro_date_format((uint16_t)date, text);
+            if (size_bytes > 0)
+                json_array_append_new(list, json_pack("{s:s, s:s, s:I}", "bic",
+                                                      genesis->members[member].bic, "date", text,
+                                                      "bytes", (json_int_t)size_bytes));
+        }
+    }
+    return list;
+}
+
+void giro_api_render_metrics(const struct giro_api_options *api, struct evbuffer *out)
+{
+    struct numbers numbers;
+    numbers_read(api, &numbers);
+#define NUMBER_METRIC(name, help, type, value)                                                     \
+    evbuffer_add_printf(out, "# HELP giro_" name " " help "\n# TYPE giro_" name " " type           \
+                             "\ngiro_" name " %lu\n",                                              \
+                        (unsigned long)numbers.value);
+    NUMBERS(NUMBER_METRIC)
+#undef NUMBER_METRIC
+    evbuffer_add_printf(out, "# HELP giro_rejects_total datagrams refused, by reason\n"
+                             "# TYPE giro_rejects_total counter\n");
+    for (uint32_t i = 1; i < GIRO_REJECT_COUNT_OF_REASONS; i++)
+        evbuffer_add_printf(out, "giro_rejects_total{reason=\"%s\"} %lu\n",
+                            giro_reject_name((enum giro_reject)i),
+                            (unsigned long)numbers.rejects[i]);
+}
