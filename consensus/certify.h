@@ -13,17 +13,23 @@
 struct giro_certify;
 size_t giro_certify_footprint(const struct giro_consensus_options *options);
 struct giro_certify *giro_certify_init(void *mem, size_t size_bytes, struct giro_env *env);
-void giro_certify_recover(struct giro_certify *certify, enum giro_log_kind kind, const uint8_t *body, uint32_t body_bytes);
+void giro_certify_recover(struct giro_certify *certify, enum giro_log_kind kind,
+                          const uint8_t *body, uint32_t body_bytes);
 /* giro_certify_executed: this replica's roots. During recovery they are compared with the logged ROOTS (HALT on a
  * difference); a height whose certificate is already known yields CERTIFIED at once. */
-void giro_certify_executed(struct giro_certify *certify, const struct giro_proposal *block, const struct giro_event *event);
-void giro_certify_on_vote(struct giro_certify *certify, uint16_t sender, const uint8_t *body, size_t size_bytes);
-void giro_certify_on_certificate(struct giro_certify *certify, uint16_t sender, const uint8_t *body, size_t size_bytes);
+void giro_certify_executed(struct giro_certify *certify, const struct giro_proposal *block,
+                           const struct giro_event *event);
+void giro_certify_on_vote(struct giro_certify *certify, uint16_t sender, const uint8_t *body,
+                          size_t size_bytes);
+void giro_certify_on_certificate(struct giro_certify *certify, uint16_t sender, const uint8_t *body,
+                                 size_t size_bytes);
 /* giro_certify_check_certificate verifies a certificate carried by a block. */
-enum giro_reject giro_certify_check_certificate(struct giro_certify *certify, const struct giro_certificate *certificate)
-    GIRO_MUST_USE;
+enum giro_reject
+giro_certify_check_certificate(struct giro_certify *certify,
+                               const struct giro_certificate *certificate) GIRO_MUST_USE;
 void giro_certify_on_durable(struct giro_certify *certify);
-void giro_certify_on_tick(struct giro_certify *certify); /* resend own commit votes that found no quorum */
+void giro_certify_on_tick(
+    struct giro_certify *certify); /* resend own commit votes that found no quorum */
 uint64_t giro_certify_next_ns(const struct giro_certify *certify);
 /* The highest certified height and its certificate (NULL at 0). */
 uint64_t giro_certify_height(const struct giro_certify *certify);

@@ -1,0 +1,3 @@
+giro_test(NAME consensus_batches SUITE unit
+  SOURCES unit/consensus_batches_support.c unit/consensus_batches.c unit/consensus_certify.c
+  LINK giro_consensus)
