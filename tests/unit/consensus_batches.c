@@ -606,3 +606,52 @@ Test(consensus_batches, hostile_bytes_never_break_an_invariant)
     }
     finish(bench);
 }
+
+Test(consensus_batches, footprint_refuses_options_out_of_range)
+{
+    struct giro_consensus_options options = {
+        .replica_count = 4, .self = 3, .batches_max = 16, .map_seed = 1};
+    cr_assert(giro_batches_footprint(&options) > 0 && giro_certify_footprint(&options) > 0);
+    options.batches_max = 15;
+    cr_assert(giro_batches_footprint(&options) == 0, "fewer than four for each replica");
+    options.batches_max = 400;
+    options.replica_count = 100;
+    cr_assert(giro_batches_footprint(&options) > 432ull * GIRO_BATCH_BYTES_MAX);
+    options.self = 100;
+    cr_assert(giro_batches_footprint(&options) == 0 && giro_certify_footprint(&options) == 0);
+    options.self = 0;
+    options.replica_count = 101;
+    cr_assert(giro_batches_footprint(&options) == 0 && giro_certify_footprint(&options) == 0);
+    options.replica_count = 0;
+    cr_assert(giro_batches_footprint(&options) == 0 && giro_certify_footprint(&options) == 0);
+}
+
+Test(consensus_batches, one_acknowledgement_covers_several_batches_and_counts_for_each)
+{
+    struct bench *bench = started(0);
+    struct giro_batch_reference references[GIRO_BLOCK_REFERENCES_MAX];
+    struct giro_hash ids[3];
+    struct bench_bytes bytes;
+    for (uint32_t i = 0; i < 3; i++) {
+        struct giro_hash id = own_batch(bench, i);
+        uint32_t at = i;
+        for (; at > 0 && memcmp(&ids[at - 1], &id, sizeof(id)) > 0; at--)
+            ids[at] = ids[at - 1];
+        ids[at] = id;
+    }
+    bench_step(bench, 0);
+    bench_durable(bench);
+    bench_ack(bench, &bytes, 1, ids, 3, EXPIRY_NS);
+    giro_batches_on_ack(bench->batches, 1, bytes.bytes, bytes.size_bytes);
+    bench_ack(bench, &bytes, 2, ids, 3, EXPIRY_NS);
+    bytes.bytes[bytes.size_bytes - 9] ^= 4;
+    giro_batches_on_ack(bench->batches, 2, bytes.bytes, bytes.size_bytes);
+    cr_assert(bench->env.rejects[GIRO_REJECT_SIGNATURE] == 1, "checked once for all three");
+    cr_assert(giro_batches_own_in_flight(bench->batches) == 3);
+    bench_ack(bench, &bytes, 3, ids, 3, EXPIRY_NS - 5);
+    giro_batches_on_ack(bench->batches, 3, bytes.bytes, bytes.size_bytes);
+    cr_assert(bench_count(bench, GIRO_ACTION_AVAILABLE) == 3);
+    cr_assert(pick(bench, 0, references) == 3);
+    cr_assert(references[2].expiry_ns == EXPIRY_NS - 5, "the smallest expiry is the proof's");
+    finish(bench);
+}
