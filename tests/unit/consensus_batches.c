@@ -172,6 +172,36 @@ Test(consensus_batches, own_acknowledgement_waits_for_durability_and_for_permiss
     finish(bench);
 }
 
+Test(consensus_batches, nothing_is_acknowledged_before_the_log_covers_it)
+{
+    struct bench *bench = started(1);
+    struct bench_bytes batch[2];
+    uint64_t sequence[2];
+    for (uint32_t i = 0; i < 2; i++) {
+        bench_batch(bench, &batch[i], (uint16_t)(i * 2), i);
+        arrive(bench, (uint16_t)(i * 2), &batch[i]);
+        verdict(bench, true);
+        sequence[i] = bench_action(bench, GIRO_ACTION_LOG)->log.sequence;
+    }
+    for (uint64_t watermark = 0; watermark <= sequence[1]; watermark++) {
+        bench_step(bench, 0);
+        bench->env.watermark = watermark;
+        giro_batches_on_tick(bench->batches);
+        giro_batches_on_durable(bench->batches);
+        uint32_t due = watermark == sequence[0] || watermark == sequence[1];
+        cr_assert(bench_sent(bench, GIRO_KIND_BATCH_ACK) == due, "watermark %lu",
+                  (unsigned long)watermark);
+        if (due)
+            cr_assert(bench->actions.items[0].send.peer == (watermark == sequence[0] ? 0 : 2));
+    }
+    bench_batch(bench, &batch[0], 3, 1);
+    arrive(bench, 3, &batch[0]);
+    verdict(bench, true);
+    arrive(bench, 3, &batch[0]);
+    cr_assert(bench->actions.count == 0, "a repeat before it is durable");
+    finish(bench);
+}
+
 Test(consensus_batches, invalid_verdict_frees_the_slot)
 {
     struct bench *bench = started(1);

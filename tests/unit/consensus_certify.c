@@ -221,6 +221,23 @@ Test(consensus_certify, invalid_certificates_are_refused)
     finish(bench);
 }
 
+Test(consensus_certify, checked_votes_do_not_vouch_for_other_roots)
+{
+    struct bench *bench = started();
+    struct giro_certificate good, bad;
+    execute(bench, 1, 9);
+    for (uint16_t i = 1; i < 4; i++)
+        vote(bench, i, 1, 9);
+    certificate(bench, &good, 0, 1, 9); /* exactly the votes that were checked */
+    bad = good;
+    bad.header.body.ledger_root.bytes[3] ^= 1;
+    bench_step(bench, 0);
+    cr_assert(giro_certify_check_certificate(bench->certify, &bad) == GIRO_REJECT_SIGNATURE);
+    cr_assert(bench->actions.count == 0);
+    cr_assert(giro_certify_check_certificate(bench->certify, &good) == GIRO_REJECT_NONE);
+    finish(bench);
+}
+
 static void recorded(struct bench *bench, uint64_t height, uint8_t root)
 {
     struct giro_commit_vote vote_bytes;
