@@ -1,5 +1,6 @@
 /* Names, tags, bitmaps, 128-bit amounts. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #include "wire_samples.h"
 
@@ -90,4 +91,36 @@ Test(wire_text, amounts_of_128_bits_survive_their_wire_form)
         cr_assert(giro_amount128_get(wire) == rows[i], "row %u", i);
         cr_assert(memcmp(&wire, &rows[i], 16) == 0, "little-endian two's complement, row %u", i);
     }
+}
+
+Test(wire_text, the_protocol_document_names_every_tag_kind_reject_and_reason)
+{
+    static char document[256 * 1024];
+    FILE *const file = fopen(GIRO_SOURCE_DIR "/docs/protocol.md", "r");
+    cr_assert(file != NULL);
+    const size_t length = fread(document, 1, sizeof(document) - 1, file);
+    fclose(file);
+    cr_assert(length < sizeof(document) - 1);
+    static const char *const rows[] = {
+#define TAG_ROW(name, text, what) "| " #name " | `" text "` |",
+        GIRO_TAG_MAP(TAG_ROW)
+#undef TAG_ROW
+#define KIND_ROW(number, name, text) "| " #number " | " #name " | " text " |",
+            GIRO_KIND_MAP(KIND_ROW)
+#undef KIND_ROW
+#define REJECT_ROW(name, text) "| " #name " | " text " |",
+                GIRO_REJECT_MAP(REJECT_ROW)
+#undef REJECT_ROW
+#define OUTCOME_ROW(number, name) "| " #number " | " #name " |",
+                    GIRO_OUTCOME_MAP(OUTCOME_ROW)
+#undef OUTCOME_ROW
+#define REASON_ROW(number, name, sentence) "| " #number " | " #name " | " sentence " |",
+                        GIRO_REASON_MAP(REASON_ROW)
+#undef REASON_ROW
+#define LOG_ROW(number, name, text) "| " #number " | " #name " | " text " |",
+                            GIRO_LOG_KIND_MAP(LOG_ROW)
+#undef LOG_ROW
+    };
+    for (uint32_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        cr_assert(strstr(document, rows[i]) != NULL, "docs/protocol.md has no row %s", rows[i]);
 }
