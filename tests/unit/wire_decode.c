@@ -489,3 +489,87 @@ Test(wire, a_proof_needs_room_for_every_acknowledgement)
                   giro_head_is(&acks[i].header.head, GIRO_KIND_BATCH_ACK));
     }
 }
+
+/* with_u64 overwrites eight bytes of the buffer and says what the decoder makes of it. */
+static enum giro_reject with_u64(const char *name, size_t size_bytes, uint32_t offset,
+                                 uint64_t value)
+{
+    memcpy(sample_bytes + offset, &value, sizeof(value));
+    return try_exact(wire_sample_find(name)->kind, sample_bytes, size_bytes, 4);
+}
+
+Test(wire, rounds_are_above_their_parents_without_a_commit_id_too)
+{
+    const size_t qc_bytes = wire_sample_find("qc")->make(4, NULL, sample_bytes);
+    memset(sample_bytes + 64, 0, 32);
+    cr_assert(with_u64("qc", qc_bytes, 24, 998) == GIRO_REJECT_NONE);
+    cr_assert(with_u64("qc", qc_bytes, 24, 1000) == GIRO_REJECT_FIELD);
+    cr_assert(with_u64("qc", qc_bytes, 24, 1001) == GIRO_REJECT_FIELD);
+    cr_assert(with_u64("qc", qc_bytes, 24, UINT64_MAX) == GIRO_REJECT_FIELD);
+
+    static struct giro_timeout timeout;
+    struct giro_writer writer;
+    sample_timeout(&timeout, 4, false, NULL);
+    giro_writer_init(&writer, sample_bytes, sizeof(sample_bytes));
+    cr_assert(giro_timeout_encode(&timeout, &writer));
+    cr_assert(with_u64("timeout", writer.offset, 16, 998) == GIRO_REJECT_NONE);
+    cr_assert(with_u64("timeout", writer.offset, 16, 997) == GIRO_REJECT_FIELD);
+}
+
+/* A proposal without references, TC and certificate: what is left of the rules is easy to break one by one. */
+static size_t bare_proposal(uint64_t height, uint64_t certified_height)
+{
+    static struct giro_qc qc;
+    struct giro_block_header block = {.head = giro_head_make(GIRO_KIND_BLOCK),
+                                      .chain_id = sample_chain(),
+                                      .epoch = WIRE_TEST_EPOCH,
+                                      .round = 1000,
+                                      .height = height};
+    const struct giro_signature signature = {{1}};
+    struct giro_writer writer;
+    struct giro_hash block_id;
+    sample_qc(&qc, 4, 999, NULL);
+    block.parent_id = qc.header.block_id;
+    giro_writer_init(&writer, sample_bytes, sizeof(sample_bytes));
+    cr_assert(giro_proposal_encode(&block, NULL, NULL, NULL, &qc, NULL, NULL, &writer, &block_id));
+    giro_writer_put(&writer, &signature, sizeof(signature));
+    memcpy(sample_bytes + 24 + 200, &certified_height, 8);
+    return writer.offset;
+}
+
+Test(wire, a_block_certifies_only_heights_below_its_own_and_with_a_certificate)
+{
+    cr_assert(try_exact(GIRO_KIND_PROPOSAL, sample_bytes, bare_proposal(5, 0), 4) ==
+              GIRO_REJECT_NONE);
+    cr_assert(try_exact(GIRO_KIND_PROPOSAL, sample_bytes, bare_proposal(0, 0), 4) ==
+              GIRO_REJECT_FIELD);
+    cr_assert(try_exact(GIRO_KIND_PROPOSAL, sample_bytes, bare_proposal(5, 4), 4) ==
+              GIRO_REJECT_FIELD);
+    const size_t size_bytes = wire_sample_find("proposal")->make(4, NULL, sample_bytes);
+    uint64_t certified_height;
+    memcpy(&certified_height, sample_bytes + 24 + 200, 8);
+    cr_assert(with_u64("proposal", size_bytes, 24 + 56, certified_height) == GIRO_REJECT_FIELD);
+    cr_assert(with_u64("proposal", size_bytes, 24 + 56, certified_height + 1) == GIRO_REJECT_NONE);
+}
+
+Test(wire, a_broken_proof_of_availability_breaks_the_proposal)
+{
+    /* Offsets of the fixed sample: parts behind header 240 and two references of 64. */
+    size_t size_bytes = wire_sample_find("proposal")->make(4, NULL, sample_bytes);
+    uint32_t part_bytes[3];
+    memcpy(part_bytes, sample_bytes + 8, sizeof(part_bytes));
+    const size_t proofs_at = 240 + 2 * 64 + part_bytes[0] + part_bytes[1] + part_bytes[2];
+    sample_bytes[proofs_at + 73] = 2; /* signer_count */
+    cr_assert(try_exact(GIRO_KIND_PROPOSAL, sample_bytes, size_bytes, 4) == GIRO_REJECT_QUORUM);
+    sample_bytes[proofs_at + 73] = 3;
+    cr_assert(try_exact(GIRO_KIND_PROPOSAL, sample_bytes, size_bytes, 4) == GIRO_REJECT_NONE);
+
+    /* The last proof loses 32 bytes, and the header says so: the proofs end too early. */
+    uint32_t proofs_bytes;
+    memcpy(&proofs_bytes, sample_bytes + 20, 4);
+    proofs_bytes -= 32;
+    memcpy(sample_bytes + 20, &proofs_bytes, 4);
+    memmove(sample_bytes + size_bytes - 96, sample_bytes + size_bytes - 64, 64);
+    size_bytes -= 32;
+    cr_assert(try_exact(GIRO_KIND_PROPOSAL, sample_bytes, size_bytes, 4) == GIRO_REJECT_PROOF);
+}
