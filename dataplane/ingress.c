@@ -1,0 +1,336 @@
+/* The ingress: refuse cheaply, cheapest check first; queue what deserves a signature check.
+ *
+ * Memory, in this order: struct, counters, meters, the table of datagrams seen, the queue and the free list
+ * (indices), messages, slots. Slots are 8.9 KiB each and taken last-freed first, so a quiet hub touches few
+ * pages of them; init does not touch them at all. */
+#include "giro/dataplane.h"
+
+#include <rte_meter.h>
+#include <xxhash.h>
+
+#include "frame_keys.h"
+
+#define FRAMES_MAX       (1u << 20)
+#define SEEN_COUNT_MIN   4096u
+#define SEEN_COUNT_MAX   (1u << 20)
+#define SEEN_NS          (GIRO_NS_PER_S / 2)
+#define RATE_MAX         1000000000u
+#define METER_PERIODS_HZ 1000u
+
+struct seen {
+    uint64_t hash; /* of the datagram, never 0 */
+    uint64_t taken_ns;
+};
+struct counts {
+    uint64_t reject[GIRO_REJECT_COUNT_OF_REASONS];
+};
+enum slot_state { SLOT_FREE, SLOT_QUEUED, SLOT_VERIFIED };
+struct slot {
+    struct giro_ingress_frame item; /* first: giro_ingress_drop casts back */
+    uint32_t state;                 /* enum slot_state; meaningful once the slot was taken */
+};
+
+struct giro_ingress {
+    const struct giro_genesis *genesis;
+    uint64_t seed, taken;
+    uint32_t frames_max, seen_mask;
+    uint32_t queue_first, queue_count;
+    uint32_t free_count, fresh_index; /* slots from fresh_index on were never used */
+    bool metered;
+    struct rte_meter_srtcm_profile profile;
+    struct counts *counts;          /* members, then one row for frames of no known member */
+    struct rte_meter_srtcm *meters; /* members, then the operator */
+    struct seen *seen;
+    uint32_t *queue, *free_slots;
+    uint8_t *messages; /* VERIFY_CHUNK x GIRO_FRAME_MESSAGE_BYTES_MAX */
+    struct slot *slots;
+    struct giro_verify_item items[VERIFY_CHUNK * FRAME_KEYS_MAX];
+    uint8_t verdicts[VERIFY_CHUNK * FRAME_KEYS_MAX];
+};
+
+struct layout {
+    size_t counts, meters, seen, queue, free_slots, messages, slots, total;
+    uint32_t seen_count;
+};
+
+static size_t place(size_t *offset, size_t size_bytes)
+{
+    size_t at = *offset;
+    *offset = giro_align_up(at + size_bytes, GIRO_CACHE_LINE_BYTES);
+    return at;
+}
+
+static bool layout_make(const struct giro_ingress_options *options, struct layout *layout)
+{
+    if (options->genesis == NULL || options->genesis->member_count > GIRO_MEMBERS_MAX ||
+        options->frames_max == 0 || options->frames_max > FRAMES_MAX ||
+        options->member_frames_per_second > RATE_MAX)
+        return false;
+    size_t rows = options->genesis->member_count + 1u, frames = options->frames_max;
+    layout->seen_count = SEEN_COUNT_MIN;
+    while (layout->seen_count < 4u * frames && layout->seen_count < SEEN_COUNT_MAX)
+        layout->seen_count *= 2;
+    size_t offset = 0;
+    (void)place(&offset, sizeof(struct giro_ingress));
+    layout->counts = place(&offset, rows * sizeof(struct counts));
+    layout->meters = place(&offset, rows * sizeof(struct rte_meter_srtcm));
+    layout->seen = place(&offset, layout->seen_count * sizeof(struct seen));
+    layout->queue = place(&offset, frames * sizeof(uint32_t));
+    layout->free_slots = place(&offset, frames * sizeof(uint32_t));
+    layout->messages = place(&offset, (size_t)VERIFY_CHUNK * GIRO_FRAME_MESSAGE_BYTES_MAX);
+    layout->slots = place(&offset, frames * sizeof(struct slot));
+    layout->total = offset;
+    return true;
+}
+
+size_t giro_ingress_footprint(const struct giro_ingress_options *options)
+{
+    struct layout layout;
+    return layout_make(options, &layout) ? layout.total : 0;
+}
+
+/* rte_meter's own configuration functions read the TSC rate, which exists only once EAL runs; this port may
+ * be plain UDP, and time here is the caller's. So the profile is filled directly: packets instead of bytes,
+ * nanoseconds instead of cycles, about METER_PERIODS_HZ refills a second, a bucket of one second. */
+static void meter_open(struct giro_ingress *ingress, uint32_t rate, uint32_t rows)
+{
+    ingress->metered = rate > 0;
+    if (!ingress->metered)
+        return;
+    uint64_t step = (rate + METER_PERIODS_HZ - 1) / METER_PERIODS_HZ;
+    ingress->profile = (struct rte_meter_srtcm_profile){.cbs = rate,
+                                                        .ebs = 0,
+                                                        .cir_period = step * GIRO_NS_PER_S / rate,
+                                                        .cir_bytes_per_period = step};
+    for (uint32_t i = 0; i < rows; i++)
+        ingress->meters[i] = (struct rte_meter_srtcm){.tc = rate};
+}
+
+struct giro_ingress *giro_ingress_init(void *mem, size_t size_bytes,
+                                       const struct giro_ingress_options *options)
+{
+    struct layout layout;
+    if (!layout_make(options, &layout) || size_bytes < layout.total)
+        return NULL;
+    GIRO_ASSERT(mem != NULL && (uintptr_t)mem % GIRO_CACHE_LINE_BYTES == 0);
+    uint8_t *at = mem;
+    memset(at, 0, layout.queue); /* what lies behind is written before it is read */
+    struct giro_ingress *ingress = mem;
+    ingress->genesis = options->genesis;
+    ingress->seed = options->map_seed;
+    ingress->frames_max = options->frames_max;
+    ingress->seen_mask = layout.seen_count - 1;
+    ingress->counts = (struct counts *)(void *)(at + layout.counts);
+    ingress->meters = (struct rte_meter_srtcm *)(void *)(at + layout.meters);
+    ingress->seen = (struct seen *)(void *)(at + layout.seen);
+    ingress->queue = (uint32_t *)(void *)(at + layout.queue);
+    ingress->free_slots = (uint32_t *)(void *)(at + layout.free_slots);
+    ingress->messages = at + layout.messages;
+    ingress->slots = (struct slot *)(void *)(at + layout.slots);
+    meter_open(ingress, options->member_frames_per_second, options->genesis->member_count + 1u);
+    return ingress;
+}
+
+/* ---- Slots ---------------------------------------------------------------------------------------- */
+
+static bool slot_left(const struct giro_ingress *ingress)
+{
+    return ingress->free_count > 0 || ingress->fresh_index < ingress->frames_max;
+}
+
+static uint32_t slot_take(struct giro_ingress *ingress)
+{
+    if (ingress->free_count > 0)
+        return ingress->free_slots[--ingress->free_count];
+    GIRO_ASSERT(ingress->fresh_index < ingress->frames_max);
+    return ingress->fresh_index++;
+}
+
+static void slot_free(struct giro_ingress *ingress, uint32_t index)
+{
+    GIRO_ASSERT(index < ingress->fresh_index);
+    GIRO_ASSERT(ingress->free_count < ingress->fresh_index);
+    ingress->slots[index].state = SLOT_FREE;
+    ingress->free_slots[ingress->free_count++] = index;
+}
+
+void giro_ingress_drop(struct giro_ingress *ingress, struct giro_ingress_frame *frame)
+{
+    struct slot *slot = (struct slot *)(void *)frame;
+    GIRO_ASSERT(slot >= ingress->slots && slot < ingress->slots + ingress->fresh_index);
+    GIRO_ASSERT(slot->state == SLOT_VERIFIED);
+    slot_free(ingress, (uint32_t)(slot - ingress->slots));
+}
+
+/* ---- Taking ----------------------------------------------------------------------------------------- */
+
+static enum giro_reject count(struct giro_ingress *ingress, uint32_t row, enum giro_reject reject)
+{
+    GIRO_ASSERT(row <= ingress->genesis->member_count);
+    GIRO_ASSERT(reject < GIRO_REJECT_COUNT_OF_REASONS);
+    ingress->counts[row].reject[reject]++;
+    return reject;
+}
+
+/* row_of: whose counter an undecodable datagram belongs to, as far as its header can be read. */
+static uint32_t row_of(const struct giro_ingress *ingress, const struct giro_datagram *datagram)
+{
+    struct giro_frame_header header;
+    uint32_t unknown = ingress->genesis->member_count;
+    if (datagram->size_bytes < sizeof(header))
+        return unknown;
+    memcpy(&header, datagram->bytes, sizeof(header));
+    if (header.head.magic != GIRO_MAGIC || header.chain_prefix != ingress->genesis->chain_prefix)
+        return unknown;
+    return header.member < unknown ? header.member : unknown;
+}
+
+static enum giro_reject keys_check(const struct giro_genesis *genesis,
+                                   const struct giro_frame *frame)
+{
+    struct giro_verify_item items[FRAME_KEYS_MAX];
+    if (!frame_member_known(genesis, frame))
+        return GIRO_REJECT_MEMBER;
+    if (frame->header.channel >= GIRO_CHANNELS_MAX)
+        return GIRO_REJECT_CHANNEL;
+    return frame_items(genesis, frame, NULL, 0, items) == 0 ? GIRO_REJECT_KEY : GIRO_REJECT_NONE;
+}
+
+static bool within_rate(struct giro_ingress *ingress, uint32_t row, uint64_t now_ns)
+{
+    return !ingress->metered ||
+           rte_meter_srtcm_color_blind_check(&ingress->meters[row], &ingress->profile, now_ns, 1) ==
+               RTE_COLOR_GREEN;
+}
+
+/* The hash of the whole datagram stands for (member, channel, sequence, frame hash): the frame hash itself
+ * costs a SHA-256 per record and is only computed for what gets verified. The seed is secret, so nobody can
+ * aim at another's entry. */
+static struct seen *seen_find(struct giro_ingress *ingress, const struct giro_datagram *datagram,
+                              uint64_t *hash)
+{
+    *hash = XXH3_64bits_withSeed(datagram->bytes, datagram->size_bytes, ingress->seed) | 1u;
+    return &ingress->seen[(*hash >> 32) & ingress->seen_mask];
+}
+
+static void enqueue(struct giro_ingress *ingress, const struct giro_datagram *datagram)
+{
+    uint32_t index = slot_take(ingress);
+    struct slot *slot = &ingress->slots[index];
+    memcpy(slot->item.bytes, datagram->bytes, datagram->size_bytes);
+    enum giro_reject again = giro_frame_decode(slot->item.bytes, datagram->size_bytes,
+                                               ingress->genesis->chain_prefix, &slot->item.frame);
+    GIRO_ASSERT(again == GIRO_REJECT_NONE); /* the copy is the datagram decoded before */
+    slot->item.from = datagram->from;
+    slot->item.hash = giro_hash_zero;
+    slot->state = SLOT_QUEUED;
+    GIRO_ASSERT(ingress->queue_count < ingress->frames_max);
+    ingress->queue[(ingress->queue_first + ingress->queue_count) % ingress->frames_max] = index;
+    ingress->queue_count++;
+    ingress->taken++;
+}
+
+enum giro_reject giro_ingress_take(struct giro_ingress *ingress, uint64_t now_ns,
+                                   const struct giro_datagram *datagram)
+{
+    struct giro_frame frame;
+    enum giro_reject reject = giro_frame_decode(datagram->bytes, datagram->size_bytes,
+                                                ingress->genesis->chain_prefix, &frame);
+    uint32_t row = row_of(ingress, datagram);
+    if (reject == GIRO_REJECT_NONE)
+        reject = keys_check(ingress->genesis, &frame);
+    if (reject != GIRO_REJECT_NONE)
+        return count(ingress, row, reject);
+    if (!within_rate(ingress, row, now_ns))
+        return count(ingress, row, GIRO_REJECT_POLICED);
+    uint64_t hash;
+    struct seen *seen = seen_find(ingress, datagram, &hash);
+    if (seen->hash == hash && now_ns - seen->taken_ns < SEEN_NS)
+        return count(ingress, row, GIRO_REJECT_DUPLICATE);
+    if (!slot_left(ingress))
+        return count(ingress, row, GIRO_REJECT_LIMIT); /* not remembered: its resend may pass */
+    *seen = (struct seen){.hash = hash, .taken_ns = now_ns};
+    enqueue(ingress, datagram);
+    return GIRO_REJECT_NONE;
+}
+
+/* ---- Verifying ---------------------------------------------------------------------------------------- */
+
+/* prepare writes the frame's message, hash and items; one message serves the hash and every signature. */
+static uint32_t prepare(struct giro_ingress *ingress, struct giro_ingress_frame *item,
+                        uint8_t *message, struct giro_verify_item *items)
+{
+    size_t size = giro_frame_message(&item->frame, &ingress->genesis->chain_id, message);
+    GIRO_ASSERT(size <= GIRO_FRAME_MESSAGE_BYTES_MAX);
+    item->hash = giro_sha256(message, size);
+    uint32_t item_count =
+        frame_items(ingress->genesis, &item->frame, message, (uint32_t)size, items);
+    GIRO_ASSERT(item_count > 0); /* keys were checked when it was taken */
+    return item_count;
+}
+
+/* verify_chunk takes chunk frames from the queue: one giro_verify_batch call for all their signatures. */
+static uint32_t verify_chunk(struct giro_ingress *ingress, const struct giro_key_ring *ring,
+                             struct giro_ingress_frame **frames, uint32_t chunk)
+{
+    uint32_t indices[VERIFY_CHUNK], firsts[VERIFY_CHUNK + 1], items = 0, good = 0;
+    for (uint32_t i = 0; i < chunk; i++) {
+        indices[i] = ingress->queue[ingress->queue_first];
+        ingress->queue_first = (ingress->queue_first + 1) % ingress->frames_max;
+        ingress->queue_count--;
+        GIRO_ASSERT(ingress->slots[indices[i]].state == SLOT_QUEUED);
+        firsts[i] = items;
+        items += prepare(ingress, &ingress->slots[indices[i]].item,
+                         ingress->messages + (size_t)i * GIRO_FRAME_MESSAGE_BYTES_MAX,
+                         &ingress->items[items]);
+    }
+    firsts[chunk] = items;
+    (void)giro_verify_batch(ring, ingress->items, items, ingress->verdicts);
+    for (uint32_t i = 0; i < chunk; i++) {
+        struct slot *slot = &ingress->slots[indices[i]];
+        bool valid = true;
+        for (uint32_t j = firsts[i]; j < firsts[i + 1]; j++)
+            valid = valid && ingress->verdicts[j] == GIRO_VALID;
+        if (valid) {
+            slot->state = SLOT_VERIFIED;
+            frames[good++] = &slot->item;
+            continue;
+        }
+        uint32_t member = slot->item.frame.header.member, rows = ingress->genesis->member_count;
+        (void)count(ingress, member < rows ? member : rows, GIRO_REJECT_SIGNATURE);
+        slot_free(ingress, indices[i]);
+    }
+    return good;
+}
+
+uint32_t giro_ingress_verify(struct giro_ingress *ingress, const struct giro_key_ring *ring,
+                             struct giro_ingress_frame **frames, uint32_t max)
+{
+    uint32_t good = 0, left = max < ingress->queue_count ? max : ingress->queue_count;
+    while (left > 0) {
+        uint32_t chunk = left < VERIFY_CHUNK ? left : VERIFY_CHUNK;
+        good += verify_chunk(ingress, ring, frames + good, chunk);
+        left -= chunk;
+    }
+    return good;
+}
+
+/* ---- Reading ------------------------------------------------------------------------------------------ */
+
+uint32_t giro_ingress_waiting(const struct giro_ingress *ingress)
+{
+    return ingress->queue_count;
+}
+
+void giro_ingress_rejects(const struct giro_ingress *ingress, uint32_t member,
+                          uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS])
+{
+    uint32_t rows = ingress->genesis->member_count;
+    GIRO_ASSERT(member < rows || member == GIRO_NONE);
+    memcpy(rejects, ingress->counts[member < rows ? member : rows].reject, sizeof(struct counts));
+}
+
+uint64_t giro_ingress_taken(const struct giro_ingress *ingress)
+{
+    return ingress->taken;
+}

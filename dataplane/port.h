@@ -1,0 +1,32 @@
+/* dataplane/port.h - what the back ends of a port share. Private to this folder. */
+#ifndef DATAPLANE_PORT_H
+#define DATAPLANE_PORT_H
+
+#include "giro/dataplane.h"
+
+#define PORT_TX_QUEUE      64u
+#define PORT_PAYLOAD_BYTES GIRO_FRAME_MTU_BYTES /* largest datagram sent */
+
+struct port_ops {
+    uint32_t (*receive)(struct giro_port *port, struct giro_datagram *datagrams);
+    /* arguments are checked already; FULL if nothing could be queued even after a flush */
+    enum giro_err (*send)(struct giro_port *port, const struct giro_endpoint *to, const void *bytes,
+                          uint32_t size_bytes);
+    void (*flush)(struct giro_port *port);
+    void (*close)(struct giro_port *port); /* frees port */
+};
+
+/* First member of each back end's own struct. */
+struct giro_port {
+    const struct port_ops *ops;
+    int fd; /* readable when packets may wait, or -1 */
+    struct giro_port_counters counters;
+};
+
+/* ipv4 is options->address, parsed, in host order. */
+enum giro_err port_udp_open(const struct giro_port_options *options, uint32_t ipv4,
+                            struct giro_port **port, struct giro_diagnosis *diagnosis);
+enum giro_err port_dpdk_open(const struct giro_port_options *options, uint32_t ipv4,
+                             struct giro_port **port, struct giro_diagnosis *diagnosis);
+
+#endif

@@ -1,0 +1,262 @@
+/* DPDK ethdev: one port, one queue each way, our own IPv4 address on it.
+ *
+ * The mbufs of a burst are kept until the next receive, because the datagrams handed out point into them;
+ * packets to send are built into mbufs of the same pool and wait in `tx` for the next flush. */
+#include "port.h"
+
+#include <stdlib.h>
+
+#include <rte_config.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#include "packet.h"
+#include "port_eal.h"
+
+#define POOL_MBUFS   4095u /* rings, the burst held, the send queue, and room: about 9 MiB */
+#define POOL_CACHE   128u
+#define RING_SLOTS   1024u
+#define DEVICE_BYTES 64u
+#define FLUSH_TRIES  4u
+
+struct port_dpdk {
+    struct giro_port base;
+    struct packet_host host;
+    struct rte_mempool *pool;
+    uint16_t port_id, identification;
+    bool started;
+    uint32_t held_count, tx_count;
+    struct rte_mbuf *held[GIRO_PORT_BURST];
+    struct rte_mbuf *tx[PORT_TX_QUEUE];
+};
+
+/* ---- Sending --------------------------------------------------------------------------------------- */
+
+static void dpdk_flush(struct giro_port *port)
+{
+    struct port_dpdk *dpdk = (struct port_dpdk *)port;
+    for (uint32_t tries = 0; dpdk->tx_count > 0 && tries < FLUSH_TRIES; tries++) {
+        uint16_t sent = rte_eth_tx_burst(dpdk->port_id, 0, dpdk->tx, (uint16_t)dpdk->tx_count);
+        dpdk->tx_count -= sent;
+        memmove(dpdk->tx, dpdk->tx + sent, dpdk->tx_count * sizeof(dpdk->tx[0]));
+    }
+}
+
+static struct rte_mbuf *packet_new(struct port_dpdk *dpdk)
+{
+    if (dpdk->tx_count == PORT_TX_QUEUE)
+        dpdk_flush(&dpdk->base);
+    return dpdk->tx_count == PORT_TX_QUEUE ? NULL : rte_pktmbuf_alloc(dpdk->pool);
+}
+
+static void packet_queue(struct port_dpdk *dpdk, struct rte_mbuf *mbuf, size_t size_bytes)
+{
+    GIRO_ASSERT(dpdk->tx_count < PORT_TX_QUEUE);
+    GIRO_ASSERT(size_bytes <= PACKET_BYTES_MAX);
+    mbuf->data_len = (uint16_t)size_bytes;
+    mbuf->pkt_len = (uint32_t)size_bytes;
+    dpdk->tx[dpdk->tx_count++] = mbuf;
+}
+
+static enum giro_err dpdk_send(struct giro_port *port, const struct giro_endpoint *to,
+                               const void *bytes, uint32_t size_bytes)
+{
+    struct port_dpdk *dpdk = (struct port_dpdk *)port;
+    struct rte_mbuf *mbuf = packet_new(dpdk);
+    if (mbuf == NULL)
+        return GIRO_ERR_FULL;
+    size_t size = packet_build(&dpdk->host, to, dpdk->identification++, bytes, size_bytes,
+                               rte_pktmbuf_mtod(mbuf, uint8_t *));
+    packet_queue(dpdk, mbuf, size);
+    port->counters.sent++;
+    port->counters.sent_bytes += size_bytes;
+    return GIRO_ERR_OK;
+}
+
+/* ---- Receiving -------------------------------------------------------------------------------------- */
+
+static bool reply(struct port_dpdk *dpdk, enum packet_verdict verdict, const uint8_t *packet,
+                  size_t size_bytes)
+{
+    struct rte_mbuf *mbuf = packet_new(dpdk);
+    if (mbuf == NULL)
+        return false;
+    size_t size = packet_reply(&dpdk->host, verdict, packet, size_bytes,
+                               rte_pktmbuf_mtod(mbuf, uint8_t *), PACKET_BYTES_MAX);
+    if (size == 0) {
+        rte_pktmbuf_free(mbuf);
+        return false;
+    }
+    packet_queue(dpdk, mbuf, size);
+    return true;
+}
+
+/* take_packet returns 1 if the packet is a datagram for us, else answers or counts it and returns 0. */
+static uint32_t take_packet(struct port_dpdk *dpdk, struct rte_mbuf *mbuf,
+                            struct giro_datagram *datagram)
+{
+    struct giro_port_counters *counters = &dpdk->base.counters;
+    if (mbuf->nb_segs != 1) {
+        counters->truncated++; /* larger than one buffer: no frame for a 1,500-byte link */
+        return 0;
+    }
+    const uint8_t *packet = rte_pktmbuf_mtod(mbuf, const uint8_t *);
+    size_t size = mbuf->data_len;
+    enum packet_verdict verdict = packet_parse(&dpdk->host, packet, size, datagram);
+    switch (verdict) {
+    case PACKET_UDP:
+        return 1;
+    case PACKET_ARP:
+        counters->arp_answered += reply(dpdk, verdict, packet, size);
+        return 0;
+    case PACKET_ECHO:
+        counters->echo_answered += reply(dpdk, verdict, packet, size);
+        return 0;
+    case PACKET_NOT_IPV4:
+        counters->not_ipv4++;
+        return 0;
+    case PACKET_NOT_UDP:
+        counters->not_udp++;
+        return 0;
+    case PACKET_OTHER_ADDRESS:
+        counters->other_address++;
+        return 0;
+    case PACKET_FRAGMENT:
+        counters->fragment++;
+        return 0;
+    case PACKET_BAD_CHECKSUM:
+        counters->bad_checksum++;
+        return 0;
+    case PACKET_TRUNCATED:
+        counters->truncated++;
+        return 0;
+    }
+    return 0;
+}
+
+static void held_free(struct port_dpdk *dpdk)
+{
+    if (dpdk->held_count > 0)
+        rte_pktmbuf_free_bulk(dpdk->held, dpdk->held_count);
+    dpdk->held_count = 0;
+}
+
+static uint32_t dpdk_receive(struct giro_port *port, struct giro_datagram *datagrams)
+{
+    struct port_dpdk *dpdk = (struct port_dpdk *)port;
+    held_free(dpdk);
+    dpdk->held_count = rte_eth_rx_burst(dpdk->port_id, 0, dpdk->held, GIRO_PORT_BURST);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < dpdk->held_count; i++)
+        count += take_packet(dpdk, dpdk->held[i], &datagrams[count]);
+    if (dpdk->tx_count > 0)
+        dpdk_flush(port); /* whoever asked for our address waits for the answer */
+    return count;
+}
+
+/* ---- Opening and closing ------------------------------------------------------------------------------ */
+
+static void dpdk_close(struct giro_port *port)
+{
+    struct port_dpdk *dpdk = (struct port_dpdk *)port;
+    if (dpdk->started) {
+        dpdk_flush(port);
+        held_free(dpdk);
+        if (dpdk->tx_count > 0)
+            rte_pktmbuf_free_bulk(dpdk->tx, dpdk->tx_count);
+        (void)rte_eth_dev_stop(dpdk->port_id);
+        (void)rte_eth_dev_close(dpdk->port_id);
+    }
+    if (dpdk->pool != NULL)
+        rte_mempool_free(dpdk->pool);
+    eal_stop();
+    free(dpdk);
+}
+
+static const struct port_ops dpdk_ops = {
+    .receive = dpdk_receive, .send = dpdk_send, .flush = dpdk_flush, .close = dpdk_close};
+
+/* device_start returns 0 or a negative errno; *step says what was tried. */
+static int device_start(struct port_dpdk *dpdk, const char *name, const char **step)
+{
+    struct rte_eth_conf conf = {.rxmode = {.mq_mode = RTE_ETH_MQ_RX_NONE}};
+    uint16_t rx_slots = RING_SLOTS, tx_slots = RING_SLOTS;
+    int result;
+    *step = "find";
+    if ((result = rte_eth_dev_get_port_by_name(name, &dpdk->port_id)) != 0)
+        return result;
+    int socket_id = rte_eth_dev_socket_id(dpdk->port_id);
+    unsigned int socket = socket_id < 0 ? (unsigned int)SOCKET_ID_ANY : (unsigned int)socket_id;
+    *step = "configure";
+    if ((result = rte_eth_dev_configure(dpdk->port_id, 1, 1, &conf)) != 0 ||
+        (result = rte_eth_dev_adjust_nb_rx_tx_desc(dpdk->port_id, &rx_slots, &tx_slots)) != 0)
+        return result;
+    *step = "set up the queues of";
+    if ((result = rte_eth_rx_queue_setup(dpdk->port_id, 0, rx_slots, socket, NULL, dpdk->pool)) !=
+            0 ||
+        (result = rte_eth_tx_queue_setup(dpdk->port_id, 0, tx_slots, socket, NULL)) != 0)
+        return result;
+    *step = "start";
+    if ((result = rte_eth_dev_start(dpdk->port_id)) != 0)
+        return result;
+    dpdk->started = true;
+    (void)rte_eth_promiscuous_enable(
+        dpdk->port_id); /* packet_parse looks at the MAC; not all PMDs can */
+    struct rte_ether_addr mac;
+    *step = "read the MAC of";
+    if ((result = rte_eth_macaddr_get(dpdk->port_id, &mac)) != 0)
+        return result;
+    memcpy(dpdk->host.mac, mac.addr_bytes, sizeof(dpdk->host.mac));
+    return 0;
+}
+
+static enum giro_err port_start(struct port_dpdk *dpdk, const char *name,
+                                struct giro_diagnosis *diagnosis)
+{
+    dpdk->pool = rte_pktmbuf_pool_create("giro_packets", POOL_MBUFS, POOL_CACHE, 0,
+                                         RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+    if (dpdk->pool == NULL) {
+        giro_diagnosis_set(diagnosis, rte_strerror(rte_errno), "raise the port's memory_mb",
+                           "DPDK has no memory for %u packet buffers", POOL_MBUFS);
+        return GIRO_ERR_NOMEM;
+    }
+    const char *step = "";
+    int result = device_start(dpdk, name, &step);
+    if (result == 0)
+        return GIRO_ERR_OK;
+    giro_diagnosis_set(diagnosis, rte_strerror(-result),
+                       "check that this driver knows the device, or use driver udp",
+                       "DPDK cannot %s port \"%s\"", step, name);
+    return GIRO_ERR_PORT;
+}
+
+enum giro_err port_dpdk_open(const struct giro_port_options *options, uint32_t ipv4,
+                             struct giro_port **port, struct giro_diagnosis *diagnosis)
+{
+    bool af_packet = strcmp(options->driver, "af_packet") == 0;
+    char name[DEVICE_BYTES];
+    if (af_packet)
+        GIRO_TRY(interface_prepare(options->device, ipv4, diagnosis));
+    struct port_dpdk *dpdk = calloc(1, sizeof(*dpdk));
+    if (dpdk == NULL)
+        return GIRO_ERR_NOMEM;
+    enum giro_err err = eal_start(options, name, sizeof(name), diagnosis);
+    if (err != GIRO_ERR_OK) {
+        free(dpdk);
+        return err;
+    }
+    dpdk->base.ops = &dpdk_ops;
+    dpdk->base.fd = -1;
+    dpdk->host.ipv4 = ipv4;
+    dpdk->host.udp_port = options->udp_port;
+    err = port_start(dpdk, name, diagnosis);
+    if (err != GIRO_ERR_OK) {
+        dpdk_close(&dpdk->base);
+        return err;
+    }
+    if (af_packet)
+        dpdk->base.fd = interface_socket(options->device);
+    *port = &dpdk->base;
+    return GIRO_ERR_OK;
+}

@@ -1,0 +1,163 @@
+/* EAL takes an argument vector, pins threads and makes a runtime directory: all of that is contained here. */
+#include "port_eal.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <rte_config.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+
+#define ARGS_MAX      20u
+#define ARG_BYTES     512u
+#define RING_FRAMES   4096u /* 8 MiB each way, as the UDP port's socket buffers */
+#define RING_FRAME    2048u
+#define RING_BLOCK    65536u
+#define MEMORY_MB_MIN 32u
+
+static_assert(RING_FRAMES * RING_FRAME % RING_BLOCK == 0, "whole blocks");
+
+struct args {
+    char text[ARGS_MAX][ARG_BYTES];
+    char *argv[ARGS_MAX + 1];
+    int argc;
+    bool failed;
+};
+
+__attribute__((format(printf, 2, 3))) static void arg(struct args *args, const char *format, ...)
+{
+    if ((uint32_t)args->argc == ARGS_MAX) {
+        args->failed = true;
+        return;
+    }
+    char *text = args->text[args->argc];
+    va_list values;
+    va_start(values, format);
+    int length = vsnprintf(text, ARG_BYTES, format, values);
+    va_end(values);
+    args->failed = args->failed || length < 0 || (uint32_t)length >= ARG_BYTES;
+    args->argv[args->argc++] = text;
+    args->argv[args->argc] = NULL;
+}
+
+/* One floating lcore: several replicas share a machine's cores, and none may pin itself to core 0. */
+static void arg_lcores(struct args *args)
+{
+    long last = sysconf(_SC_NPROCESSORS_CONF) - 1;
+    if (last >= RTE_MAX_LCORE)
+        last = RTE_MAX_LCORE - 1;
+    arg(args, "--lcores");
+    if (last > 0)
+        arg(args, "0@(0-%ld)", last);
+    else
+        arg(args, "0@0");
+}
+
+static void arg_device(struct args *args, const struct giro_port_options *options, char *name,
+                       size_t name_bytes)
+{
+    const char *device = options->device == NULL ? "" : options->device;
+    if (strcmp(options->driver, "pci") == 0) {
+        snprintf(name, name_bytes, "%s", device);
+        arg(args, "-a");
+        arg(args, "%s", device);
+        return;
+    }
+    arg(args, "--no-pci");
+    arg(args, "--vdev");
+    if (strcmp(options->driver, "af_packet") == 0) {
+        snprintf(name, name_bytes, "net_af_packet0");
+        arg(args, "%s,iface=%s,blocksz=%u,framesz=%u,framecnt=%u,qdisc_bypass=1", name, device,
+            RING_BLOCK, RING_FRAME, RING_FRAMES);
+        return;
+    }
+    snprintf(name, name_bytes, "%s0", options->driver);
+    arg(args, "%s%s%s", name, device[0] == '\0' ? "" : ",", device);
+}
+
+static void args_make(struct args *args, const struct giro_port_options *options, char *name,
+                      size_t name_bytes)
+{
+    uint32_t memory_mb = options->memory_mb < MEMORY_MB_MIN ? MEMORY_MB_MIN : options->memory_mb;
+    const char *program = options->program == NULL ? "giro" : options->program;
+    arg(args, "%s", program);
+    arg(args, "--no-huge");
+    arg(args, "--no-shconf");
+    arg(args, "--no-telemetry");
+    arg(args, "-m");
+    arg(args, "%u", memory_mb);
+    arg(args, "--file-prefix");
+    arg(args, "%s", program);
+    arg(args, "--log-level");
+    arg(args, "error");
+    arg_lcores(args);
+    arg_device(args, options, name, name_bytes);
+}
+
+/* EAL insists on making <runtime directory>/dpdk/<prefix>, in /var/run or $XDG_RUNTIME_DIR, which a plain
+ * user in a namespace cannot write; with --no-shconf nothing is ever put there. So it gets a directory of its
+ * own, which goes away at once. */
+static void runtime_remove(const char *directory, const char *program)
+{
+    char path[ARG_BYTES];
+    snprintf(path, sizeof(path), "%s/dpdk/%s", directory, program);
+    (void)rmdir(path);
+    snprintf(path, sizeof(path), "%s/dpdk", directory);
+    (void)rmdir(path);
+    (void)rmdir(directory);
+}
+
+static int init_quietly(struct args *args)
+{
+    char directory[] = "/tmp/giro-eal-XXXXXX";
+    const char *set = getenv("RUNTIME_DIRECTORY");
+    char *kept = set == NULL ? NULL : strdup(set);
+    bool made = mkdtemp(directory) != NULL;
+    if (made)
+        (void)setenv("RUNTIME_DIRECTORY", directory, 1);
+    cpu_set_t cpus;
+    bool have_cpus = pthread_getaffinity_np(pthread_self(), sizeof(cpus), &cpus) == 0;
+    char program[ARG_BYTES];
+    memcpy(program, args->text[0], sizeof(program));
+    int result = rte_eal_init(args->argc, args->argv); /* may reorder argv */
+    if (have_cpus)
+        (void)pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus);
+    if (made) {
+        if (kept != NULL)
+            (void)setenv("RUNTIME_DIRECTORY", kept, 1);
+        else
+            (void)unsetenv("RUNTIME_DIRECTORY");
+        runtime_remove(directory, program);
+    }
+    free(kept);
+    return result;
+}
+
+enum giro_err eal_start(const struct giro_port_options *options, char *name, size_t name_bytes,
+                        struct giro_diagnosis *diagnosis)
+{
+    struct args args = {.argc = 0};
+    args_make(&args, options, name, name_bytes);
+    if (args.failed) {
+        giro_diagnosis_set(diagnosis, "an argument is longer than 511 characters",
+                           "shorten the device", "the port's device cannot be handed to DPDK");
+        return GIRO_ERR_CONFIG;
+    }
+    if (init_quietly(&args) >= 0)
+        return GIRO_ERR_OK;
+    giro_diagnosis_set(
+        diagnosis, rte_strerror(rte_errno),
+        "check the device's name and the rights NET_RAW and NET_ADMIN, or use driver udp",
+        "DPDK cannot start driver \"%s\" on \"%s\"", options->driver,
+        options->device == NULL ? "" : options->device);
+    return GIRO_ERR_PORT;
+}
+
+void eal_stop(void)
+{
+    (void)rte_eal_cleanup();
+}
