@@ -5,9 +5,24 @@ set(CMAKE_C_EXTENSIONS ON)
 set(CMAKE_CXX_STANDARD 17)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
-set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+if(NOT CMAKE_RUNTIME_OUTPUT_DIRECTORY)
+  set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+endif()
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE RelWithDebInfo)
+endif()
+
+find_program(GIRO_CCACHE ccache)
+if(GIRO_CCACHE AND NOT CMAKE_C_COMPILER_LAUNCHER)
+  set(CMAKE_C_COMPILER_LAUNCHER ${GIRO_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${GIRO_CCACHE})
+endif()
+
+# For the whole tree: every object of a program must agree about its sanitizers.
+set(GIRO_SANITIZE "" CACHE STRING "Sanitizers of the whole tree: address,undefined or thread; empty for none")
+if(GIRO_SANITIZE)
+  add_compile_options(-fsanitize=${GIRO_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${GIRO_SANITIZE})
 endif()
 
 find_package(PkgConfig REQUIRED)
@@ -49,12 +64,29 @@ function(giro_module)
   target_link_libraries(giro_${M_NAME} PUBLIC ${M_PUBLIC} PRIVATE giro_warnings ${M_PRIVATE})
 endfunction()
 
-# giro_test(NAME wire SUITE unit SOURCES a.c [LINK targets])
-# A Criterion program tests/SUITE, registered with ctest under the label SUITE.
+option(GIRO_TESTS_IN_ALL "Build the test programs with everything else (off: only when they are asked for)" ON)
+
+# giro_test_suite(SUITE target): puts a program into the suite's aggregate target tests_SUITE, and out of the way of the
+# programs: a release build leaves programs only in its bin folder.
+function(giro_test_suite suite target)
+  if(NOT GIRO_TESTS_IN_ALL)
+    set_target_properties(${target} PROPERTIES EXCLUDE_FROM_ALL ON
+                          RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+  endif()
+  if(NOT TARGET tests_${suite})
+    add_custom_target(tests_${suite})
+  endif()
+  add_dependencies(tests_${suite} ${target})
+endfunction()
+
+# giro_test(NAME wire SUITE unit SOURCES a.c [LINK targets] [ARGS words] [TIMEOUT seconds] [PLAIN])
+# A program of tests/SUITE, registered with ctest as SUITE/NAME under the label SUITE. Criterion's main unless PLAIN.
+# Exit code 77 means skipped. The target tests_SUITE builds all programs of a suite.
 function(giro_test)
   cmake_parse_arguments(T "PLAIN" "NAME;SUITE;TIMEOUT" "SOURCES;LINK;ARGS" ${ARGN})
   set(target test_${T_SUITE}_${T_NAME})
   add_executable(${target} ${T_SOURCES})
+  giro_test_suite(${T_SUITE} ${target})
   target_compile_definitions(${target} PRIVATE _GNU_SOURCE
     GIRO_SOURCE_DIR="${PROJECT_SOURCE_DIR}" GIRO_BINARY_DIR="${CMAKE_BINARY_DIR}")
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR})
