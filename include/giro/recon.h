@@ -54,9 +54,12 @@ void giro_windows_end(struct giro_windows *windows);
 /* giro_windows_digest: hash over what the next windows depend on (per member and currency: sequence, previous hash, open
  * totals, entry numbers, streaming hash of the entries so far); part of the state root. */
 struct giro_hash giro_windows_digest(const struct giro_windows *windows);
-/* giro_windows_next_due: block time at which the open window ends (or 0 after a day switch), UINT64_MAX if nothing is open. */
+/* giro_windows_next_due: block time at which the open window ends; the last block's time after a day switch (due at once);
+ * UINT64_MAX if nothing is open. */
 uint64_t giro_windows_next_due(const struct giro_windows *windows);
-/* giro_windows_certified: heights come in order; journal blocks of windows sealed there go to the sink. */
+/* giro_windows_certified: journal blocks of windows sealed at that height go to the sink, in the order of sealing: a block
+ * waits for those sealed before it, and for the certificate of the cycle settled in it. Any height, in any order, any number
+ * of times; the first certificate of a height counts. */
 void giro_windows_certified(struct giro_windows *windows, const struct giro_certificate *certificate);
 /* giro_windows_room: entries that still fit before certificates arrive; the caller stops taking frames when it is low. */
 uint32_t giro_windows_room(const struct giro_windows *windows);
@@ -75,6 +78,7 @@ struct giro_journal_view {
     const uint8_t *statuses;  /* status_count x 56 */
     const uint8_t *cells;     /* netting_count x 48 */
     struct giro_leaf_cycle cycle_leaf; /* valid iff header.has_cycle */
+    uint32_t cycle_leaf_count;         /* of the cycle leaf's block; likewise */
     struct giro_hash salt;
     const uint8_t *path, *cycle_path;
     struct giro_certificate certificate, cycle_certificate;
@@ -96,7 +100,9 @@ struct giro_journal_chain {
 };
 /* giro_journal_verify checks one block completely: hashes of rows, leaf, path, certificate (q signatures under the ring of
  * genesis), chain to the previous record, entry numbers, balance_after of every row, cross-foot of both books, netting row
- * against the cycle leaf. Returns NULL if all hold, else a sentence naming what does not. */
+ * against position, posting and cycle leaf. Returns NULL if all hold (then the chain has moved on), else a sentence naming
+ * what does not: the chain is unchanged, and the text lives until the thread's next call here. A chain that starts in the
+ * middle (sequence > 1) takes the first block's openings and entry numbers as given. */
 const char *giro_journal_verify(const struct giro_genesis *genesis, const struct giro_key_ring *ring,
                                 const struct giro_journal_view *view, struct giro_journal_chain *chain) GIRO_MUST_USE;
 /* giro_certificate_verify: q distinct valid signatures of this genesis' batch keys. */

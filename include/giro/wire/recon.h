@@ -91,8 +91,10 @@ GIRO_WIRE_AT(giro_status_row, status, 54);
 
 /* Fixed part 464, then cycle_count x 144. Debits and credits satisfy, per book,
  *   opening + credit_minor - debit_minor == closing.
- * Entries hash = SHA-256(tag ENTRIES | chain 32 | member 2 | currency 2 | window 8 | entry_count 8 | entries), of
- * positions with tag POSITIONS, of status rows with tag STATUSES; zero when the count is 0.
+ * Entries hash = SHA-256(tag ENTRIES | chain 32 | member 2 | currency 2 | window 8 | zeros 4 | entries | entry_count 8),
+ * of positions with tag POSITIONS and position_count, of status rows with tag STATUSES and status_count; zero when the
+ * count is 0. The count stands last because rows are hashed as they come, when nobody knows yet how many there will be.
+ * Cycles: ascending by number; the open one as soon as the member has anything in it, and those settled in this window.
  * previous = hash of the member and currency's previous window record (SHA-256(tag WINDOW | record bytes)), zero
  * for the first. Status rows are in the record of the currency of their payment; rows whose currency the hub does
  * not process go to the member's first account.
@@ -105,7 +107,8 @@ GIRO_WIRE_AT(giro_status_row, status, 54);
  *     22    2 business_date
  *     24    2 cycle_count       0..GIRO_WINDOW_CYCLES_MAX
  *     26    2 reserved
- *     28    4 covered_windows   1; an empty run is one range record covering more (from `window`)
+ *     28    4 covered_windows   window - the previous record's window: the seconds between were empty. 1 for the first
+ *                               record, 0 for the second one of a second in which the business date changed
  *     32    8 sealed_height     of the block that closed it
  *     40    8 first_entry       number of the first entry, 0 if none
  *     48    8 entry_count
@@ -234,9 +237,9 @@ GIRO_WIRE_SIZE(giro_netting_cell, 48);
 /* ---- Member journal: sealed windows with what proves them, one file per member and business date --------------- */
 
 /* File: header 64 | blocks. A block: block header 64 | window record (464 + 144 c) | entries | positions | status
- * rows | netting rows (only in the window in which a cycle settles: cycle leaf preimage 88, then per cycle the cells)
- * | salt 32 | window leaf's path | cycle leaf's path | certificate (encoded) of sealed_height's ledger root | zeros to
- * a multiple of 8.
+ * rows | netting row (has_cycle only: leaf count 4 of the cycle leaf's block | zeros 4 | cycle leaf 88 without its tag |
+ * cells) | salt 32 | window leaf's path | cycle leaf's path | certificate (encoded) of sealed_height's ledger root |
+ * certificate of cycle_height's, if that is another height | zeros to a multiple of 8.
  * offset size field: file header
  *      0    8 head           kind JOURNAL
  *      8   32 chain_id
@@ -266,9 +269,9 @@ GIRO_WIRE_SIZE(giro_journal_header, 64);
  *     46    2 netting_count      cells of the settled cycle; 0 = none settled here
  *     48    4 cycle_leaf_index   valid iff has_cycle
  *     52    2 cycle_path_count
- *     54    2 has_cycle          0 or 1: a cycle leaf preimage (88 bytes) and netting_count cells follow the rows
- *     56    8 cycle_height       block of the cycle leaf; its certificate (encoded) follows the first one if it is
- *                                another height than sealed_height */
+ *     54    2 has_cycle          0 or 1: a cycle in which the member has cells settled in this window; if 0,
+ *                                netting_count and the other cycle fields are 0
+ *     56    8 cycle_height       block of the cycle leaf, not above sealed_height */
 struct giro_journal_block {
     uint32_t magic;
     uint32_t size_bytes;
