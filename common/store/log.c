@@ -83,7 +83,6 @@ struct giro_log *giro_log_init(void *mem, size_t size_bytes, const struct giro_l
     log->header_block = log->ring + options->buffer_bytes;
     log->read_block = log->header_block + BLOCK_BYTES;
     GIRO_ASSERT(log->read_block + READ_BYTES <= (uint8_t *)mem + footprint);
-    memset(log->ring, 0, options->buffer_bytes);
     log->magic = MAGIC_OBJECT;
     return log;
 }
@@ -123,7 +122,6 @@ enum giro_err giro_log_open(struct giro_log *log, uint64_t promised,
     GIRO_TRY(giro_log_walk(&walk));
     if (walk.next_sequence <= promised)
         return GIRO_ERR_DAMAGED;
-    memset(log->ring, 0, log->options.buffer_bytes);
     log->next_sequence = walk.next_sequence;
     log->watermark = walk.next_sequence - 1;
     /* Always a new segment, made with the first record: no byte after a torn tail is ever written to or read. */

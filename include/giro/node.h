@@ -3,7 +3,10 @@
  *
  * Model: the owner calls giro_node_message, giro_node_submit, giro_node_poll with the time; the node calls back send,
  * execute, certified, available, verify, evidence, halt. It performs the caller's duties D1-D9 of giro/consensus.h.
- * Bounded: one message at a time, GIRO_ACTIONS_MAX actions, a queue of events from callbacks.
+ * Bounded: one message at a time, GIRO_ACTIONS_MAX actions, a queue of events from callbacks. When the log's buffer has no
+ * room for what one step may write, messages are dropped and submit says FULL until writes complete; so the buffer wants
+ * several times giro_node_step_bytes (8 MiB is good for 4 replicas, 32 MiB for 100).
+ * Callbacks send, verify and execute are needed; the others may be NULL. None of them may call the node.
  * Threads: one. Pure but for the disk handed in.
  */
 #ifndef GIRO_NODE_H
@@ -41,9 +44,13 @@ struct giro_node_options {
     uint32_t index_max; /* blocks and batches that can be found on disk again; 2^20 is good */
 };
 struct giro_node;
+/* giro_node_step_bytes returns the most that one step can write to the log; log.buffer_bytes must be 16 KiB more at least. */
+uint64_t giro_node_step_bytes(const struct giro_node_options *options);
+/* giro_node_footprint: 0 means bad options. log.disk, chain_id and replica are taken from disk and consensus. */
 size_t giro_node_footprint(const struct giro_node_options *options);
 struct giro_node *giro_node_init(void *mem, size_t size_bytes, const struct giro_node_options *options);
-/* giro_node_start opens safety file and log, replays, and starts. wait as in giro_safety_open. */
+/* giro_node_start opens safety file and log, replays, and starts. wait as in giro_safety_open. DAMAGED, CHAIN, STATE as in
+ * giro_safety_open and giro_log_open; DIVERGED: re-execution gave other roots than were logged. */
 enum giro_err giro_node_start(struct giro_node *node, uint64_t now_ns, uint64_t wall_ns, void (*wait)(void *context),
                               void *wait_context) GIRO_MUST_USE;
 /* giro_node_message hands in one peer message (envelope and body); sender as authenticated by the link. */
@@ -53,7 +60,7 @@ void giro_node_message(struct giro_node *node, uint64_t now_ns, uint64_t wall_ns
 enum giro_err giro_node_submit(struct giro_node *node, uint64_t now_ns, uint64_t wall_ns, const void *frames,
                                uint32_t frames_bytes, uint32_t frame_count, uint32_t record_count) GIRO_MUST_USE;
 /* giro_node_poll takes disk completions, flushes the log, ticks; call when the disk's event descriptor is readable, when
- * giro_node_next_ns is reached, and after messages. An error is final: stop the process. */
+ * giro_node_next_ns is reached, and after messages. An error is final: stop the process. DIVERGED follows a HALT. */
 enum giro_err giro_node_poll(struct giro_node *node, uint64_t now_ns, uint64_t wall_ns) GIRO_MUST_USE;
 uint64_t giro_node_next_ns(const struct giro_node *node);
 uint32_t giro_node_room(const struct giro_node *node);          /* as giro_consensus_batch_room, and log room */

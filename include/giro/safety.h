@@ -3,7 +3,8 @@
  * Model: one small file of 64 slots of 4 KiB (giro/wire/store.h); every record is written twice, 128 KiB apart, and both
  * writes have completed before a signature is returned. Newest sequence with one valid copy wins; a bad copy is rewritten
  * and reported. Refuses (GIRO_ERR_DAMAGED) when all copies are missing or corrupt but the log is not empty; GIRO_ERR_CHAIN
- * on a foreign chain id or replica.
+ * on a foreign chain id or replica. Both copies of the newest record lost would look like an older file: refused as DAMAGED,
+ * since the place after the newest valid record must hold the record of 32 sequences before, or nothing yet.
  *
  * Rules it enforces by itself, whatever the core asks: a vote's round > last_voted_round (the same vote again: the stored
  * one is re-signed); its parent round >= lock_round or the caller's TC rule is the core's business, but lock_round never
@@ -35,7 +36,8 @@ size_t giro_safety_footprint(void);
 struct giro_safety *giro_safety_init(void *mem, size_t size_bytes, const struct giro_safety_options *options);
 /* giro_safety_open reads the file (or makes it), raises the incarnation and makes that durable. log_is_empty allows a
  * missing file. Synchronous: polls the disk until its own writes are done, through wait (called between polls; the simulator
- * advances its clock there). *repaired counts rewritten copies. */
+ * advances its clock there; a real one sleeps 10 us or more: after 2^20 waits the disk counts as dead, GIRO_ERR_TIMEOUT).
+ * Nobody else may have writes under way. *repaired counts rewritten copies. GIRO_ERR_STATE: another epoch's file. */
 enum giro_err giro_safety_open(struct giro_safety *safety, bool log_is_empty, void (*wait)(void *context), void *context,
                                struct giro_safety_state *state, uint32_t *repaired) GIRO_MUST_USE;
 /* giro_safety_peek reads only the newest watermark, before the log is opened (0 when the file is missing). */
