@@ -324,22 +324,13 @@ static enum giro_err open_keys(struct giro_hub *hub, struct giro_diagnosis *diag
 
 static enum giro_err open_window_secret(struct giro_hub *hub, struct giro_diagnosis *diagnosis)
 {
-    char path[600];
-    snprintf(path, sizeof(path), "%s/hub.secret", hub->config.keys_path);
-    char *text = NULL;
-    size_t size = 0;
-    enum giro_err err = giro_file_read(path, 256, &text, &size);
-    bool good = err == GIRO_ERR_OK && size >= 64 &&
-                giro_hex_parse(text, 64, hub->window_secret, sizeof(hub->window_secret));
-    if (text != NULL)
-        sodium_memzero(text, size);
-    free(text);
+    GIRO_TRY(giro_hub_secret_load(hub->config.keys_path, hub->window_secret, diagnosis));
     struct giro_hash hash = giro_sha256(hub->window_secret, sizeof(hub->window_secret));
-    if (good && giro_hash_equal(&hash, &hub->genesis.window_secret_hash))
+    if (giro_hash_equal(&hash, &hub->genesis.window_secret_hash))
         return GIRO_ERR_OK;
-    giro_diagnosis_set(diagnosis, "it must hold the 64 hex digits whose SHA-256 the genesis names",
+    giro_diagnosis_set(diagnosis, "its SHA-256 is not the one the genesis file names",
                        "copy hub.secret from where the genesis was made",
-                       "\"%s\" is missing or not this hub's window secret", path);
+                       "\"%s/hub.secret\" is not this hub's window secret", hub->config.keys_path);
     return GIRO_ERR_KEY;
 }
 
