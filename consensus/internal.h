@@ -102,6 +102,7 @@ struct giro_pace {
     struct giro_leader_times *leaders;
     uint64_t *sorted; /* scratch of the q-th smallest */
     bool proposed;    /* in this round, or not to be done in it */
+    bool announced;   /* the high QC was sent to all in this round */
     uint64_t
         no_propose_round; /* a restarted leader keeps still up to here: it may have proposed before */
 };
@@ -288,6 +289,8 @@ void giro_sync_envelope(struct giro_consensus *core);
 void giro_sync_note(struct giro_consensus *core, const struct giro_peer_envelope *envelope);
 void giro_sync_on_message(struct giro_consensus *core, uint16_t sender, const uint8_t *body,
                           size_t size_bytes);
+/* giro_sync_announce sends the high QC and TC to all. */
+void giro_sync_announce(struct giro_consensus *core);
 void giro_sync_ask(struct giro_consensus *core, uint16_t peer);
 
 /* ---- fetch.c ---- */

@@ -67,6 +67,7 @@ void giro_pace_enter(struct giro_consensus *core, uint64_t round, bool by_qc)
     pace->round = round;
     pace->running = false;
     pace->proposed = false;
+    pace->announced = false;
     if (core->timeouts.count > 0)
         memset(core->timeouts.headers, 0,
                core->env.options.replica_count * sizeof(struct giro_timeout_header));

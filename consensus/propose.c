@@ -48,23 +48,29 @@ bool giro_propose_proof_waits(struct giro_consensus *core)
                              &reference, &proof, &proof_bytes, 1) > 0;
 }
 
-/* Does an ancestor need another block to be committed, or (votes go to few) to be known as committed? */
+/* Does an uncommitted ancestor carry something that only another block commits? */
 static bool flush_needed(const struct giro_consensus *core, uint32_t parent)
 {
     const struct giro_tree *const tree = &core->tree;
     const bool due = giro_propose_due(core, tree->tip);
-    uint32_t depth = 0;
-    for (uint32_t slot = parent; slot != GIRO_NONE; slot = giro_tree_parent(tree, slot), depth++) {
+    for (uint32_t slot = parent; slot != tree->tip; slot = giro_tree_parent(tree, slot)) {
+        GIRO_ASSERT(slot != GIRO_NONE); /* the parent is rooted */
         const struct giro_block *const block = &tree->blocks[slot];
-        const bool spread = core->env.options.replica_count > GIRO_VOTE_ALL_MAX && depth < 2;
-        if (block->state != GIRO_BLOCK_PENDING && !spread)
-            return false;
-        if (block->reference_count > 0)
-            return true;
-        if (due && block->state == GIRO_BLOCK_PENDING && block->time_ns >= core->next_due_ns)
+        if (block->reference_count > 0 || (due && block->time_ns >= core->next_due_ns))
             return true;
     }
     return false;
+}
+
+/* Where votes go to two leaders only, the last QC before the chain falls quiet is known to them alone: the leader of its
+ * round tells the others, instead of proposing a block that says nothing else. */
+static void quiet_announce(struct giro_consensus *core)
+{
+    if (core->env.options.replica_count <= GIRO_VOTE_ALL_MAX || core->pace.announced ||
+        core->high_qc.header.round + 1 != core->pace.round || core->high_qc.header.round == 0)
+        return;
+    core->pace.announced = true;
+    giro_sync_announce(core);
 }
 
 struct draft {
@@ -164,8 +170,10 @@ void giro_propose_settle(struct giro_consensus *core)
         return;
     struct draft draft;
     draft_fill(core, parent, &draft);
-    if (draft.count == 0 && !flush_needed(core, parent) && !giro_propose_due(core, parent))
+    if (draft.count == 0 && !flush_needed(core, parent) && !giro_propose_due(core, parent)) {
+        quiet_announce(core);
         return;
+    }
     build(core, parent, &draft);
     if (giro_payload_check(core, &core->incoming, parent) != GIRO_REJECT_NONE)
         return;

@@ -57,6 +57,11 @@ static void sync_send(struct giro_consensus *core, uint16_t peer)
     giro_env_send(&core->env, peer, GIRO_KIND_SYNC, bytes, writer.offset);
 }
 
+void giro_sync_announce(struct giro_consensus *core)
+{
+    sync_send(core, GIRO_PEER_ALL);
+}
+
 void giro_sync_ask(struct giro_consensus *core, uint16_t peer)
 {
     GIRO_ASSERT(peer < core->env.options.replica_count);
@@ -92,7 +97,11 @@ void giro_sync_note(struct giro_consensus *core, const struct giro_peer_envelope
         peer->sync_next_ns = core->env.now_ns + interval_ns(core);
         sync_send(core, envelope->sender);
     }
-    if (behind > 1)
+    /* The last QC before quiet may be missing here: the peer's commit votes say so. */
+    const bool missed = behind == 1 && envelope->body_kind == GIRO_KIND_COMMIT_VOTE &&
+                        envelope->committed_height > core->tree.committed_height &&
+                        !core->pace.running;
+    if (behind > 1 || missed)
         giro_sync_ask(core, envelope->sender);
 }
 

@@ -1,0 +1,291 @@
+/* The consensus core end to end: cores in one process, see consensus_core_net.h. */
+#include <stdlib.h>
+
+#include <criterion/criterion.h>
+
+#include "unit/consensus_core_net.h"
+
+static void finish(struct net *net)
+{
+    net_check(net);
+    net_free(net);
+}
+
+static struct net *running(uint32_t count)
+{
+    struct net *net = net_new(count);
+    net_start_all(net);
+    net_run(net, 250 * MS); /* the first question reached those that were up already */
+    for (uint32_t i = 0; i < count; i++)
+        cr_assert(!net_status(net, i).starting, "node %u", i);
+    return net;
+}
+
+static void all_executed(struct net *net, uint64_t batches)
+{
+    for (uint32_t i = 0; i < net->count; i++) {
+        if (net->nodes[i].up)
+            cr_assert(net->nodes[i].executed_batches == batches, "node %u: %lu of %lu", i,
+                      net->nodes[i].executed_batches, batches);
+    }
+}
+
+Test(consensus_core, a_lone_batch_commits_and_the_chain_is_quiet)
+{
+    static const uint32_t counts[] = {1, 4, 7, 19};
+    for (uint32_t c = 0; c < 4; c++) {
+        struct net *net = running(counts[c]);
+        cr_assert(net_quiet(net), "n = %u: quiet before", counts[c]);
+        net_pay(net, 0, 1);
+        net_run(net, 2 * GIRO_NS_PER_S);
+        all_executed(net, 1);
+        cr_assert(net_quiet(net), "n = %u: quiet after", counts[c]);
+        for (uint32_t i = 0; i < counts[c]; i++) {
+            struct giro_consensus_status status = net_status(net, i);
+            cr_assert(status.certified_height == status.committed_height,
+                      "n = %u: node %u certified %lu of %lu", counts[c], i, status.certified_height,
+                      status.committed_height);
+            cr_assert(status.timeouts_sent == 0, "n = %u: node %u", counts[c], i);
+        }
+        uint64_t sent = net_sent(net);
+        net_run(net, 60 * GIRO_NS_PER_S);
+        cr_assert(net_sent(net) == sent, "n = %u: silent when idle", counts[c]);
+        finish(net);
+    }
+}
+
+Test(consensus_core, many_batches_commit_in_the_same_order_everywhere)
+{
+    struct net *net = running(4);
+    for (uint64_t i = 0; i < 100; i++) {
+        net_pay(net, (uint32_t)(i % 4), i + 1);
+        if (i % 3 == 0)
+            net_run(net, MS);
+    }
+    net_run(net, 2 * GIRO_NS_PER_S);
+    all_executed(net, 100);
+    cr_assert(net_quiet(net));
+    finish(net);
+}
+
+Test(consensus_core, a_dead_leader_costs_timeouts_and_nothing_else)
+{
+    for (uint32_t dead = 0; dead < 4; dead++) {
+        struct net *net = running(4);
+        net_kill(net, dead);
+        for (uint64_t i = 0; i < 8; i++) {
+            net_pay(net, (uint32_t)((dead + 1 + i % 3) % 4), i + 1);
+            net_run(net, 3 * GIRO_NS_PER_S);
+        }
+        all_executed(net, 8);
+        uint64_t timeouts = 0;
+        for (uint32_t i = 0; i < 4; i++)
+            timeouts += i == dead ? 0 : net_status(net, i).timeouts_sent;
+        cr_assert(timeouts > 0, "dead %u", dead);
+        net_start(net, dead);
+        net_pay(net, dead == 0 ? 1 : 0, 100);
+        net_run(net, 5 * GIRO_NS_PER_S);
+        all_executed(net, 9);
+        finish(net);
+    }
+}
+
+Test(consensus_core, all_replicas_killed_at_any_moment_go_on_by_themselves)
+{
+    for (uint32_t moment = 0; moment < 120; moment += 2) {
+        struct net *net = running(4);
+        net_pay(net, 0, 1);
+        net_pay(net, 2, 2);
+        for (uint32_t i = 0; i < moment; i++)
+            net_deliver_one(net);
+        for (uint32_t i = 0; i < 4; i++)
+            net_kill(net, i);
+        net_drop_all(net);
+        net_start_all(net);
+        net_run(net, 5 * GIRO_NS_PER_S);
+        all_executed(net, 2);
+        net_pay(net, 1, 3);
+        net_run(net, 5 * GIRO_NS_PER_S);
+        all_executed(net, 3);
+        for (uint32_t i = 0; i < 4; i++)
+            cr_assert(net->nodes[i].evidence == 0, "moment %u: node %u saw evidence", moment, i);
+        cr_assert(net_quiet(net), "moment %u", moment);
+        finish(net);
+    }
+}
+
+Test(consensus_core, a_replica_that_was_away_catches_up)
+{
+    static const uint32_t counts[] = {3, 30, 150};
+    for (uint32_t c = 0; c < 3; c++) {
+        struct net *net = running(4);
+        net_kill(net, 3);
+        for (uint64_t i = 0; i < counts[c]; i++) {
+            net_pay(net, (uint32_t)(i % 3), i + 1);
+            net_run(net, 300 * MS);
+        }
+        net_start(net, 3);
+        net_pay(net, 0, 1000);
+        net_run(net, 20 * GIRO_NS_PER_S);
+        all_executed(net, counts[c] + 1);
+        cr_assert(net_quiet(net), "%u batches", counts[c]);
+        finish(net);
+    }
+}
+
+Test(consensus_core, a_block_is_proposed_when_the_state_is_due)
+{
+    struct net *net = running(4);
+    net->next_due_ns = NET_WALL_NS + net->now_ns + 5 * GIRO_NS_PER_S;
+    net_pay(net, 1, 1);
+    net_run(net, GIRO_NS_PER_S);
+    uint64_t height = net_status(net, 0).committed_height;
+    cr_assert(!net_quiet(net), "a core waits for the due time");
+    net_run(net, 10 * GIRO_NS_PER_S);
+    for (uint32_t i = 0; i < 4; i++) {
+        struct giro_consensus_status status = net_status(net, i);
+        cr_assert(status.committed_height > height, "node %u", i);
+        cr_assert(status.committed_height <= height + 3, "node %u: %lu", i,
+                  status.committed_height);
+        cr_assert(status.committed_time_ns >= net->next_due_ns, "node %u", i);
+        cr_assert(status.timeouts_sent == 0, "node %u", i);
+    }
+    cr_assert(net_quiet(net));
+    finish(net);
+}
+
+static bool lossy(struct net *net, struct net_message *message)
+{
+    struct giro_prng *prng = net->context;
+    if (giro_prng_chance(prng, 1, 5)) /* again, later */
+        net->filter = NULL,
+        net_message(net, message->from, message->to, message->bytes, message->size_bytes),
+        net->filter = lossy;
+    if (giro_prng_chance(prng, 1, 10) && net->head != net->tail) { /* out of order */
+        struct net_message *other = &net->queue[net->head];
+        struct net_message kept = *other;
+        *other = *message;
+        *message = kept;
+    }
+    return !giro_prng_chance(prng, 1, 8);
+}
+
+Test(consensus_core, loss_duplication_and_reordering_are_harmless)
+{
+    for (uint64_t seed = 1; seed <= 8; seed++) {
+        struct giro_prng prng;
+        giro_prng_init(&prng, seed);
+        struct net *net = running(4);
+        net->context = &prng;
+        net->filter = lossy;
+        for (uint64_t i = 0; i < 20; i++) {
+            net_pay(net, (uint32_t)(i % 4), i + 1);
+            net_run(net, 200 * MS);
+            net_check(net);
+        }
+        net_run(net, 20 * GIRO_NS_PER_S);
+        net->filter = NULL;
+        net_pay(net, 0, 100);
+        net_run(net, 20 * GIRO_NS_PER_S);
+        all_executed(net, 21);
+        for (uint32_t i = 0; i < 4; i++)
+            cr_assert(net->nodes[i].evidence == 0, "seed %lu", seed);
+        cr_assert(net_quiet(net), "seed %lu", seed);
+        finish(net);
+    }
+}
+
+static bool mutating(struct net *net, struct net_message *message)
+{
+    struct giro_prng *prng = net->context;
+    if (message->from != 3)
+        return true;
+    /* Node 3 is hostile: each of its messages also goes out with some bytes changed, cut, or as another kind. */
+    uint32_t size_bytes = message->size_bytes;
+    uint8_t *bytes = malloc(size_bytes + 64);
+    memcpy(bytes, message->bytes, size_bytes);
+    for (uint64_t flips = giro_prng_below(prng, 4); flips > 0; flips--)
+        bytes[giro_prng_below(prng, size_bytes)] ^= (uint8_t)(1u << giro_prng_below(prng, 8));
+    if (giro_prng_chance(prng, 1, 4))
+        bytes[12] = (uint8_t)giro_prng_below(prng, 0x14);
+    if (giro_prng_chance(prng, 1, 4) && size_bytes > 65) {
+        size_bytes = 64 + (uint32_t)giro_prng_below(prng, size_bytes - 64);
+        memcpy(bytes + 8, &size_bytes, 4);
+    }
+    net->filter = NULL;
+    net_message(net, message->from, message->to, bytes, size_bytes);
+    net->filter = mutating;
+    free(bytes);
+    return true;
+}
+
+Test(consensus_core, hostile_mutations_of_every_message_never_crash)
+{
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        struct giro_prng prng;
+        giro_prng_init(&prng, seed);
+        struct net *net = running(4);
+        net->context = &prng;
+        net->filter = mutating;
+        for (uint64_t i = 0; i < 30; i++) {
+            net_pay(net, (uint32_t)(i % 3), i + 1);
+            if (i == 10)
+                net_kill(net, 2);
+            if (i == 20)
+                net_start(net, 2);
+            if (i < 10 || i > 20 || i % 3 != 2)
+                net_run(net, 300 * MS);
+            net_check(net);
+        }
+        net_run(net, 20 * GIRO_NS_PER_S);
+        net->filter = NULL;
+        uint64_t rejected = 0;
+        for (uint32_t r = 1; r < GIRO_REJECT_COUNT_OF_REASONS; r++)
+            rejected += net_status(net, 0).rejects[r];
+        cr_assert(rejected > 50, "seed %lu: %lu rejects", seed, rejected);
+        finish(net);
+    }
+}
+
+Test(consensus_core, a_rolled_back_safety_file_makes_an_observer)
+{
+    struct net *net = running(4);
+    struct giro_safety_state early = net->nodes[1].safety;
+    for (uint64_t i = 0; i < 5; i++) {
+        net_pay(net, 0, i + 1);
+        net_run(net, 100 * MS);
+    }
+    net_kill(net, 1);
+    net->nodes[1].safety = early;
+    net_start(net, 1);
+    net_run(net, GIRO_NS_PER_S);
+    uint32_t signs = net->nodes[1].signs;
+    cr_assert(net_status(net, 1).observer);
+    net_pay(net, 0, 10);
+    net_run(net, 5 * GIRO_NS_PER_S);
+    all_executed(net, 6);
+    cr_assert(net->nodes[1].signs == signs, "an observer signs nothing");
+    finish(net);
+}
+
+static bool hold_votes(struct net *net, struct net_message *message)
+{
+    uint16_t kind;
+    (void)net;
+    memcpy(&kind, message->bytes + 12, 2);
+    return kind != GIRO_KIND_VOTE;
+}
+
+Test(consensus_core, lost_votes_are_made_good_by_timeouts)
+{
+    struct net *net = running(4);
+    net->filter = hold_votes;
+    net_pay(net, 0, 1);
+    net_run(net, 300 * MS);
+    cr_assert(net->nodes[0].executed_batches == 0);
+    net->filter = NULL;
+    net_run(net, 5 * GIRO_NS_PER_S);
+    all_executed(net, 1);
+    cr_assert(net_quiet(net));
+    finish(net);
+}
