@@ -1,0 +1,746 @@
+/* Settlement against a naive model: lists that are searched from their start, no windows, no
+ * caches, no tables. Two hubs with different map seeds are fed the same frames; outcomes, results,
+ * balances, entries and roots must agree. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <criterion/criterion.h>
+
+#include "unit/settlement_support.h"
+
+TestSuite(settlement_model, .init = settlement_suite_open);
+
+#define MEMBERS    6
+#define CURRENCIES 3
+#define CHANNELS   3 /* of each member that are used, and of the operator */
+#define OPERATOR   MEMBERS
+#define KNOWN_MAX  (1u << 16)
+
+/* ---- Model ---- */
+
+struct consumed {
+    uint16_t owner, channel;
+    uint64_t sequence, height;
+    uint8_t hash[32];
+    uint32_t leaf_index;
+};
+struct accepted {
+    uint16_t sender;
+    uint8_t uetr[16];
+    uint32_t day;
+};
+struct model {
+    int64_t balance[MEMBERS][CURRENCIES], held[MEMBERS][CURRENCIES], cap[MEMBERS][CURRENCIES],
+        hold[MEMBERS][CURRENCIES], position[MEMBERS][CURRENCIES];
+    uint64_t entries[MEMBERS][CURRENCIES], position_entries[MEMBERS][CURRENCIES];
+    uint8_t account[MEMBERS][CURRENCIES]; /* status, 0 = none */
+    bool suspended[MEMBERS];
+    bool stopped[MEMBERS + 1][CHANNELS];
+    struct consumed consumed[KNOWN_MAX];
+    uint32_t consumed_count;
+    struct accepted accepted[KNOWN_MAX];
+    uint32_t accepted_count, accepted_first; /* first: older ones are forgotten */
+    uint32_t accepted_segment_start;         /* where the segment being filled began */
+    uint32_t segments_max, days_max, day;
+    uint16_t date;
+    uint32_t cycle[CURRENCIES], cycle_next, payments[CURRENCIES];
+    uint64_t cycle_settled_s[CURRENCIES], first_payment_ns[CURRENCIES];
+    uint64_t cycle_seconds, height, time_ns;
+    uint32_t leaf_count;
+    struct {
+        uint32_t count;
+        int64_t amount;
+    } sent[CURRENCIES][MEMBERS][MEMBERS], settled[CURRENCIES][MEMBERS][MEMBERS];
+};
+
+static const struct consumed *model_find(const struct model *model, uint16_t owner,
+                                         uint16_t channel, uint64_t sequence)
+{
+    for (uint32_t i = 0; i < model->consumed_count; i++) {
+        const struct consumed *known = &model->consumed[i];
+        if (known->owner == owner && known->channel == channel && known->sequence == sequence)
+            return known;
+    }
+    return NULL;
+}
+
+/* The first sequence that was never consumed. */
+static uint64_t model_next(const struct model *model, uint16_t owner, uint16_t channel)
+{
+    uint64_t next = 0;
+    while (model_find(model, owner, channel, next) != NULL)
+        next++;
+    return next;
+}
+
+static enum giro_outcome model_outcome(const struct model *model, uint16_t owner, uint16_t channel,
+                                       uint64_t from, uint64_t to, const uint8_t *hash)
+{
+    uint64_t next = model_next(model, owner, channel);
+    uint64_t base = next < 512 ? 0 : next - 512;
+    if (from < base)
+        return GIRO_OUTCOME_OLD;
+    const struct consumed *known = model_find(model, owner, channel, from);
+    if (known != NULL)
+        return memcmp(known->hash, hash, 32) == 0 ? GIRO_OUTCOME_DUPLICATE
+                                                  : GIRO_OUTCOME_EQUIVOCATION;
+    if (model->stopped[owner][channel])
+        return GIRO_OUTCOME_CHANNEL_STOPPED;
+    return to >= base + 1024 ? GIRO_OUTCOME_NOT_CONSUMED : GIRO_OUTCOME_EXECUTED;
+}
+
+static bool model_seen(const struct model *model, uint16_t sender, const uint8_t *uetr)
+{
+    for (uint32_t i = model->accepted_first; i < model->accepted_count; i++) {
+        if (model->accepted[i].sender == sender && memcmp(model->accepted[i].uetr, uetr, 16) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Segments begin where the last one got 1,024 entries, or where an age eviction emptied it. */
+static void model_remember(struct model *model, uint16_t sender, const uint8_t *uetr)
+{
+    if (model->accepted_count - model->accepted_segment_start == 1024) {
+        model->accepted_segment_start = model->accepted_count;
+        if ((model->accepted_count - model->accepted_first) / 1024 == model->segments_max)
+            model->accepted_first += 1024;
+    }
+    cr_assert(model->accepted_count < KNOWN_MAX);
+    struct accepted *accepted = &model->accepted[model->accepted_count++];
+    accepted->sender = sender;
+    accepted->day = model->day;
+    memcpy(accepted->uetr, uetr, 16);
+}
+
+static void model_new_day(struct model *model)
+{
+    model->day++;
+    while (model->accepted_first < model->accepted_count) {
+        uint32_t end = model->accepted_first == model->accepted_segment_start
+                           ? model->accepted_count
+                           : model->accepted_first + 1024;
+        if (model->accepted[end - 1].day + model->days_max >= model->day)
+            break;
+        model->accepted_first = end;
+        if (end == model->accepted_count)
+            model->accepted_segment_start = end;
+    }
+}
+
+static uint32_t currency_of(uint16_t number)
+{
+    return number == 203 ? 0 : number == 978 ? 1 : number == 840 ? 2 : CURRENCIES;
+}
+
+static enum giro_reason model_reason(const struct model *model, uint16_t sender,
+                                     const struct giro_record *record)
+{
+    uint64_t now_s = model->time_ns / 1000000000;
+    uint32_t c = currency_of(record->currency);
+    uint16_t to = record->creditor;
+    bool linked = false;
+    for (uint32_t i = 0; i < 16; i++)
+        linked = linked || record->link[i] != 0;
+    if (record->kind != 1 || (record->service != 1 && record->service != 2) ||
+        record->priority > 2 || record->flags || record->reason || linked ||
+        record->earliest_s > now_s)
+        return GIRO_REASON_AG03;
+    if (record->latest_s && record->latest_s < now_s)
+        return GIRO_REASON_AB03;
+    if (record->amount_minor == 0)
+        return GIRO_REASON_AM01;
+    if (record->amount_minor < 0 || record->amount_minor >= INT64_C(1000000000000000000))
+        return GIRO_REASON_AM12;
+    if (c == CURRENCIES)
+        return GIRO_REASON_AM03;
+    if (to >= MEMBERS || to == sender)
+        return GIRO_REASON_RC04;
+    if (model->suspended[sender])
+        return GIRO_REASON_AG10;
+    if (model->suspended[to])
+        return GIRO_REASON_AG11;
+    if (record->debtor_account || record->creditor_account)
+        return GIRO_REASON_AC01;
+    static const enum giro_reason by_status[4] = {GIRO_REASON_AC01, GIRO_REASON_NONE,
+                                                  GIRO_REASON_AC06, GIRO_REASON_AC04};
+    if (by_status[model->account[sender][c]] != GIRO_REASON_NONE)
+        return by_status[model->account[sender][c]];
+    if (by_status[model->account[to][c]] != GIRO_REASON_NONE)
+        return by_status[model->account[to][c]];
+    if (record->value_date && record->value_date != model->date)
+        return GIRO_REASON_DT01;
+    if (model_seen(model, sender, record->uetr))
+        return GIRO_REASON_AM05;
+    int64_t held = model->held[sender][c];
+    int64_t cap = model->cap[sender][c] < held ? model->cap[sender][c] : held;
+    if (record->service == GIRO_SERVICE_GROSS)
+        return record->amount_minor > model->balance[sender][c] - held ? GIRO_REASON_AM04
+                                                                       : GIRO_REASON_NONE;
+    return record->amount_minor > model->position[sender][c] + cap ? GIRO_REASON_AM13
+                                                                   : GIRO_REASON_NONE;
+}
+
+static struct giro_result model_pay(struct model *model, uint16_t sender,
+                                    const struct giro_record *record)
+{
+    enum giro_reason reason = model_reason(model, sender, record);
+    if (reason != GIRO_REASON_NONE)
+        return (struct giro_result){.status = GIRO_STATUS_RJCT, .reason = (uint16_t)reason};
+    uint32_t c = currency_of(record->currency);
+    uint16_t to = record->creditor;
+    model_remember(model, sender, record->uetr);
+    if (record->service == GIRO_SERVICE_GROSS) {
+        model->balance[sender][c] -= record->amount_minor;
+        model->balance[to][c] += record->amount_minor;
+        model->entries[sender][c]++;
+        model->entries[to][c]++;
+        return (struct giro_result){.status = GIRO_STATUS_ACSC};
+    }
+    model->position[sender][c] -= record->amount_minor;
+    model->position[to][c] += record->amount_minor;
+    model->position_entries[sender][c]++;
+    model->position_entries[to][c]++;
+    model->sent[c][sender][to].count++;
+    model->sent[c][sender][to].amount += record->amount_minor;
+    if (model->payments[c]++ == 0)
+        model->first_payment_ns[c] = model->time_ns;
+    return (struct giro_result){.status = GIRO_STATUS_ACSP, .cycle = model->cycle[c]};
+}
+
+static void model_close(struct model *model, uint32_t c)
+{
+    for (uint32_t m = 0; m < MEMBERS; m++) {
+        model->balance[m][c] += model->position[m][c];
+        model->entries[m][c] += model->position[m][c] != 0;
+        model->position[m][c] = 0;
+        model->position_entries[m][c] = 0;
+        model->held[m][c] =
+            model->hold[m][c] < model->balance[m][c] ? model->hold[m][c] : model->balance[m][c];
+        for (uint32_t k = 0; k < MEMBERS; k++) {
+            model->settled[c][m][k] = model->sent[c][m][k];
+            model->sent[c][m][k].count = 0;
+            model->sent[c][m][k].amount = 0;
+        }
+    }
+    model->payments[c] = 0;
+    model->cycle[c] = model->cycle_next++;
+    model->cycle_settled_s[c] = model->time_ns / 1000000000;
+    model->leaf_count++;
+}
+
+static enum giro_reason model_control(struct model *model, const struct giro_control *control,
+                                      uint32_t *cycle)
+{
+    uint32_t c = currency_of(control->currency);
+    uint64_t now_s = model->time_ns / 1000000000;
+    uint16_t m = control->member;
+    if (control->op == GIRO_CONTROL_CLOSE_CYCLE) {
+        if (c == CURRENCIES)
+            return GIRO_REASON_AM03;
+        if (model->cycle_settled_s[c] == now_s)
+            return GIRO_REASON_NARR;
+        *cycle = model->cycle[c];
+        model_close(model, c);
+    } else if (control->op == GIRO_CONTROL_DAY_SWITCH) {
+        if (control->value <= model->date || control->value > 65535)
+            return GIRO_REASON_DT01;
+        for (c = 0; c < CURRENCIES; c++)
+            if (model->cycle_settled_s[c] == now_s && model->payments[c])
+                return GIRO_REASON_NARR;
+        for (c = 0; c < CURRENCIES; c++)
+            if (model->cycle_settled_s[c] != now_s)
+                model_close(model, c);
+        model->date = (uint16_t)control->value;
+        model_new_day(model);
+    } else if (control->op == GIRO_CONTROL_SET_MEMBER) {
+        if (m >= MEMBERS)
+            return GIRO_REASON_NARR;
+        model->suspended[m] = control->value == 2;
+    } else if (control->op == GIRO_CONTROL_LIFT_CHANNEL) {
+        uint32_t owner = m == GIRO_MEMBER_OPERATOR ? OPERATOR : m;
+        if (owner > OPERATOR || (m == OPERATOR) || !model->stopped[owner][control->value])
+            return GIRO_REASON_NARR;
+        model->stopped[owner][control->value] = false;
+    } else {
+        if (m >= MEMBERS)
+            return GIRO_REASON_NARR;
+        if (c == CURRENCIES)
+            return GIRO_REASON_AM03;
+        if (!model->account[m][c])
+            return GIRO_REASON_AC01;
+        if (control->op == GIRO_CONTROL_SET_ACCOUNT) {
+            model->account[m][c] = (uint8_t)control->value;
+            return GIRO_REASON_NONE;
+        }
+        if (control->amount_minor < 0)
+            return GIRO_REASON_AM12;
+        if (control->amount_minor > model->held[m][c] ||
+            control->amount_minor < -model->position[m][c])
+            return GIRO_REASON_AM13;
+        model->cap[m][c] = control->amount_minor;
+    }
+    return GIRO_REASON_NONE;
+}
+
+static void model_block(struct model *model, uint64_t height, uint64_t time_ns)
+{
+    model->height = height;
+    model->time_ns = time_ns;
+    model->leaf_count = 0;
+    uint64_t step = model->cycle_seconds;
+    for (uint32_t c = 0; c < CURRENCIES && step != 0; c++) {
+        uint64_t first_s = model->first_payment_ns[c] / 1000000000;
+        if (model->payments[c] && time_ns / 1000000000 >= first_s - first_s % step + step)
+            model_close(model, c);
+    }
+}
+
+/* ---- Random frames ---- */
+
+struct world {
+    struct giro_prng prng;
+    struct model model;
+    struct hub hubs[2];
+    /* frames sent before, to send again */
+    struct {
+        struct giro_frame frame;
+        uint8_t records[16 * 64];
+    } old[256];
+    uint32_t old_count;
+    uint64_t uetr;
+    uint32_t tried[8]; /* outcomes */
+    uint32_t reasons[32];
+};
+
+static uint64_t below(struct world *world, uint64_t bound)
+{
+    return giro_prng_below(&world->prng, bound);
+}
+
+static bool chance(struct world *world, uint32_t percent)
+{
+    return giro_prng_chance(&world->prng, percent, 100);
+}
+
+static struct giro_record random_record(struct world *world)
+{
+    static const uint16_t numbers[] = {203, 978, 840, 1};
+    struct giro_record record = {.amount_minor =
+                                     1 + (int64_t)below(world, chance(world, 80) ? 3000 : 300000),
+                                 .creditor = (uint16_t)below(world, MEMBERS),
+                                 .currency = numbers[below(world, 3)],
+                                 .service = (uint8_t)(1 + below(world, 2)),
+                                 .kind = GIRO_PAYMENT_CREDIT_TRANSFER,
+                                 .priority = (uint8_t)below(world, 3)};
+    uint64_t number = chance(world, 90) ? ++world->uetr : 1 + below(world, world->uetr + 1);
+    memcpy(record.uetr, &number, sizeof(number));
+    if (!chance(world, 12))
+        return record;
+    uint32_t now_s = (uint32_t)(world->model.time_ns / GIRO_NS_PER_S);
+    switch (below(world, 14)) {
+    case 0:
+        record.amount_minor = (int64_t)below(world, 3) - 1;
+        break;
+    case 1:
+        record.amount_minor = GIRO_AMOUNT_MAX_MINOR + (int64_t)below(world, 2);
+        break;
+    case 2:
+        record.currency = numbers[3];
+        break;
+    case 3:
+        record.creditor = (uint16_t)(MEMBERS + below(world, 2));
+        break;
+    case 4:
+        record.service = (uint8_t)below(world, 5);
+        break;
+    case 5:
+        record.kind = (uint8_t)below(world, 8);
+        break;
+    case 6:
+        record.priority = 3;
+        break;
+    case 7:
+        record.flags = (uint8_t)below(world, 4);
+        break;
+    case 8:
+        record.link[below(world, 16)] = 1;
+        break;
+    case 9:
+        record.earliest_s = now_s + (uint32_t)below(world, 2);
+        break;
+    case 10:
+        record.latest_s = now_s - (uint32_t)below(world, 2);
+        break;
+    case 11:
+        record.value_date = (uint16_t)(world->model.date - 1 + below(world, 3));
+        break;
+    case 12:
+        record.debtor_account = (uint16_t)below(world, 2);
+        break;
+    default:
+        record.creditor_account = (uint16_t)below(world, 2);
+        break;
+    }
+    return record;
+}
+
+static struct giro_control random_control(struct world *world)
+{
+    static const uint16_t numbers[] = {203, 978, 840, 1};
+    struct giro_control control = {.op = (uint16_t)(1 + below(world, 6)),
+                                   .member = (uint16_t)below(world, MEMBERS + 1),
+                                   .currency = numbers[below(world, 3) + chance(world, 5)]};
+    if (control.op == GIRO_CONTROL_DAY_SWITCH)
+        control.value = world->model.date + below(world, 3);
+    if (control.op == GIRO_CONTROL_SET_CAP)
+        control.amount_minor = (int64_t)below(world, 60000) - 1000;
+    if (control.op == GIRO_CONTROL_SET_ACCOUNT)
+        control.value = chance(world, 70) ? 1 : 1 + below(world, 3);
+    if (control.op == GIRO_CONTROL_SET_MEMBER)
+        control.value = chance(world, 70) ? 1 : 2;
+    if (control.op == GIRO_CONTROL_LIFT_CHANNEL) {
+        control.value = below(world, CHANNELS);
+        if (control.member == OPERATOR)
+            control.member = GIRO_MEMBER_OPERATOR;
+        for (uint16_t owner = 0; owner <= OPERATOR && chance(world, 80); owner++) {
+            if (world->model.stopped[owner][control.value])
+                control.member = owner == OPERATOR ? GIRO_MEMBER_OPERATOR : owner;
+        }
+    }
+    return control;
+}
+
+static uint64_t random_sequence(struct world *world, uint16_t owner, uint16_t channel)
+{
+    uint64_t next = model_next(&world->model, owner, channel);
+    switch (below(world, 20)) {
+    case 0:
+        return below(world, next + 1);
+    case 1:
+        return next + below(world, 1100);
+    case 2:
+        return next > 515 ? next - 510 - below(world, 5) : 0;
+    case 3:
+    case 4:
+        return next + below(world, 4);
+    default:
+        return next;
+    }
+}
+
+/* A frame into the store of old ones; the caller sends it from there. */
+static struct giro_frame *random_frame(struct world *world)
+{
+    uint32_t at = world->old_count < 256 ? world->old_count++ : (uint32_t)below(world, 256);
+    struct giro_frame *frame = &world->old[at].frame;
+    *frame = (struct giro_frame){.records = world->old[at].records};
+    uint32_t kind = (uint32_t)below(world, 100);
+    uint16_t owner = (uint16_t)(kind < 6 ? OPERATOR : below(world, MEMBERS));
+    struct giro_frame_header *header = &frame->header;
+    header->member = owner == OPERATOR ? GIRO_MEMBER_OPERATOR : owner;
+    header->key_id = 1;
+    header->channel = (uint16_t)below(world, CHANNELS);
+    header->sequence = random_sequence(world, owner, header->channel);
+    if (kind < 6) {
+        header->head = giro_head_make(GIRO_KIND_CONTROL);
+        header->checker_key_id = 2;
+        header->record_count = (uint16_t)(1 + below(world, 2));
+        for (uint32_t i = 0; i < header->record_count; i++) {
+            struct giro_control control = random_control(world);
+            memcpy(world->old[at].records + 64 * i, &control, 64);
+        }
+    } else if (kind < 14) {
+        header->head = giro_head_make(GIRO_KIND_SKIP);
+        frame->skip_to = header->sequence + below(world, chance(world, 5) ? 1500 : 20);
+    } else {
+        header->head = giro_head_make(GIRO_KIND_FRAME);
+        header->record_count = (uint16_t)(1 + below(world, 16));
+        for (uint32_t i = 0; i < header->record_count; i++) {
+            struct giro_record record = random_record(world);
+            memcpy(world->old[at].records + 64 * i, &record, 64);
+        }
+    }
+    if (chance(world, 1))
+        header->key_id = 7;
+    if (chance(world, 1) && header->head.kind != GIRO_KIND_CONTROL)
+        header->member = MEMBERS;
+    return frame;
+}
+
+static struct giro_hash hash_of(const struct giro_frame *frame)
+{
+    const struct giro_part parts[] = {
+        {&frame->header, sizeof(frame->header)},
+        {&frame->skip_to, sizeof(frame->skip_to)},
+        {frame->records, frame->header.record_count * sizeof(struct giro_record)}};
+    return giro_sha256_parts(parts, 3);
+}
+
+/* What the model says of the frame; results as it executes them. */
+static void model_frame(struct world *world, const struct giro_frame *frame,
+                        const struct giro_hash *hash, struct giro_frame_outcome *expected)
+{
+    struct model *model = &world->model;
+    const struct giro_frame_header *header = &frame->header;
+    *expected = (struct giro_frame_outcome){.outcome = GIRO_OUTCOME_REFUSED};
+    if (header->key_id != 1 || header->member == MEMBERS)
+        return;
+    uint16_t owner = header->member == GIRO_MEMBER_OPERATOR ? OPERATOR : header->member;
+    uint64_t from = header->sequence;
+    uint64_t to = header->head.kind == GIRO_KIND_SKIP ? frame->skip_to : from;
+    expected->outcome =
+        (uint8_t)model_outcome(model, owner, header->channel, from, to, hash->bytes);
+    const struct consumed *known = model_find(model, owner, header->channel, from);
+    if (expected->outcome == GIRO_OUTCOME_EQUIVOCATION)
+        model->stopped[owner][header->channel] = true;
+    if (expected->outcome == GIRO_OUTCOME_DUPLICATE) {
+        expected->first_height = known->height;
+        expected->leaf_index = known->leaf_index;
+    }
+    if (expected->outcome != GIRO_OUTCOME_EXECUTED)
+        return;
+    expected->record_count = header->record_count;
+    for (uint32_t i = 0; i < header->record_count; i++) {
+        struct giro_record record;
+        struct giro_control control;
+        memcpy(&record, frame->records + 64 * i, 64);
+        memcpy(&control, frame->records + 64 * i, 64);
+        struct giro_result *result = &expected->results[i];
+        if (header->head.kind == GIRO_KIND_FRAME) {
+            *result = model_pay(model, owner, &record);
+        } else {
+            *result = (struct giro_result){.status = GIRO_STATUS_ACSC};
+            result->reason = (uint16_t)model_control(model, &control, &result->cycle);
+            if (result->reason != 0)
+                result->status = GIRO_STATUS_RJCT;
+        }
+        world->reasons[result->reason]++;
+    }
+    expected->first_height = model->height;
+    expected->leaf_index = model->leaf_count++;
+    for (uint64_t sequence = from; sequence <= to; sequence++) {
+        if (model_find(model, owner, header->channel, sequence) != NULL)
+            continue;
+        cr_assert(model->consumed_count < KNOWN_MAX);
+        struct consumed *consumed = &model->consumed[model->consumed_count++];
+        *consumed = (struct consumed){.owner = owner,
+                                      .channel = header->channel,
+                                      .sequence = sequence,
+                                      .height = model->height,
+                                      .leaf_index = expected->leaf_index};
+        memcpy(consumed->hash, hash->bytes, 32);
+    }
+}
+
+/* ---- Comparison ---- */
+
+static void compare_accounts(const struct world *world, const struct hub *hub, uint64_t seed)
+{
+    const struct model *model = &world->model;
+    for (uint32_t c = 0; c < CURRENCIES; c++) {
+        int64_t sum = 0, positions = 0, prefunded = 0;
+        for (uint16_t m = 0; m < MEMBERS; m++) {
+            struct giro_account_view view = hub_account(hub, m, c);
+            bool same = view.balance == model->balance[m][c] && view.held == model->held[m][c] &&
+                        view.position == model->position[m][c] &&
+                        view.entries == model->entries[m][c] &&
+                        view.status == model->account[m][c] && view.cycle == model->cycle[c] &&
+                        view.exists == (model->account[m][c] != 0);
+            cr_assert(same, "seed %lu height %lu: member %u currency %u", seed, model->height, m,
+                      c);
+            sum += model->balance[m][c];
+            positions += model->position[m][c];
+            for (uint32_t i = 0; i < hub->genesis.members[m].account_count; i++) {
+                if (hub->genesis.members[m].accounts[i].currency_index == c)
+                    prefunded += hub->genesis.members[m].accounts[i].prefunded_minor;
+            }
+        }
+        cr_assert(sum == prefunded && positions == 0, "seed %lu: not conserved", seed);
+    }
+}
+
+static void compare_netting(const struct world *world, const struct hub *hub, uint64_t seed)
+{
+    for (uint32_t c = 0; c < CURRENCIES; c++) {
+        for (uint16_t m = 0; m < MEMBERS; m++) {
+            struct giro_netting_cell cells[MEMBERS];
+            uint32_t count = giro_settlement_netting_row(hub->settlement, c, m, cells, MEMBERS);
+            uint32_t at = 0;
+            for (uint16_t k = 0; k < MEMBERS; k++) {
+                uint32_t out = world->model.settled[c][m][k].count;
+                uint32_t in = world->model.settled[c][k][m].count;
+                if (out == 0 && in == 0)
+                    continue;
+                const struct giro_netting_cell *cell = &cells[at++];
+                bool same =
+                    at <= count && cell->counterparty == k && cell->sent_count == out &&
+                    cell->received_count == in &&
+                    giro_amount128_get(cell->sent_minor) == world->model.settled[c][m][k].amount &&
+                    giro_amount128_get(cell->received_minor) ==
+                        world->model.settled[c][k][m].amount;
+                cr_assert(same, "seed %lu: row %u currency %u", seed, m, c);
+            }
+            cr_assert(at == count);
+        }
+    }
+}
+
+/* Every entry continues its chain: number and balance_after follow from the one before. */
+struct chains {
+    int64_t balance[MEMBERS][CURRENCIES], position[MEMBERS][CURRENCIES];
+    uint64_t entries[MEMBERS][CURRENCIES], position_entries[MEMBERS][CURRENCIES];
+    uint32_t cycle[MEMBERS][CURRENCIES];
+};
+
+static void follow_entries(struct chains *chains, const struct hub *hub, uint64_t seed)
+{
+    for (uint32_t i = 0; i < hub->entry_count; i++) {
+        const struct giro_entry *entry = &hub->entries[i].entry;
+        uint16_t m = hub->entries[i].member;
+        uint32_t c = hub->entries[i].currency_index;
+        bool account = entry->book == GIRO_BOOK_ACCOUNT;
+        if (!account && entry->cycle != chains->cycle[m][c]) {
+            chains->cycle[m][c] = entry->cycle;
+            chains->position[m][c] = 0;
+            chains->position_entries[m][c] = 0;
+        }
+        int64_t *balance = account ? &chains->balance[m][c] : &chains->position[m][c];
+        uint64_t *number = account ? &chains->entries[m][c] : &chains->position_entries[m][c];
+        *balance += entry->direction == GIRO_DEBIT ? -entry->amount_minor : entry->amount_minor;
+        *number += 1;
+        cr_assert(entry->amount_minor > 0 && entry->entry == *number &&
+                      giro_amount128_get(entry->balance_after) == *balance,
+                  "seed %lu height %lu: entry %u of member %u", seed, hub->height, i, m);
+    }
+}
+
+static void compare_outcome(struct world *world, const struct hub *hub,
+                            const struct giro_frame_outcome *expected, uint64_t seed)
+{
+    const struct giro_frame_outcome *found = &hub->outcome;
+    cr_assert(found->outcome == expected->outcome, "seed %lu height %lu: %s, not %s", seed,
+              hub->height, giro_outcome_name(found->outcome), giro_outcome_name(expected->outcome));
+    cr_assert(found->record_count == expected->record_count);
+    if (found->outcome == GIRO_OUTCOME_EXECUTED || found->outcome == GIRO_OUTCOME_DUPLICATE)
+        cr_assert(found->leaf_index == expected->leaf_index &&
+                      found->first_height == expected->first_height,
+                  "seed %lu height %lu: leaf %u of %lu", seed, hub->height, found->leaf_index,
+                  found->first_height);
+    for (uint32_t i = 0; i < found->record_count; i++)
+        cr_assert(memcmp(&found->results[i], &expected->results[i], sizeof(found->results[i])) == 0,
+                  "seed %lu height %lu record %u: %s, not %s", seed, hub->height, i,
+                  giro_reason_name(found->results[i].reason),
+                  giro_reason_name(expected->results[i].reason));
+    world->tried[found->outcome]++;
+}
+
+/* ---- The run ---- */
+
+static void world_open(struct world *world, struct chains *chains, uint64_t seed)
+{
+    memset(world, 0, sizeof(*world));
+    memset(chains, 0, sizeof(*chains));
+    giro_prng_init(&world->prng, seed);
+    struct model *model = &world->model;
+    uint32_t retained = chance(world, 50) ? (uint32_t)below(world, 1500) : 100000;
+    uint32_t days = (uint32_t)below(world, 3);
+    uint32_t cycle_seconds = chance(world, 50) ? 0 : 1 + (uint32_t)below(world, 5);
+    for (uint32_t which = 0; which < 2; which++) {
+        struct hub *hub = &world->hubs[which];
+        hub_genesis(hub, MEMBERS, CURRENCIES);
+        hub->genesis.uetr_retained_entries = retained;
+        hub->genesis.uetr_retained_days = days;
+        hub->genesis.cycle_seconds = cycle_seconds;
+        for (uint32_t m = 0; m < MEMBERS; m++) {
+            struct giro_genesis_member *member = &hub->genesis.members[m];
+            member->account_count = m == 0 ? CURRENCIES - 1 : CURRENCIES;
+            for (uint32_t c = 0; c < member->account_count; c++) {
+                struct giro_genesis_account *account = &member->accounts[c];
+                account->prefunded_minor = 100000 * (1 + m);
+                account->hold_minor = 50000;
+                account->cap_minor = 10000 * m;
+                model->balance[m][c] = chains->balance[m][c] = account->prefunded_minor;
+                model->held[m][c] = model->hold[m][c] = account->hold_minor;
+                model->cap[m][c] = account->cap_minor;
+                model->account[m][c] = GIRO_ACCOUNT_OPEN;
+            }
+        }
+        hub_start(hub, seed + 77 * which);
+    }
+    model->segments_max = (retained + 1023) / 1024 + 1;
+    model->days_max = days;
+    model->cycle_seconds = cycle_seconds;
+    model->date = HUB_DATE;
+    model->cycle_next = CURRENCIES + 1;
+    for (uint32_t c = 0; c < CURRENCIES; c++) {
+        model->cycle[c] = c + 1;
+        model->cycle_settled_s[c] = UINT64_MAX;
+    }
+}
+
+static void run_block(struct world *world, struct chains *chains, uint64_t seed)
+{
+    uint64_t advance_ns = below(world, chance(world, 80) ? GIRO_NS_PER_S : 5 * GIRO_NS_PER_S);
+    for (uint32_t which = 0; which < 2; which++) {
+        hub_forget(&world->hubs[which]);
+        hub_begin(&world->hubs[which], advance_ns);
+    }
+    model_block(&world->model, world->hubs[0].height, world->hubs[0].time_ns);
+    uint64_t frame_count = below(world, 30);
+    for (uint64_t i = 0; i < frame_count; i++) {
+        bool again = world->old_count != 0 && chance(world, 12);
+        const struct giro_frame *frame =
+            again ? &world->old[below(world, world->old_count)].frame : random_frame(world);
+        struct giro_hash hash = hash_of(frame);
+        struct giro_frame_outcome expected;
+        model_frame(world, frame, &hash, &expected);
+        for (uint32_t which = 0; which < 2; which++) {
+            hub_frame(&world->hubs[which], frame, &hash);
+            compare_outcome(world, &world->hubs[which], &expected, seed);
+        }
+    }
+    for (uint32_t which = 0; which < 2; which++) {
+        hub_end(&world->hubs[which]);
+        compare_accounts(world, &world->hubs[which], seed);
+        compare_netting(world, &world->hubs[which], seed);
+    }
+    cr_assert(world->model.leaf_count == giro_ledger_count(world->hubs[0].ledger));
+    cr_assert(giro_hash_equal(&world->hubs[0].settlement_root, &world->hubs[1].settlement_root));
+    cr_assert(giro_hash_equal(&world->hubs[0].ledger_root, &world->hubs[1].ledger_root));
+    follow_entries(chains, &world->hubs[0], seed);
+}
+
+Test(settlement_model, agrees_with_the_naive_model_on_random_frames)
+{
+    uint64_t seed = hub_environment("GIRO_SEED", 20260101);
+    uint64_t effort = hub_environment("GIRO_EFFORT", 1);
+    printf("GIRO_SEED=%lu GIRO_EFFORT=%lu\n", (unsigned long)seed, (unsigned long)effort);
+    struct world *world = malloc(sizeof(*world));
+    uint32_t tried[8] = {0}, reasons[32] = {0};
+    cr_assert(world != NULL);
+    for (uint64_t round = 0; round < 8 * effort; round++) {
+        struct chains chains;
+        world_open(world, &chains, seed + round);
+        for (uint32_t block = 0; block < 120; block++)
+            run_block(world, &chains, seed + round);
+        for (uint32_t i = 0; i < 8; i++)
+            tried[i] += world->tried[i];
+        for (uint32_t i = 0; i < 32; i++)
+            reasons[i] += world->reasons[i];
+        for (uint32_t which = 0; which < 2; which++)
+            hub_close(&world->hubs[which]);
+    }
+    /* The generator must reach every outcome and every reason there is. */
+    for (uint32_t i = 1; i < 8; i++)
+        cr_assert(tried[i] != 0, "outcome %s never came", giro_outcome_name((uint8_t)i));
+    static const enum giro_reason possible[] = {
+        GIRO_REASON_NONE, GIRO_REASON_AM01, GIRO_REASON_AM12, GIRO_REASON_AM03, GIRO_REASON_AM04,
+        GIRO_REASON_AM05, GIRO_REASON_AM13, GIRO_REASON_RC04, GIRO_REASON_AG10, GIRO_REASON_AG11,
+        GIRO_REASON_AC04, GIRO_REASON_AC06, GIRO_REASON_DT01, GIRO_REASON_AB03, GIRO_REASON_AG03,
+        GIRO_REASON_AC01, GIRO_REASON_NARR};
+    for (uint32_t i = 0; i < sizeof(possible) / sizeof(possible[0]); i++)
+        cr_assert(reasons[possible[i]] != 0, "reason %s never came",
+                  giro_reason_name((uint16_t)possible[i]));
+    free(world);
+}
