@@ -74,8 +74,8 @@ void giro_pace_enter(struct giro_consensus *core, uint64_t round, bool by_qc)
     core->timeouts.count = 0;
     core->own_timeout_made = false;
     core->own_timeout_signed = false;
-    /* A block is put into the tree just before the certificates inside it are taken. */
-    if (core->candidate != GIRO_NONE && core->tree.blocks[core->candidate].round != round)
+    /* A block is put into the tree just before the certificates inside it are taken: its QC and then its TC. */
+    if (core->candidate != GIRO_NONE && core->tree.blocks[core->candidate].round < round)
         core->candidate = GIRO_NONE;
     giro_sync_envelope(core);
 }
