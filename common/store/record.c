@@ -43,6 +43,8 @@ void giro_log_digest_begin(struct giro_log_digest *digest, uint64_t seed,
                            const struct giro_log_record_header *header)
 {
     XXH3_state_t *state = (XXH3_state_t *)digest;
+    /* reset_withSeed makes the secret of a seed only when the state's seed differs: on the stack that is chance. */
+    XXH3_INITSTATE(state);
     XXH3_128bits_reset_withSeed(state, seed);
     XXH3_128bits_update(state, header, offsetof(struct giro_log_record_header, checksum));
 }

@@ -4,3 +4,9 @@ giro_test(NAME consensus_batches SUITE unit
 giro_test(NAME consensus_safety SUITE unit
   SOURCES unit/consensus_safety.c
   LINK giro_consensus giro_store giro_sys)
+giro_test(NAME consensus_core SUITE unit
+  SOURCES unit/consensus_core_net.c unit/consensus_core.c unit/consensus_core_rules.c
+  LINK giro_consensus)
+giro_test(NAME consensus_node SUITE unit
+  SOURCES unit/consensus_node.c unit/consensus_node_index.c
+  LINK giro_consensus giro_store giro_sys)

@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 
+#include "common/store/internal.h"
 #include "store_support.h"
 
 #define SEEDS 200u
@@ -314,4 +315,21 @@ Test(store, options_out_of_range_have_no_footprint)
     bad.inflight_max = 17;
     cr_assert_eq(giro_log_footprint(&bad), 0);
     store_fixture_free(&fixture);
+}
+
+/* A digest lives on the stack: what lay there before must not matter, not even the same seed with another secret. */
+Test(store, a_checksum_does_not_depend_on_what_was_in_its_memory)
+{
+    struct giro_log_record_header header = {.magic = GIRO_MAGIC, .body_bytes = 1000};
+    uint64_t seed = UINT64_C(0x5e5e5e5e5e5e5e5e);
+    uint8_t checksums[2][16];
+    memset(body, 9, 1000);
+    for (uint32_t i = 0; i < 2; i++) {
+        struct giro_log_digest digest;
+        memset(&digest, i == 0 ? 0 : 0x5e, sizeof digest);
+        giro_log_digest_begin(&digest, seed, &header);
+        giro_log_digest_update(&digest, body, 1000);
+        giro_log_digest_end(&digest, checksums[i]);
+    }
+    cr_assert_eq(memcmp(checksums[0], checksums[1], 16), 0);
 }

@@ -1,0 +1,3 @@
+file(REMOVE_RECURSE
+  "libgiro_store_scan.a"
+)
