@@ -143,6 +143,14 @@ struct giro_recon_cut_result {
 };
 enum giro_err giro_recon_cut(const struct giro_recon_cut_options *options, struct giro_recon_cut_result *result,
                              struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
+/* giro_journal_range tells what windows a journal holds, without verifying it: a glance at each block's header. A short tail
+ * is left out. before_last_window: the newest window below last_window (0 if none): whole for certain, while blocks of
+ * last_window may still be appended. NOENT, FORMAT, CHAIN, IO. */
+struct giro_journal_span {
+    uint64_t blocks, first_window, before_last_window, last_window;
+};
+enum giro_err giro_journal_range(const char *journal_path, const struct giro_hash *chain_id,
+                                 struct giro_journal_span *span, struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 /* giro_recon_netting renders DIR/<cycle>.csv for every cycle settled in the given journals (all members of the hub), checking
  * that the rows together hash to the certified netting root and that they mirror each other and sum to zero. */
 enum giro_err giro_recon_netting(const struct giro_genesis *genesis, const struct giro_key_ring *ring,
