@@ -7,7 +7,6 @@ struct watch {
     const struct giro_stream_options *options;
     struct giro_progress progress;
     uint64_t last_records, last_ns;
-    uint64_t total_frames;
 };
 
 static bool on_progress(void *context, const struct giro_sender_stats *stats)
@@ -114,10 +113,16 @@ int giro_stream_run(const struct giro_stream_options *options)
 {
     struct giro_diagnosis diagnosis = {.fact = ""};
     struct giro_spool spool;
+    if (options->replica_count != options->genesis->replica_count) {
+        giro_diagnosis_set(&diagnosis, "", "give --hub one address per replica",
+                           "%u addresses for %u replicas", options->replica_count,
+                           options->genesis->replica_count);
+        return giro_fail(options->command, GIRO_ERR_ARGUMENT, &diagnosis);
+    }
     enum giro_err err = giro_spool_open(options->spool_path, options->genesis, &spool, &diagnosis);
     if (err != GIRO_ERR_OK)
         return giro_fail(options->command, err, &diagnosis);
-    struct watch watch = {.options = options, .total_frames = spool.frame_count};
+    struct watch watch = {.options = options};
     giro_progress_begin(&watch.progress);
     giro_catch_signals();
     struct giro_sender_options sender = {.genesis = options->genesis,

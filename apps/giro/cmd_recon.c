@@ -1,0 +1,251 @@
+/* giro recon pull, giro recon netting: reconciliation files for a member's staff. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "apps/giro/https.h"
+#include "giro/recon.h"
+
+struct arguments {
+    const char *genesis, *keys, *out;
+    const char *as[GIRO_MEMBERS_MAX];
+    uint32_t as_count;
+    const char **journals;
+    uint32_t journal_count;
+    struct giro_config_address https[GIRO_REPLICAS_MAX];
+    uint32_t https_count;
+    uint64_t from, to;
+};
+
+static const struct argp_option pull_options[] = {
+    {"genesis", 'g', "FILE", 0, "genesis file (default: genesis.json)", 0},
+    {"keys", 'k', "DIR", 0, "key directory (default: keys)", 0},
+    {"as", 'a', "BIC", 0, "the member whose journals are pulled, may be repeated", 0},
+    {"https", 'u', "LIST", 0, "HTTPS addresses of replicas, tried in turn: host:port,...", 0},
+    {"out", 'o', "DIR", 0, "files go to DIR/<BIC>/<business date>/ (default: .)", 0},
+    {"from", 'f', "WINDOW", 0, "first window (second since 1970) of the files", 1},
+    {"to", 't', "WINDOW", 0, "last window of the files", 1},
+    {0}};
+
+static const struct argp_option netting_options[] = {
+    {"genesis", 'g', "FILE", 0, "genesis file (default: genesis.json)", 0},
+    {"out", 'o', "DIR", 0, "reports go to DIR/<cycle>.csv (default: netting)", 0},
+    {0}};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+    switch (key) {
+    case 'g':
+        arguments->genesis = arg;
+        return 0;
+    case 'k':
+        arguments->keys = arg;
+        return 0;
+    case 'a':
+        if (arguments->as_count == GIRO_MEMBERS_MAX)
+            argp_error(state, "at most 1,024 members");
+        arguments->as[arguments->as_count++] = arg;
+        return 0;
+    case 'o':
+        arguments->out = arg;
+        return 0;
+    case 'f':
+        arguments->from = strtoull(arg, NULL, 10);
+        return 0;
+    case 't':
+        arguments->to = strtoull(arg, NULL, 10);
+        return 0;
+    case 'u':
+        arguments->https_count = giro_addresses_parse(arg, arguments->https, GIRO_REPLICAS_MAX);
+        if (arguments->https_count == 0)
+            argp_error(state, "--https is host:port,host:port,..., not \"%s\"", arg);
+        return 0;
+    case ARGP_KEY_ARGS:
+        arguments->journals = (const char **)(state->argv + state->next);
+        arguments->journal_count = (uint32_t)(state->argc - state->next);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* ---- Pull ------------------------------------------------------------------------------------------------- */
+
+struct pulling {
+    const struct arguments *arguments;
+    const struct giro_hub_view *view;
+    struct giro_progress progress;
+    struct giro_diagnosis *diagnosis;
+};
+
+static void on_progress(void *context, uint64_t done, uint64_t all)
+{
+    struct pulling *pulling = context;
+    giro_progress_show(&pulling->progress, "verifying and rendering %3lu %%",
+                       (unsigned long)(all == 0 ? 100 : done * 100 / all));
+}
+
+/* Fetches one journal in ranges into a temporary file; its size is what the replica said first. */
+static enum giro_err fetch(struct pulling *pulling, struct giro_https *https, const char *bic,
+                           const char *date, uint64_t size_bytes, const char *path)
+{
+    FILE *file = fopen(path, "wb");
+    if (file == NULL)
+        return GIRO_ERR_IO;
+    enum giro_err err = GIRO_ERR_OK;
+    for (uint64_t at = 0; err == GIRO_ERR_OK && at < size_bytes;) {
+        char url[160];
+        uint8_t *bytes = NULL;
+        size_t got = 0;
+        snprintf(url, sizeof(url), "/v1/journal/%s/%s?from=%lu&to=%lu", bic, date,
+                 (unsigned long)at, (unsigned long)size_bytes);
+        err = giro_https_get(https, url, &bytes, &got, pulling->diagnosis);
+        if (err == GIRO_ERR_OK && (got == 0 || fwrite(bytes, got, 1, file) != 1))
+            err = GIRO_ERR_IO;
+        at += got;
+        free(bytes);
+        giro_progress_show(&pulling->progress, "%s %s: pulling %3lu %%", bic, date,
+                           (unsigned long)(at * 100 / size_bytes));
+    }
+    if (fclose(file) != 0 && err == GIRO_ERR_OK)
+        err = GIRO_ERR_IO;
+    return err;
+}
+
+static enum giro_err pull_date(struct pulling *pulling, struct giro_https *https, const char *bic,
+                               const char *date, uint64_t size_bytes)
+{
+    char dir[700], out[720], journal[740];
+    snprintf(dir, sizeof(dir), "%s/%s", pulling->arguments->out, bic);
+    snprintf(out, sizeof(out), "%s/%s", dir, date);
+    snprintf(journal, sizeof(journal), "%s/.%s.journal.tmp", dir, date);
+    GIRO_TRY(giro_dir_make(dir));
+    enum giro_err err = fetch(pulling, https, bic, date, size_bytes, journal);
+    struct giro_recon_cut_result result = {0};
+    if (err == GIRO_ERR_OK) {
+        struct giro_recon_cut_options cut = {.genesis = &pulling->view->genesis,
+                                             .ring = pulling->view->ring,
+                                             .journal_path = journal,
+                                             .out_path = out,
+                                             .from_window = pulling->arguments->from,
+                                             .to_window = pulling->arguments->to,
+                                             .progress = on_progress,
+                                             .progress_context = pulling};
+        err = giro_recon_cut(&cut, &result, pulling->diagnosis);
+    }
+    unlink(journal);
+    giro_progress_end(&pulling->progress);
+    if (err == GIRO_ERR_OK)
+        printf("%-11s  %s  %8lu windows  %10lu entries  %10lu positions  %10lu statuses\n", bic, date,
+               (unsigned long)result.windows, (unsigned long)result.entries,
+               (unsigned long)result.positions, (unsigned long)result.statuses);
+    return err;
+}
+
+static enum giro_err pull_from(struct pulling *pulling, struct giro_https *https, const char *bic)
+{
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    GIRO_TRY(giro_https_get(https, "/v1/journals", &bytes, &size, pulling->diagnosis));
+    json_t *list = json_loadb((const char *)bytes, size, 0, NULL);
+    free(bytes);
+    enum giro_err err = json_is_array(list) ? GIRO_ERR_OK : GIRO_ERR_FORMAT;
+    size_t index;
+    json_t *item;
+    json_array_foreach(list, index, item)
+    {
+        const char *owner = json_string_value(json_object_get(item, "bic"));
+        const char *date = json_string_value(json_object_get(item, "date"));
+        json_int_t size_bytes = json_integer_value(json_object_get(item, "bytes"));
+        uint16_t day;
+        bool usable = owner != NULL && date != NULL && strcmp(owner, bic) == 0 &&
+                      giro_date_parse(date, strlen(date), &day) && size_bytes > 0;
+        if (usable && err == GIRO_ERR_OK)
+            err = pull_date(pulling, https, bic, date, (uint64_t)size_bytes);
+    }
+    json_decref(list);
+    return err;
+}
+
+static enum giro_err pull_member(struct pulling *pulling, const char *bic)
+{
+    const struct arguments *arguments = pulling->arguments;
+    struct giro_secret_key *key = NULL;
+    GIRO_TRY(giro_key_file_load(arguments->keys, bic, "session", &key, pulling->diagnosis));
+    enum giro_err err = GIRO_ERR_NETWORK;
+    /* Another replica helps against one that is down; a file that does not verify is this replica's shame, but an existing
+     * folder or a full disk is ours. */
+    for (uint32_t i = 0; err != GIRO_ERR_OK && i < arguments->https_count; i++) {
+        struct giro_https *https = NULL;
+        err = giro_https_open(&pulling->view->genesis, &arguments->https[i], key, &https,
+                              pulling->diagnosis);
+        if (err != GIRO_ERR_OK)
+            break;
+        err = pull_from(pulling, https, bic);
+        giro_https_close(https);
+        if (err == GIRO_ERR_EXISTS || err == GIRO_ERR_NOSPACE)
+            break;
+    }
+    giro_key_free(key);
+    return err;
+}
+
+int giro_cmd_recon_pull(int argc, char **argv)
+{
+    static const char doc[] =
+        "Pulls members' journals from a replica, verifies every window, and cuts files from them: entries.csv, "
+        "positions.csv, statuses.csv, totals.csv, netting.csv, manifest.json, SHA256SUMS, windows.journal.\v"
+        "Example:\n"
+        "  giro recon pull --as XYXXCZPP --https 127.0.0.1:7600,127.0.0.1:7601 --out files";
+    static struct arguments arguments;
+    arguments = (struct arguments){
+        .genesis = "genesis.json", .keys = "keys", .out = ".", .to = UINT64_MAX};
+    const struct argp argp = {pull_options, parse, NULL, doc, NULL, NULL, NULL};
+    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    if (arguments.as_count == 0 || arguments.https_count == 0 || arguments.journal_count > 0) {
+        fprintf(stderr, "giro recon pull: --as and --https are needed, and nothing else\n");
+        return GIRO_EXIT_USAGE;
+    }
+    static struct giro_hub_view view;
+    struct giro_diagnosis diagnosis = {.fact = ""};
+    enum giro_err err = giro_hub_view_open(arguments.genesis, &view, &diagnosis);
+    struct pulling pulling = {.arguments = &arguments, .view = &view, .diagnosis = &diagnosis};
+    giro_progress_begin(&pulling.progress);
+    for (uint32_t i = 0; err == GIRO_ERR_OK && i < arguments.as_count; i++)
+        err = pull_member(&pulling, arguments.as[i]);
+    giro_hub_view_close(&view);
+    return err == GIRO_ERR_OK ? GIRO_EXIT_OK : giro_fail("recon pull", err, &diagnosis);
+}
+
+/* ---- Netting ------------------------------------------------------------------------------------------------ */
+
+int giro_cmd_recon_netting(int argc, char **argv)
+{
+    static const char doc[] =
+        "Cuts the netting report of each settled cycle from the journals of all members (windows.journal of their "
+        "files): per member and counterparty counts and sums, checked against the certified netting root.\v"
+        "Example:\n"
+        "  giro recon netting --out netting files/*/2026-11-24/windows.journal";
+    static struct arguments arguments;
+    arguments = (struct arguments){.genesis = "genesis.json", .out = "netting"};
+    const struct argp argp = {netting_options, parse, "JOURNAL...", doc, NULL, NULL, NULL};
+    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    if (arguments.journal_count == 0) {
+        fprintf(stderr, "giro recon netting: which journals?\n");
+        return GIRO_EXIT_USAGE;
+    }
+    static struct giro_hub_view view;
+    struct giro_diagnosis diagnosis = {.fact = ""};
+    uint32_t cycles = 0;
+    enum giro_err err = giro_hub_view_open(arguments.genesis, &view, &diagnosis);
+    if (err == GIRO_ERR_OK)
+        err = giro_recon_netting(&view.genesis, view.ring, arguments.journals,
+                                 arguments.journal_count, arguments.out, &cycles, &diagnosis);
+    giro_hub_view_close(&view);
+    if (err != GIRO_ERR_OK)
+        return giro_fail("recon netting", err, &diagnosis);
+    printf("%u cycles in \"%s\"\n", cycles, arguments.out);
+    return GIRO_EXIT_OK;
+}

@@ -1,0 +1,163 @@
+/* giro status: what became of a payment, with its proof. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "apps/giro/https.h"
+#include "giro/recon.h"
+
+struct arguments {
+    const char *genesis, *keys, *as, *uetr, *proof;
+    struct giro_config_address https[GIRO_REPLICAS_MAX];
+    uint32_t https_count;
+};
+
+static const struct argp_option options[] = {
+    {"genesis", 'g', "FILE", 0, "genesis file (default: genesis.json)", 0},
+    {"keys", 'k', "DIR", 0, "key directory (default: keys)", 0},
+    {"as", 'a', "BIC", 0, "the member that asks: debtor or creditor of the payment", 0},
+    {"https", 'u', "LIST", 0, "HTTPS addresses of replicas, tried in turn: host:port,host:port,...", 0},
+    {"proof", 'p', "FILE", 0, "also write the proof, for giro verify", 0},
+    {0}};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+    switch (key) {
+    case 'g':
+        arguments->genesis = arg;
+        return 0;
+    case 'k':
+        arguments->keys = arg;
+        return 0;
+    case 'a':
+        arguments->as = arg;
+        return 0;
+    case 'p':
+        arguments->proof = arg;
+        return 0;
+    case 'u':
+        arguments->https_count = giro_addresses_parse(arg, arguments->https, GIRO_REPLICAS_MAX);
+        if (arguments->https_count == 0)
+            argp_error(state, "--https is host:port,host:port,..., not \"%s\"", arg);
+        return 0;
+    case ARGP_KEY_ARG:
+        if (arguments->uetr != NULL)
+            argp_error(state, "one UETR at a time");
+        arguments->uetr = arg;
+        return 0;
+    case ARGP_KEY_END:
+        if (arguments->uetr == NULL || arguments->as == NULL || arguments->https_count == 0)
+            argp_error(state, "UETR, --as and --https are needed");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* The record of a verified proof that the replica says is the payment's. */
+static int print_payment(const struct giro_hub_view *view, const struct giro_proof_view *proof,
+                         const char *uetr, json_int_t record, const char *debtor,
+                         const char *creditor)
+{
+    struct giro_leaf_frame leaf;
+    memcpy(&leaf, proof->leaf + GIRO_TAG_BYTES, sizeof(leaf));
+    if (memcmp(proof->leaf, GIRO_TAG_LEAF_FRAME, GIRO_TAG_BYTES) != 0 || record < 0 ||
+        record >= leaf.record_count) {
+        fprintf(stderr, "giro status: the replica's proof is not about that payment\n");
+        return GIRO_EXIT_FAILURE;
+    }
+    struct giro_result result;
+    memcpy(&result, proof->leaf + GIRO_TAG_BYTES + sizeof(leaf) + (size_t)record * sizeof(result),
+           sizeof(result));
+    const char *from =
+        leaf.member < view->genesis.member_count ? view->genesis.members[leaf.member].bic : debtor;
+    char time[GIRO_TIME_TEXT_BYTES];
+    giro_time_format(proof->certificate.header.body.time_ns, time);
+    printf("UETR        %s\n", uetr);
+    printf("status      %s", giro_status_name(result.status));
+    if (result.reason != 0)
+        printf("  %s: %s", giro_reason_name(result.reason), giro_reason_sentence(result.reason));
+    printf("\ndebtor      %s, channel %u, sequence %lu, record %ld\n", from, leaf.channel,
+           (unsigned long)leaf.sequence, (long)record);
+    printf("creditor    %s\n", creditor);
+    if (result.cycle != 0)
+        printf("cycle       %u (final when that cycle is settled)\n", result.cycle);
+    printf("entered     %s, height %lu, leaf %u\n", time, (unsigned long)leaf.height, leaf.index);
+    printf("proved by   %u replicas' signatures\n", proof->certificate.header.signer_count);
+    return GIRO_EXIT_OK;
+}
+
+static int show(const struct arguments *arguments, const struct giro_hub_view *view,
+                struct giro_https *https, struct giro_diagnosis *diagnosis, enum giro_err *err)
+{
+    char path[100];
+    uint8_t *proof_bytes = NULL, *about = NULL;
+    size_t proof_size = 0, about_size = 0;
+    snprintf(path, sizeof(path), "/v1/payment/%.40s", arguments->uetr);
+    *err = giro_https_get(https, path, &about, &about_size, diagnosis);
+    if (*err == GIRO_ERR_OK) {
+        snprintf(path, sizeof(path), "/v1/proof/%.40s", arguments->uetr);
+        *err = giro_https_get(https, path, &proof_bytes, &proof_size, diagnosis);
+    }
+    json_t *json = *err == GIRO_ERR_OK ? json_loadb((char *)about, about_size, 0, NULL) : NULL;
+    int code = GIRO_EXIT_FAILURE;
+    if (json != NULL) {
+        struct giro_proof_view proof;
+        const char *wrong =
+            giro_proof_verify(&view->genesis, view->ring, proof_bytes, proof_size, &proof);
+        const char *debtor = json_string_value(json_object_get(json, "debtor"));
+        const char *creditor = json_string_value(json_object_get(json, "creditor"));
+        if (wrong != NULL)
+            fprintf(stderr, "giro status: the replica's proof does not hold: %s\n", wrong);
+        else
+            code = print_payment(view, &proof, arguments->uetr,
+                                 json_integer_value(json_object_get(json, "record")),
+                                 debtor == NULL ? "" : debtor, creditor == NULL ? "" : creditor);
+        if (code == GIRO_EXIT_OK && arguments->proof != NULL &&
+            giro_file_write(arguments->proof, 0644, proof_bytes, proof_size) != GIRO_ERR_OK) {
+            fprintf(stderr, "giro status: \"%s\" cannot be written\n", arguments->proof);
+            code = GIRO_EXIT_FAILURE;
+        }
+    }
+    json_decref(json);
+    free(about);
+    free(proof_bytes);
+    return code;
+}
+
+int giro_cmd_status(int argc, char **argv)
+{
+    static const char doc[] =
+        "Shows the status of a payment and checks its proof: the ledger leaf, its path, and the certificate, under "
+        "the keys of the genesis file. The replica that answers is not trusted.\v"
+        "Example:\n"
+        "  giro status 5f3c1d9e-0b7a-4c55-9a51-2f60b1f1a001 --as XYXXCZPP --https 127.0.0.1:7600,127.0.0.1:7601";
+    static struct arguments arguments;
+    arguments = (struct arguments){.genesis = "genesis.json", .keys = "keys"};
+    const struct argp argp = {options, parse, "UETR", doc, NULL, NULL, NULL};
+    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    static struct giro_hub_view view;
+    struct giro_diagnosis diagnosis = {.fact = ""};
+    struct giro_secret_key *key = NULL;
+    enum giro_err err = giro_hub_view_open(arguments.genesis, &view, &diagnosis);
+    if (err == GIRO_ERR_OK)
+        err = giro_key_file_load(arguments.keys, arguments.as, "session", &key, &diagnosis);
+    int code = GIRO_EXIT_FAILURE;
+    for (uint32_t i = 0; key != NULL && i < arguments.https_count; i++) {
+        struct giro_https *https = NULL;
+        err = giro_https_open(&view.genesis, &arguments.https[i], key, &https, &diagnosis);
+        if (err != GIRO_ERR_OK)
+            break;
+        code = show(&arguments, &view, https, &diagnosis, &err);
+        giro_https_close(https);
+        if (err == GIRO_ERR_OK)
+            break;
+    }
+    if (err != GIRO_ERR_OK)
+        code = giro_fail("status", err, &diagnosis);
+    if (key != NULL)
+        giro_key_free(key);
+    giro_hub_view_close(&view);
+    return code;
+}
