@@ -77,8 +77,6 @@ static const char *seal_check(const struct giro_genesis *genesis, const struct g
     const struct giro_commit_body *body = &view->certificate.header.body;
     if (body->height != view->record.sealed_height)
         return "the certificate is not of the height that sealed the window";
-    if (!giro_certificate_verify(genesis, ring, &view->certificate))
-        return "the window's certificate is not signed by a quorum of this hub's replicas";
     if (body->time_ns / GIRO_NS_PER_S < view->record.window)
         return "the window was sealed before its second began";
     uint8_t leaf[JOURNAL_LEAF_BYTES];
@@ -86,6 +84,8 @@ static const char *seal_check(const struct giro_genesis *genesis, const struct g
     if (!path_holds(body->height, leaf, sizeof(leaf), header->leaf_index, header->leaf_count,
                     view->path, header->path_count, &body->ledger_root))
         return "the window's path does not lead from its record and salt to the certified root";
+    if (!giro_certificate_verify(genesis, ring, &view->certificate))
+        return "the window's certificate is not signed by a quorum of this hub's replicas";
     return NULL;
 }
 
@@ -104,8 +104,6 @@ static const char *cycle_leaf_check(const struct giro_genesis *genesis,
         return "the cycle's leaf names another place than the block says";
     if (body->time_ns / GIRO_NS_PER_S != view->record.window)
         return "the cycle settled in another second than the window";
-    if (!giro_certificate_verify(genesis, ring, &view->cycle_certificate))
-        return "the cycle's certificate is not signed by a quorum of this hub's replicas";
     uint8_t preimage[GIRO_TAG_BYTES + sizeof(*leaf)];
     memcpy(preimage, GIRO_TAG_LEAF_CYCLE, GIRO_TAG_BYTES);
     memcpy(preimage + GIRO_TAG_BYTES, leaf, sizeof(*leaf));
@@ -115,6 +113,8 @@ static const char *cycle_leaf_check(const struct giro_genesis *genesis,
         return "the cycle's path does not lead from its leaf to the certified root";
     if (leaf->currency != view->record.currency)
         return "the cycle's leaf is of another currency than the window";
+    if (!giro_certificate_verify(genesis, ring, &view->cycle_certificate))
+        return "the cycle's certificate is not signed by a quorum of this hub's replicas";
     return NULL;
 }
 
@@ -208,6 +208,33 @@ static const char *chain_cycles_check(const struct giro_journal_view *view,
     return NULL;
 }
 
+/* One payment of a cycle is one position entry of each of its two members, so the cells count the position entries.
+ * Which payment was with whom, only the rows of all members together prove: their hashes make the netting root. */
+static const char *cells_count_check(const struct giro_journal_view *view,
+                                     const struct giro_journal_chain *chain)
+{
+    uint64_t expected = UINT64_MAX, found = 0;
+    for (uint32_t i = 0; i < view->record.cycle_count; i++) {
+        const struct giro_window_cycle *cycle = &view->cycles[i];
+        uint32_t at = chain_cycle_find(chain, cycle->cycle);
+        if (cycle->cycle != view->cycle_leaf.cycle)
+            continue;
+        if (cycle->position_count > 0)
+            expected = cycle->first_entry + cycle->position_count - 1;
+        else if (at != GIRO_NONE)
+            expected = chain->cycles[at].next_entry - 1;
+    }
+    for (uint32_t i = 0; i < view->header.netting_count; i++) {
+        struct giro_netting_cell cell;
+        memcpy(&cell, view->cells + i * sizeof(cell), sizeof(cell));
+        found += (uint64_t)cell.sent_count + cell.received_count;
+    }
+    /* UINT64_MAX: a chain taken up between the cycle's last payment and its settlement cannot know. */
+    return expected == UINT64_MAX || expected == found
+               ? NULL
+               : "the netting row does not count the payments that make the cycle's position";
+}
+
 static void chain_move(const struct giro_journal_view *view, const struct giro_hash *record_hash,
                        struct giro_journal_chain *chain)
 {
@@ -253,6 +280,8 @@ const char *giro_journal_verify(const struct giro_genesis *genesis,
     TRY(chain_check(genesis, &view->record, chain));
     TRY(chain_cycles_check(view, chain));
     TRY(journal_books_check(genesis, view));
+    if (view->header.has_cycle != 0)
+        TRY(cells_count_check(view, chain));
     chain_move(view, &record_hash, chain);
     return NULL;
 }

@@ -111,12 +111,12 @@ const char *giro_proof_verify(const struct giro_genesis *genesis, const struct g
     const struct giro_commit_body *body = &view->certificate.header.body;
     if (body->height != header->height)
         return "the proof's certificate is of another height";
-    if (!giro_certificate_verify(genesis, ring, &view->certificate))
-        return "the proof's certificate is not signed by a quorum of this hub's replicas";
     struct giro_hash leaf_hash = giro_leaf_hash(view->leaf, header->leaf_bytes);
     if (!giro_merkle_check(header->height, &leaf_hash, header->leaf_index, header->leaf_count, path,
                            header->path_count, &body->ledger_root))
         return "the proof's path does not lead from its leaf to the certified root";
+    if (!giro_certificate_verify(genesis, ring, &view->certificate))
+        return "the proof's certificate is not signed by a quorum of this hub's replicas";
     return NULL;
 }
 

@@ -60,7 +60,7 @@ static void layout(struct giro_windows *windows, struct windows_memory *memory,
     windows_pool_init(&windows->statuses, memory,
                       chunks_for(options->statuses_max) + windows->account_count,
                       sizeof(struct giro_status_row));
-    windows_pool_init(&windows->cells, memory, 2 * windows->cells_full,
+    windows_pool_init(&windows->cells, memory, 2 * windows->cells_full + sealed_max,
                       sizeof(struct giro_netting_cell));
     windows->sealed_ring = (struct windows_ring){.max = sealed_max};
     windows->settled_ring = (struct windows_ring){.max = SETTLED_MAX};
