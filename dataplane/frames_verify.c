@@ -1,5 +1,5 @@
-/* Every member signature in a batch, in chunks: a replica acknowledges a peer's batch, and replays its own,
- * only if all of them hold. */
+/* Every member signature in a batch, in chunks: a replica acknowledges a peer's batch, and
+ * replays its own, only if all of them hold. */
 #include "giro/dataplane.h"
 
 #include "frame_keys.h"

@@ -1,8 +1,8 @@
 /* The ingress: refuse cheaply, cheapest check first; queue what deserves a signature check.
  *
- * Memory, in this order: struct, counters, meters, the table of datagrams seen, the queue and the free list
- * (indices), messages, slots. Slots are 8.9 KiB each and taken last-freed first, so a quiet hub touches few
- * pages of them; init does not touch them at all. */
+ * Memory, in this order: struct, counters, meters, the table of datagrams seen, the queue and
+ * the free list (indices), messages, slots. Slots are 8.9 KiB each and taken last-freed first,
+ * so a quiet hub touches few pages of them; init does not touch them at all. */
 #include "giro/dataplane.h"
 
 #include <rte_meter.h>
@@ -89,9 +89,10 @@ size_t giro_ingress_footprint(const struct giro_ingress_options *options)
     return layout_make(options, &layout) ? layout.total : 0;
 }
 
-/* rte_meter's own configuration functions read the TSC rate, which exists only once EAL runs; this port may
- * be plain UDP, and time here is the caller's. So the profile is filled directly: packets instead of bytes,
- * nanoseconds instead of cycles, about METER_PERIODS_HZ refills a second, a bucket of one second. */
+/* rte_meter's own configuration functions read the TSC rate, which exists only once EAL runs;
+ * this port may be plain UDP, and time here is the caller's. So the profile is filled directly:
+ * packets instead of bytes, nanoseconds instead of cycles, about METER_PERIODS_HZ refills a
+ * second, a bucket of one second. */
 static void meter_open(struct giro_ingress *ingress, uint32_t rate, uint32_t rows)
 {
     ingress->metered = rate > 0;
@@ -131,7 +132,7 @@ struct giro_ingress *giro_ingress_init(void *mem, size_t size_bytes,
     return ingress;
 }
 
-/* ---- Slots ---------------------------------------------------------------------------------------- */
+/* ---- Slots ----------------------------------------------------------------------------------- */
 
 static bool slot_left(const struct giro_ingress *ingress)
 {
@@ -162,7 +163,7 @@ void giro_ingress_drop(struct giro_ingress *ingress, struct giro_ingress_frame *
     slot_free(ingress, (uint32_t)(slot - ingress->slots));
 }
 
-/* ---- Taking ----------------------------------------------------------------------------------------- */
+/* ---- Taking ---------------------------------------------------------------------------------- */
 
 static enum giro_reject count(struct giro_ingress *ingress, uint32_t row, enum giro_reject reject)
 {
@@ -203,9 +204,9 @@ static bool within_rate(struct giro_ingress *ingress, uint32_t row, uint64_t now
                RTE_COLOR_GREEN;
 }
 
-/* The hash of the whole datagram stands for (member, channel, sequence, frame hash): the frame hash itself
- * costs a SHA-256 per record and is only computed for what gets verified. The seed is secret, so nobody can
- * aim at another's entry. */
+/* The hash of the whole datagram stands for (member, channel, sequence, frame hash): the frame
+ * hash itself costs a SHA-256 per record and is only computed for what gets verified. The seed
+ * is secret, so nobody can aim at another's entry. */
 static struct seen *seen_find(struct giro_ingress *ingress, const struct giro_datagram *datagram,
                               uint64_t *hash)
 {
@@ -254,9 +255,10 @@ enum giro_reject giro_ingress_take(struct giro_ingress *ingress, uint64_t now_ns
     return GIRO_REJECT_NONE;
 }
 
-/* ---- Verifying ---------------------------------------------------------------------------------------- */
+/* ---- Verifying ------------------------------------------------------------------------------- */
 
-/* prepare writes the frame's message, hash and items; one message serves the hash and every signature. */
+/* prepare writes the frame's message, hash and items; one message serves the hash and every
+ * signature. */
 static uint32_t prepare(struct giro_ingress *ingress, struct giro_ingress_frame *item,
                         uint8_t *message, struct giro_verify_item *items)
 {
@@ -269,7 +271,8 @@ static uint32_t prepare(struct giro_ingress *ingress, struct giro_ingress_frame 
     return item_count;
 }
 
-/* verify_chunk takes chunk frames from the queue: one giro_verify_batch call for all their signatures. */
+/* verify_chunk takes chunk frames from the queue: one giro_verify_batch call for all their
+ * signatures. */
 static uint32_t verify_chunk(struct giro_ingress *ingress, const struct giro_key_ring *ring,
                              struct giro_ingress_frame **frames, uint32_t chunk)
 {
@@ -315,7 +318,7 @@ uint32_t giro_ingress_verify(struct giro_ingress *ingress, const struct giro_key
     return good;
 }
 
-/* ---- Reading ------------------------------------------------------------------------------------------ */
+/* ---- Reading --------------------------------------------------------------------------------- */
 
 uint32_t giro_ingress_waiting(const struct giro_ingress *ingress)
 {

@@ -262,7 +262,8 @@ size_t packet_build(const struct packet_host *host, const struct giro_endpoint *
     put16(udp + 2, to->port);
     put16(udp + 4, udp_bytes);
     put16(udp + 6, 0);
-    memcpy(udp + UDP_BYTES, bytes, size_bytes);
+    if (size_bytes > 0) /* bytes may be NULL then */
+        memcpy(udp + UDP_BYTES, bytes, size_bytes);
     uint16_t sum = udp_sum(ip, udp, udp_bytes);
     if (sum ==
         0xffffu) /* complemented it would be 0, which means "none": RFC 768 sends ones instead */

@@ -1,8 +1,9 @@
 /* dataplane/packet.h - Ethernet, ARP, IPv4, ICMP and UDP for one address, as bytes only.
  *
- * No DPDK type and no state, so hand-made and mutated packets test it without a port. The DPDK port calls
- * packet_parse on each packet received and, for PACKET_ARP and PACKET_ECHO, packet_reply; packet_build makes
- * what it sends. Sources: RFC 826 (ARP), 791 (IPv4), 792 (ICMP), 768 (UDP), 1071 (checksum). */
+ * No DPDK type and no state, so hand-made and mutated packets test it without a port. The DPDK
+ * port calls packet_parse on each packet received and, for PACKET_ARP and PACKET_ECHO,
+ * packet_reply; packet_build makes what it sends. Sources: RFC 826 (ARP), 791 (IPv4), 792
+ * (ICMP), 768 (UDP), 1071 (checksum). */
 #ifndef DATAPLANE_PACKET_H
 #define DATAPLANE_PACKET_H
 
@@ -24,7 +25,8 @@ enum packet_verdict {
     PACKET_ECHO, /* somebody pings us: packet_reply */
     PACKET_NOT_IPV4,
     PACKET_NOT_UDP,
-    PACKET_OTHER_ADDRESS, /* another host's MAC, IPv4 or UDP port, or a sender no answer can reach */
+    /* another host's MAC, IPv4 or UDP port, or a sender no answer can reach */
+    PACKET_OTHER_ADDRESS,
     PACKET_FRAGMENT,
     PACKET_BAD_CHECKSUM,
     PACKET_TRUNCATED, /* a length field says more than there is */
@@ -40,8 +42,9 @@ size_t packet_reply(const struct packet_host *host, enum packet_verdict verdict,
  * PACKET_HEADERS_BYTES + size_bytes, and returns that size. identification: IPv4's field. */
 size_t packet_build(const struct packet_host *host, const struct giro_endpoint *to,
                     uint16_t identification, const void *bytes, uint32_t size_bytes, uint8_t *out);
-/* packet_checksum folds the one's complement sum of bytes onto sum and returns it uncomplemented, in the
- * byte order of the memory it was read from: stored with memcpy it is right. */
+/* packet_checksum folds the one's complement sum of bytes onto sum and returns it
+ * uncomplemented, in the byte order of the memory it was read from: stored with memcpy it is
+ * right. */
 uint16_t packet_checksum(uint64_t sum, const void *bytes, size_t size_bytes);
 
 #endif

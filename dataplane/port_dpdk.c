@@ -1,7 +1,8 @@
 /* DPDK ethdev: one port, one queue each way, our own IPv4 address on it.
  *
- * The mbufs of a burst are kept until the next receive, because the datagrams handed out point into them;
- * packets to send are built into mbufs of the same pool and wait in `tx` for the next flush. */
+ * The mbufs of a burst are kept until the next receive, because the datagrams handed out point
+ * into them; packets to send are built into mbufs of the same pool and wait in `tx` for the next
+ * flush. */
 #include "port.h"
 
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #define POOL_CACHE   128u
 #define RING_SLOTS   1024u
 #define DEVICE_BYTES 64u
+#define OWN_REPLY    UINT16_MAX
 #define FLUSH_TRIES  4u
 
 struct port_dpdk {
@@ -29,18 +31,31 @@ struct port_dpdk {
     uint32_t held_count, tx_count;
     struct rte_mbuf *held[GIRO_PORT_BURST];
     struct rte_mbuf *tx[PORT_TX_QUEUE];
+    uint16_t tx_payload_bytes[PORT_TX_QUEUE]; /* OWN_REPLY: not a datagram of the caller's */
 };
 
-/* ---- Sending --------------------------------------------------------------------------------------- */
+/* ---- Sending --------------------------------------------------------------------------------- */
+
+static void tx_done(struct port_dpdk *dpdk, uint32_t count)
+{
+    struct giro_port_counters *counters = &dpdk->base.counters;
+    for (uint32_t i = 0; i < count; i++) {
+        if (dpdk->tx_payload_bytes[i] == OWN_REPLY)
+            continue;
+        counters->sent++;
+        counters->sent_bytes += dpdk->tx_payload_bytes[i];
+    }
+    dpdk->tx_count -= count;
+    memmove(dpdk->tx, dpdk->tx + count, dpdk->tx_count * sizeof(dpdk->tx[0]));
+    memmove(dpdk->tx_payload_bytes, dpdk->tx_payload_bytes + count,
+            dpdk->tx_count * sizeof(dpdk->tx_payload_bytes[0]));
+}
 
 static void dpdk_flush(struct giro_port *port)
 {
     struct port_dpdk *dpdk = (struct port_dpdk *)port;
-    for (uint32_t tries = 0; dpdk->tx_count > 0 && tries < FLUSH_TRIES; tries++) {
-        uint16_t sent = rte_eth_tx_burst(dpdk->port_id, 0, dpdk->tx, (uint16_t)dpdk->tx_count);
-        dpdk->tx_count -= sent;
-        memmove(dpdk->tx, dpdk->tx + sent, dpdk->tx_count * sizeof(dpdk->tx[0]));
-    }
+    for (uint32_t tries = 0; dpdk->tx_count > 0 && tries < FLUSH_TRIES; tries++)
+        tx_done(dpdk, rte_eth_tx_burst(dpdk->port_id, 0, dpdk->tx, (uint16_t)dpdk->tx_count));
 }
 
 static struct rte_mbuf *packet_new(struct port_dpdk *dpdk)
@@ -50,12 +65,14 @@ static struct rte_mbuf *packet_new(struct port_dpdk *dpdk)
     return dpdk->tx_count == PORT_TX_QUEUE ? NULL : rte_pktmbuf_alloc(dpdk->pool);
 }
 
-static void packet_queue(struct port_dpdk *dpdk, struct rte_mbuf *mbuf, size_t size_bytes)
+static void packet_queue(struct port_dpdk *dpdk, struct rte_mbuf *mbuf, size_t size_bytes,
+                         uint16_t payload_bytes)
 {
     GIRO_ASSERT(dpdk->tx_count < PORT_TX_QUEUE);
     GIRO_ASSERT(size_bytes <= PACKET_BYTES_MAX);
     mbuf->data_len = (uint16_t)size_bytes;
     mbuf->pkt_len = (uint32_t)size_bytes;
+    dpdk->tx_payload_bytes[dpdk->tx_count] = payload_bytes;
     dpdk->tx[dpdk->tx_count++] = mbuf;
 }
 
@@ -68,13 +85,11 @@ static enum giro_err dpdk_send(struct giro_port *port, const struct giro_endpoin
         return GIRO_ERR_FULL;
     size_t size = packet_build(&dpdk->host, to, dpdk->identification++, bytes, size_bytes,
                                rte_pktmbuf_mtod(mbuf, uint8_t *));
-    packet_queue(dpdk, mbuf, size);
-    port->counters.sent++;
-    port->counters.sent_bytes += size_bytes;
+    packet_queue(dpdk, mbuf, size, (uint16_t)size_bytes);
     return GIRO_ERR_OK;
 }
 
-/* ---- Receiving -------------------------------------------------------------------------------------- */
+/* ---- Receiving ------------------------------------------------------------------------------- */
 
 static bool reply(struct port_dpdk *dpdk, enum packet_verdict verdict, const uint8_t *packet,
                   size_t size_bytes)
@@ -88,11 +103,12 @@ static bool reply(struct port_dpdk *dpdk, enum packet_verdict verdict, const uin
         rte_pktmbuf_free(mbuf);
         return false;
     }
-    packet_queue(dpdk, mbuf, size);
+    packet_queue(dpdk, mbuf, size, OWN_REPLY);
     return true;
 }
 
-/* take_packet returns 1 if the packet is a datagram for us, else answers or counts it and returns 0. */
+/* take_packet returns 1 if the packet is a datagram for us, else answers or counts it and
+ * returns 0. */
 static uint32_t take_packet(struct port_dpdk *dpdk, struct rte_mbuf *mbuf,
                             struct giro_datagram *datagram)
 {
@@ -155,7 +171,7 @@ static uint32_t dpdk_receive(struct giro_port *port, struct giro_datagram *datag
     return count;
 }
 
-/* ---- Opening and closing ------------------------------------------------------------------------------ */
+/* ---- Opening and closing --------------------------------------------------------------------- */
 
 static void dpdk_close(struct giro_port *port)
 {

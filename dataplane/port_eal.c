@@ -1,4 +1,5 @@
-/* EAL takes an argument vector, pins threads and makes a runtime directory: all of that is contained here. */
+/* EAL takes an argument vector, pins threads and makes a runtime directory: all of that is
+ * contained here. */
 #include "port_eal.h"
 
 #include <pthread.h>
@@ -6,20 +7,23 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <rte_config.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 
-#define ARGS_MAX      20u
-#define ARG_BYTES     512u
-#define RING_FRAMES   4096u /* 8 MiB each way, as the UDP port's socket buffers */
-#define RING_FRAME    2048u
-#define RING_BLOCK    65536u
-#define MEMORY_MB_MIN 32u
+#define ARGS_MAX           20u
+#define ARG_BYTES          512u
+#define RING_FRAMES_MIN    64u
+#define LOCKED_SPARE_BYTES (1024u * 1024u) /* for keys, which live in locked memory too */
+#define RING_FRAMES        4096u           /* 8 MiB each way, as the UDP port's socket buffers */
+#define RING_FRAME         2048u
+#define RING_BLOCK         65536u
+#define MEMORY_MB_MIN      32u
 
-static_assert(RING_FRAMES * RING_FRAME % RING_BLOCK == 0, "whole blocks");
+static_assert(RING_FRAMES_MIN * RING_FRAME % RING_BLOCK == 0, "whole blocks");
 
 struct args {
     char text[ARGS_MAX][ARG_BYTES];
@@ -44,7 +48,8 @@ __attribute__((format(printf, 2, 3))) static void arg(struct args *args, const c
     args->argv[args->argc] = NULL;
 }
 
-/* One floating lcore: several replicas share a machine's cores, and none may pin itself to core 0. */
+/* One floating lcore: several replicas share a machine's cores, and none may pin itself to core
+ * 0. */
 static void arg_lcores(struct args *args)
 {
     long last = sysconf(_SC_NPROCESSORS_CONF) - 1;
@@ -55,6 +60,31 @@ static void arg_lcores(struct args *args)
         arg(args, "0@(0-%ld)", last);
     else
         arg(args, "0@0");
+}
+
+/* af_packet maps both rings locked, which a plain user may only do up to RLIMIT_MEMLOCK (in a
+ * user namespace that holds for its root, too). Nothing tells beforehand whether the limit
+ * applies, so it is tried. */
+static bool lockable(size_t size_bytes)
+{
+    void *probe = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1, 0);
+    if (probe == MAP_FAILED)
+        return false;
+    (void)munmap(probe, size_bytes);
+    return true;
+}
+
+static uint32_t ring_frames(void)
+{
+    uint32_t frames = RING_FRAMES;
+    while (frames > RING_FRAMES_MIN && !lockable(2u * frames * RING_FRAME + LOCKED_SPARE_BYTES))
+        frames /= 2;
+    if (frames < RING_FRAMES)
+        GIRO_LOG(WARN, "port",
+                 "the locked-memory limit allows rings of %u packets, not %u; raise ulimit -l",
+                 frames, RING_FRAMES);
+    return frames;
 }
 
 static void arg_device(struct args *args, const struct giro_port_options *options, char *name,
@@ -72,7 +102,7 @@ static void arg_device(struct args *args, const struct giro_port_options *option
     if (strcmp(options->driver, "af_packet") == 0) {
         snprintf(name, name_bytes, "net_af_packet0");
         arg(args, "%s,iface=%s,blocksz=%u,framesz=%u,framecnt=%u,qdisc_bypass=1", name, device,
-            RING_BLOCK, RING_FRAME, RING_FRAMES);
+            RING_BLOCK, RING_FRAME, ring_frames());
         return;
     }
     snprintf(name, name_bytes, "%s0", options->driver);
@@ -98,9 +128,9 @@ static void args_make(struct args *args, const struct giro_port_options *options
     arg_device(args, options, name, name_bytes);
 }
 
-/* EAL insists on making <runtime directory>/dpdk/<prefix>, in /var/run or $XDG_RUNTIME_DIR, which a plain
- * user in a namespace cannot write; with --no-shconf nothing is ever put there. So it gets a directory of its
- * own, which goes away at once. */
+/* EAL insists on making <runtime directory>/dpdk/<prefix>, in /var/run or $XDG_RUNTIME_DIR,
+ * which a plain user in a namespace cannot write; with --no-shconf nothing is ever put there. So
+ * it gets a directory of its own, which goes away at once. */
 static void runtime_remove(const char *directory, const char *program)
 {
     char path[ARG_BYTES];

@@ -1,4 +1,5 @@
-/* dataplane/port_eal.h - starting EAL, and what af_packet needs of the kernel. Private to this folder. */
+/* dataplane/port_eal.h - starting EAL, and what af_packet needs of the kernel. Private to this
+ * folder. */
 #ifndef DATAPLANE_PORT_EAL_H
 #define DATAPLANE_PORT_EAL_H
 
@@ -10,12 +11,12 @@ enum giro_err eal_start(const struct giro_port_options *options, char *name, siz
                         struct giro_diagnosis *diagnosis);
 void eal_stop(void);
 
-/* interface_prepare brings a kernel interface up and refuses one that has ipv4 itself: the kernel would
- * answer in our name. */
+/* interface_prepare brings a kernel interface up and refuses one that has ipv4 itself: the
+ * kernel would answer in our name. */
 enum giro_err interface_prepare(const char *device, uint32_t ipv4,
                                 struct giro_diagnosis *diagnosis);
-/* interface_socket finds the descriptor of this process's packet socket bound to device, or -1: the PMD
- * offers no receive interrupt, but its socket can be polled. */
+/* interface_socket finds the descriptor of this process's packet socket bound to device, or -1:
+ * the PMD offers no receive interrupt, but its socket can be polled. */
 int interface_socket(const char *device);
 
 #endif

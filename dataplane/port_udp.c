@@ -1,8 +1,8 @@
 /* Kernel UDP: one non-blocking socket, bursts by recvmmsg and sendmmsg.
  *
- * With UDP_GRO the kernel may hand over several datagrams of one sender glued together; they are cut apart
- * by the segment size it names. What does not fit the burst stays in the receive buffers, so the next
- * recvmmsg waits until all segments of the last one are handed out. */
+ * With UDP_GRO the kernel may hand over several datagrams of one sender glued together; they are
+ * cut apart by the segment size it names. What does not fit the burst stays in the receive
+ * buffers, so the next recvmmsg waits until all segments of the last one are handed out. */
 #include "port.h"
 
 #include <arpa/inet.h>
@@ -69,7 +69,8 @@ static void refill(struct port_udp *udp)
         udp->rx_count = (uint32_t)count;
 }
 
-/* segment_bytes returns the size of each datagram glued into this message; 0 if it is a single one. */
+/* segment_bytes returns the size of each datagram glued into this message; 0 if it is a single
+ * one. */
 static uint32_t segment_bytes(struct msghdr *message)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
@@ -159,7 +160,8 @@ static enum giro_err udp_send(struct giro_port *port, const struct giro_endpoint
     if (udp->tx_count == PORT_TX_QUEUE)
         return GIRO_ERR_FULL;
     uint32_t index = (udp->tx_first + udp->tx_count) % PORT_TX_QUEUE;
-    memcpy(udp->tx_bytes[index], bytes, size_bytes);
+    if (size_bytes > 0) /* bytes may be NULL then */
+        memcpy(udp->tx_bytes[index], bytes, size_bytes);
     udp->tx_parts[index].iov_len = size_bytes;
     udp->tx_to[index].sin_port = htons(to->port);
     udp->tx_to[index].sin_addr.s_addr = htonl(to->ipv4);

@@ -1,6 +1,6 @@
-/* port_ask udp ADDRESS UDP_PORT COUNT: sends COUNT numbered datagrams of many sizes through the kernel, 64 ahead of the echoes,
- * and checks every byte that comes back. port_ask ping ADDRESS COUNT: the same with ICMP echo (needs NET_RAW).
- * Exit 0: all came back; 1: some did not. */
+/* port_ask udp ADDRESS UDP_PORT COUNT: sends COUNT numbered datagrams of many sizes through the
+ * kernel, 64 ahead of the echoes, and checks every byte that comes back. port_ask ping ADDRESS
+ * COUNT: the same with ICMP echo (needs NET_RAW). Exit 0: all came back; 1: some did not. */
 #include <arpa/inet.h>
 #include <netinet/ip_icmp.h>
 #include <poll.h>

@@ -1,6 +1,6 @@
-/* port_echo DRIVER DEVICE ADDRESS UDP_PORT: opens a port and sends every datagram back to where it came from, until SIGTERM;
- * then prints its counters. Prints "ready" once it listens, with the descriptor it sleeps on. Exit 77: the port cannot be
- * opened here. */
+/* port_echo DRIVER DEVICE ADDRESS UDP_PORT: opens a port and sends every datagram back to where
+ * it came from, until SIGTERM; then prints its counters. Prints "ready" once it listens, with
+ * the descriptor it sleeps on. Exit 77: the port cannot be opened here. */
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
