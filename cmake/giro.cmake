@@ -66,13 +66,8 @@ endfunction()
 
 option(GIRO_TESTS_IN_ALL "Build the test programs with everything else (off: only when they are asked for)" ON)
 
-# giro_test_suite(SUITE target): puts a program into the suite's aggregate target tests_SUITE, and out of the way of the
-# programs: a release build leaves programs only in its bin folder.
+# giro_test_suite(SUITE target): puts a program into the suite's aggregate target tests_SUITE.
 function(giro_test_suite suite target)
-  if(NOT GIRO_TESTS_IN_ALL)
-    set_target_properties(${target} PROPERTIES EXCLUDE_FROM_ALL ON
-                          RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
-  endif()
   if(NOT TARGET tests_${suite})
     add_custom_target(tests_${suite})
   endif()

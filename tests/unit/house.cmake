@@ -28,7 +28,7 @@ function(giro_purity_test module)
   if(GIRO_SANITIZE OR CMAKE_C_FLAGS MATCHES "-fsanitize|--coverage" OR CMAKE_C_FLAGS_DEBUG MATCHES "--coverage")
     # A sanitizer or coverage build imports its run-time library everywhere.
     giro_tool_test(NAME house_purity_${module}
-      COMMAND sh -c "echo 'skipped: an instrumented archive imports its run-time library'; exit 77")
+      COMMAND sh -c "echo 'skipped: an instrumented archive imports its run-time library' && exit 77")
   else()
     giro_tool_test(NAME house_purity_${module}
       COMMAND ${tools}/check_purity ${PROJECT_SOURCE_DIR}/tests/unit/purity/${module}.allow
