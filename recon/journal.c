@@ -1,4 +1,5 @@
-/* Strict decoding of journal blocks: every count is bounded by the bytes that are there before anything is read. */
+/* Strict decoding of journal blocks: every count is bounded by the bytes that are there before
+ * anything is read. */
 #include "journal.h"
 
 #define REQUIRE(condition, reason)                                                                 \

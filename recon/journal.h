@@ -1,10 +1,12 @@
-/* recon/journal.h - the hashes that both the maker of a journal block and its checker compute. Private to this folder. */
+/* recon/journal.h - the hashes that both the maker of a journal block and its checker compute.
+ * Private to this folder. */
 #ifndef GIRO_RECON_JOURNAL_H
 #define GIRO_RECON_JOURNAL_H
 
 #include "giro/recon.h"
 
-/* Hash over the rows of one kind in a window: begin, update with the rows in order, end with their number. */
+/* Hash over the rows of one kind in a window: begin, update with the rows in order, end with
+ * their number. */
 void journal_rows_begin(struct giro_sha256_state *state, const char *tag,
                         const struct giro_hash *chain, uint16_t member, uint16_t currency,
                         uint64_t window);

@@ -1,4 +1,5 @@
-/* The sums of one journal block, recomputed from its rows. Every row is looked at, and a fault names it by number. */
+/* The sums of one journal block, recomputed from its rows. Every row is looked at, and a fault
+ * names it by number. */
 #include "journal_books.h"
 
 #define TRY(expr)                                                                                  \
@@ -8,8 +9,9 @@
             return fault_;                                                                         \
     } while (0)
 
-/* "entry 17: its amount is ..." in a buffer of this thread, which lives until the thread's next fault. The model keeps
- * this module free of a call to find the buffer; no printf: the module is pure. */
+/* "entry 17: its amount is ..." in a buffer of this thread, which lives until the thread's next
+ * fault. The model keeps this module free of a call to find the buffer; no printf: the module is
+ * pure. */
 static const char *row_fault(const char *what, uint64_t row, const char *fault)
 {
     static _Thread_local char text[160] __attribute__((tls_model("initial-exec")));
@@ -33,7 +35,7 @@ static const char *row_fault(const char *what, uint64_t row, const char *fault)
     return text;
 }
 
-/* ---- One book ------------------------------------------------------------------------------------------------ */
+/* ---- One book -------------------------------------------------------------------------------- */
 
 struct book {
     giro_i128 balance, debit, credit;
@@ -113,7 +115,7 @@ static const char *account_check(const struct giro_journal_view *view)
     return NULL;
 }
 
-/* ---- Positions ------------------------------------------------------------------------------------------------- */
+/* ---- Positions ------------------------------------------------------------------------------- */
 
 static bool cycle_over(uint8_t state)
 {
@@ -213,7 +215,7 @@ static const char *statuses_check(const struct giro_journal_view *view)
     return NULL;
 }
 
-/* ---- Netting: the row, the position and the posting say the same ------------------------------------------------- */
+/* ---- Netting: the row, the position and the posting say the same ----------------------------- */
 
 static const char *cell_check(const struct giro_genesis *genesis,
                               const struct giro_journal_view *view,

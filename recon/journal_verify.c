@@ -1,5 +1,6 @@
-/* Verification of one journal block: what is certified, how it follows from the block before, and whether the sums add
- * up. Everything is recomputed from the rows; nothing the block says is believed before it is proved. */
+/* Verification of one journal block: what is certified, how it follows from the block before,
+ * and whether the sums add up. Everything is recomputed from the rows; nothing the block says is
+ * believed before it is proved. */
 #include "journal.h"
 #include "journal_books.h"
 
@@ -10,7 +11,10 @@
             return fault_;                                                                         \
     } while (0)
 
-/* ---- What is certified ---------------------------------------------------------------------------------- */
+/* Next entry number of a chain taken up in the middle, before it has seen an entry. */
+#define UNKNOWN UINT64_MAX
+
+/* ---- What is certified ----------------------------------------------------------------------- */
 
 static const char *identity_check(const struct giro_genesis *genesis,
                                   const struct giro_window_record *record)
@@ -118,7 +122,7 @@ static const char *cycle_leaf_check(const struct giro_genesis *genesis,
     return NULL;
 }
 
-/* ---- How it follows from the block before ------------------------------------------------------------------ */
+/* ---- How it follows from the block before ---------------------------------------------------- */
 
 static giro_i128 prefunded(const struct giro_genesis *genesis,
                            const struct giro_window_record *record)
@@ -160,7 +164,8 @@ static const char *chain_check(const struct giro_genesis *genesis,
         return "the window record does not name the hash of the one before";
     if (record->window < chain->window || record->covered_windows != record->window - chain->window)
         return "the window record does not cover the seconds since the one before";
-    if (record->entry_count > 0 && record->first_entry != chain->next_entry)
+    if (record->entry_count > 0 && chain->next_entry != UNKNOWN &&
+        record->first_entry != chain->next_entry)
         return "the window's first entry does not follow the last one before";
     if (giro_amount128_get(record->opening) != chain->closing)
         return "the window does not open with the closing balance of the one before";
@@ -198,7 +203,8 @@ static const char *chain_cycles_check(const struct giro_journal_view *view,
         }
         if (whole && giro_amount128_get(cycle->opening) != opening)
             return "a cycle's position does not open with its closing in the window before";
-        if (whole && cycle->position_count > 0 && cycle->first_entry != next_entry)
+        if (whole && next_entry != UNKNOWN && cycle->position_count > 0 &&
+            cycle->first_entry != next_entry)
             return "a cycle's first position entry does not follow the last one before";
     }
     for (uint32_t i = 0; i < GIRO_WINDOW_CYCLES_MAX; i++)
@@ -208,12 +214,13 @@ static const char *chain_cycles_check(const struct giro_journal_view *view,
     return NULL;
 }
 
-/* One payment of a cycle is one position entry of each of its two members, so the cells count the position entries.
- * Which payment was with whom, only the rows of all members together prove: their hashes make the netting root. */
+/* One payment of a cycle is one position entry of each of its two members, so the cells count
+ * the position entries. Which payment was with whom, only the rows of all members together
+ * prove: their hashes make the netting root. */
 static const char *cells_count_check(const struct giro_journal_view *view,
                                      const struct giro_journal_chain *chain)
 {
-    uint64_t expected = UINT64_MAX, found = 0;
+    uint64_t expected = UNKNOWN, found = 0;
     for (uint32_t i = 0; i < view->record.cycle_count; i++) {
         const struct giro_window_cycle *cycle = &view->cycles[i];
         uint32_t at = chain_cycle_find(chain, cycle->cycle);
@@ -221,7 +228,7 @@ static const char *cells_count_check(const struct giro_journal_view *view,
             continue;
         if (cycle->position_count > 0)
             expected = cycle->first_entry + cycle->position_count - 1;
-        else if (at != GIRO_NONE)
+        else if (at != GIRO_NONE && chain->cycles[at].next_entry != UNKNOWN)
             expected = chain->cycles[at].next_entry - 1;
     }
     for (uint32_t i = 0; i < view->header.netting_count; i++) {
@@ -229,8 +236,8 @@ static const char *cells_count_check(const struct giro_journal_view *view,
         memcpy(&cell, view->cells + i * sizeof(cell), sizeof(cell));
         found += (uint64_t)cell.sent_count + cell.received_count;
     }
-    /* UINT64_MAX: a chain taken up between the cycle's last payment and its settlement cannot know. */
-    return expected == UINT64_MAX || expected == found
+    /* A chain taken up between the cycle's last payment and its settlement cannot know. */
+    return expected == UNKNOWN || expected == found
                ? NULL
                : "the netting row does not count the payments that make the cycle's position";
 }
@@ -245,8 +252,10 @@ static void chain_move(const struct giro_journal_view *view, const struct giro_h
                                       .next_entry = record->first_entry + record->entry_count,
                                       .closing = giro_amount128_get(record->closing),
                                       .previous = *record_hash};
+    /* What has no number yet starts at 1, unless numbers may have been given before the chain. */
+    uint64_t unseen = chain->started || record->sequence == 1 ? 1 : UNKNOWN;
     if (record->entry_count == 0)
-        next.next_entry = chain->started ? chain->next_entry : 1;
+        next.next_entry = chain->started ? chain->next_entry : unseen;
     uint32_t kept = 0;
     for (uint32_t i = 0; i < record->cycle_count; i++) {
         const struct giro_window_cycle *cycle = &view->cycles[i];
@@ -258,13 +267,13 @@ static void chain_move(const struct giro_journal_view *view, const struct giro_h
         if (cycle->position_count > 0)
             next.cycles[kept].next_entry = cycle->first_entry + cycle->position_count;
         else
-            next.cycles[kept].next_entry = at == GIRO_NONE ? 1 : chain->cycles[at].next_entry;
+            next.cycles[kept].next_entry = at == GIRO_NONE ? unseen : chain->cycles[at].next_entry;
         kept++;
     }
     *chain = next;
 }
 
-/* ---- All of it ------------------------------------------------------------------------------------------------ */
+/* ---- All of it ------------------------------------------------------------------------------- */
 
 const char *giro_journal_verify(const struct giro_genesis *genesis,
                                 const struct giro_key_ring *ring,

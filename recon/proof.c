@@ -1,4 +1,5 @@
-/* Certificates under the keys of genesis, and proofs: one leaf, its path, the certificate over its root. */
+/* Certificates under the keys of genesis, and proofs: one leaf, its path, the certificate over
+ * its root. */
 #include "giro/recon.h"
 
 bool giro_certificate_verify(const struct giro_genesis *genesis, const struct giro_key_ring *ring,

@@ -7,7 +7,7 @@
 #define ENTRIES_MAX (1u << 26)
 #define RINGS_SPARE 64u /* below this many free elements no frames are taken */
 
-/* ---- Memory ---------------------------------------------------------------------------------------- */
+/* ---- Memory ---------------------------------------------------------------------------------- */
 
 static bool options_good(const struct giro_windows_options *options)
 {
@@ -126,7 +126,7 @@ void giro_windows_attach(struct giro_windows *windows, const struct giro_settlem
     windows->settlement = settlement;
 }
 
-/* ---- Bookings ---------------------------------------------------------------------------------------- */
+/* ---- Bookings -------------------------------------------------------------------------------- */
 
 static struct windows_account *account_open(struct giro_windows *windows, uint16_t member,
                                             uint32_t currency_index)
@@ -191,7 +191,8 @@ static struct windows_cycle *cycle_get(struct windows_account *account, uint32_t
     struct windows_cycle *found = cycle_find(account, cycle);
     if (found != NULL)
         return found;
-    /* settlement lets one cycle of a currency settle in a second: the open one, a settled one, and room */
+    /* settlement lets one cycle of a currency settle in a second: the open one, a settled one,
+     * and room */
     GIRO_ASSERT(account->cycle_count < GIRO_WINDOW_CYCLES_MAX);
     GIRO_ASSERT(account->cycle_count == 0 ||
                 account->cycles[account->cycle_count - 1].cycle < cycle);
@@ -232,9 +233,10 @@ static void on_status(void *context, uint16_t member, uint32_t currency_index,
     row_add(windows, member, currency_index, account, KIND_STATUSES, row);
 }
 
-/* ---- Cycles ------------------------------------------------------------------------------------------- */
+/* ---- Cycles ---------------------------------------------------------------------------------- */
 
-/* The member's cells must be read now: the next settlement overwrites them. Returns how many there are. */
+/* The member's cells must be read now: the next settlement overwrites them. Returns how many
+ * there are. */
 static uint32_t cells_keep(struct giro_windows *windows, uint16_t member, uint32_t currency_index,
                            uint32_t cycle, uint32_t settled)
 {
@@ -288,7 +290,7 @@ struct giro_settlement_sink giro_windows_settlement_sink(struct giro_windows *wi
         .context = windows, .entry = on_entry, .status = on_status, .cycle = on_cycle};
 }
 
-/* ---- Blocks -------------------------------------------------------------------------------------------- */
+/* ---- Blocks ---------------------------------------------------------------------------------- */
 
 void giro_windows_begin(struct giro_windows *windows, uint64_t height, uint64_t time_ns)
 {
@@ -352,7 +354,7 @@ void giro_windows_end(struct giro_windows *windows)
     windows->in_block = false;
 }
 
-/* ---- Views --------------------------------------------------------------------------------------------- */
+/* ---- Views ----------------------------------------------------------------------------------- */
 
 uint64_t giro_windows_next_due(const struct giro_windows *windows)
 {

@@ -1,8 +1,10 @@
-/* recon/windows.h - layout of the windows object and what its files ask of each other. Private to this folder.
+/* recon/windows.h - layout of the windows object and what its files ask of each other. Private
+ * to this folder.
  *
- * Life of a row: a chunk of an open account -> the same chunk of a sealed window -> a journal block -> the free list.
- * Replicated: everything in struct windows_account that windows_digest.c writes down. Local: pools, sealed windows,
- * settled cycles and groups, whose life ends with certificates and so differs from replica to replica. */
+ * Life of a row: a chunk of an open account -> the same chunk of a sealed window -> a journal
+ * block -> the free list. Replicated: everything in struct windows_account that windows_digest.c
+ * writes down. Local: pools, sealed windows, settled cycles and groups, whose life ends with
+ * certificates and so differs from replica to replica. */
 #ifndef GIRO_RECON_WINDOWS_H
 #define GIRO_RECON_WINDOWS_H
 
@@ -10,8 +12,9 @@
 
 /* ---- Memory ---- */
 
-/* Hands out pieces of the caller's zero-filled memory without touching them, which giro_arena_take would. With base NULL it
- * only adds up, so that footprint and init cannot disagree. */
+/* Hands out pieces of the caller's zero-filled memory without touching them, which
+ * giro_arena_take would. With base NULL it only adds up, so that footprint and init cannot
+ * disagree. */
 struct windows_memory {
     uint8_t *base;
     size_t used_bytes;

@@ -1,6 +1,6 @@
-/* The digest of what the next windows depend on: one hash per account, under a tree of arity WINDOWS_FAN whose cost per
- * block grows with the accounts touched, not with the accounts there are. Nothing that depends on when certificates
- * come may enter here. */
+/* The digest of what the next windows depend on: one hash per account, under a tree of arity
+ * WINDOWS_FAN whose cost per block grows with the accounts touched, not with the accounts there
+ * are. Nothing that depends on when certificates come may enter here. */
 #include "journal.h"
 #include "windows.h"
 

@@ -1,4 +1,5 @@
-/* Certificates come, journal blocks go out, memory comes back. All of this is local: it may not change a digest. */
+/* Certificates come, journal blocks go out, memory comes back. All of this is local: it may not
+ * change a digest. */
 #include "journal.h"
 #include "windows.h"
 
@@ -54,7 +55,8 @@ static void netting_put(const struct giro_windows *windows, struct giro_writer *
     list_put(writer, &windows->cells, &sealed->cells);
 }
 
-/* Writes one block into windows->block and returns its size. settled is NULL if no cycle settled in the window. */
+/* Writes one block into windows->block and returns its size. settled is NULL if no cycle settled
+ * in the window. */
 static uint32_t block_make(struct giro_windows *windows, const struct windows_sealed *sealed,
                            const struct windows_settled *settled, const struct windows_group *group)
 {
@@ -121,7 +123,8 @@ static bool group_ready(const struct giro_windows *windows, const struct windows
     return true;
 }
 
-/* Heights in the rings ascend, and a certificate mostly is for the youngest ones: search from there. */
+/* Heights in the rings ascend, and a certificate mostly is for the youngest ones: search from
+ * there. */
 static void certificate_keep(struct giro_windows *windows,
                              const struct giro_certificate *certificate)
 {
@@ -172,7 +175,7 @@ void giro_windows_certified(struct giro_windows *windows,
         ring->first++;
 }
 
-/* ---- Check: every chunk belongs to exactly one list -------------------------------------------------------- */
+/* ---- Check: every chunk belongs to exactly one list ------------------------------------------ */
 
 static uint32_t chunks_of(const struct windows_list *list)
 {

@@ -23,7 +23,8 @@ static bool cycle_over(uint8_t state)
     return state == GIRO_CYCLE_SETTLED || state == GIRO_CYCLE_ABORTED;
 }
 
-/* What the window shows of the books as they stand at its end, which is now: nothing of this block has run yet. */
+/* What the window shows of the books as they stand at its end, which is now: nothing of this
+ * block has run yet. */
 static void view_record(const struct giro_windows *windows, uint32_t account_index,
                         const struct windows_account *account, struct giro_window_record *record)
 {

@@ -89,7 +89,8 @@ enum giro_reject giro_journal_decode(const void *bytes, size_t size_bytes, uint3
 /* What a checker carries from block to block of one member and currency. Zeroed at the start. */
 struct giro_journal_chain {
     bool started;
-    uint64_t sequence, window, next_entry;
+    uint64_t sequence, window;
+    uint64_t next_entry; /* UINT64_MAX: taken up in the middle, and no entry seen yet; likewise below */
     giro_i128 closing;
     struct giro_hash previous;
     struct {

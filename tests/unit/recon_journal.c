@@ -33,7 +33,8 @@ static void copy_free(struct copy *copy)
     rig_free(copy->rig);
 }
 
-/* True iff the bytes are refused, by the decoder or by the verifier; the chain must not move then. */
+/* True iff the bytes are refused, by the decoder or by the verifier; the chain must not move
+ * then. */
 static bool refused(const struct copy *copy, const void *bytes, size_t size_bytes)
 {
     static struct giro_journal_view view;
@@ -82,7 +83,8 @@ static bool provable(const struct copy *copy, uint32_t at)
     return at < cells || at >= behind || (at - cells) % sizeof(struct giro_netting_cell) >= 2;
 }
 
-/* Whoever changes a block can put a fitting checksum: then hashes, path, signatures or sums must tell. */
+/* Whoever changes a block can put a fitting checksum: then hashes, path, signatures or sums must
+ * tell. */
 Test(recon_journal, a_flipped_bit_is_found_behind_a_fitting_checksum)
 {
     struct copy copy = rich_copy();
@@ -120,7 +122,8 @@ Test(recon_journal, a_truncated_block_is_refused_and_bytes_behind_it_are_left_al
     copy_free(&copy);
 }
 
-/* Sizes in the header shortened or lengthened, with everything that follows from that made to fit. */
+/* Sizes in the header shortened or lengthened, with everything that follows from that made to
+ * fit. */
 Test(recon_journal, a_block_that_lies_about_its_size_is_refused)
 {
     struct copy copy = rich_copy();
@@ -201,6 +204,35 @@ Test(recon_journal, a_missing_repeated_or_swapped_block_breaks_the_chain)
             if (fault != NULL)
                 cr_assert_str_eq(fault,
                                  "the window record's sequence does not follow the one before");
+        }
+    }
+    rig_free(rig);
+}
+
+/* A day's file starts in the middle of the chain: any block of an account may be the first one
+ * looked at. */
+Test(recon_journal, a_chain_may_be_taken_up_at_any_block)
+{
+    uint64_t seed = rig_environment("GIRO_SEED", 99);
+    struct giro_prng prng;
+    giro_prng_init(&prng, seed);
+    struct rig *rig = rig_new();
+    for (uint32_t i = 0; i < 120; i++)
+        rig_random_block(rig, &prng);
+    rig_certify_to(rig, rig->height);
+    static struct giro_journal_view views[256];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < rig->block_count && count < 256; i++) {
+        cr_assert(giro_journal_decode(rig->blocks[i].bytes, rig->blocks[i].size_bytes, RIG_REPLICAS,
+                                      &views[count]) == GIRO_REJECT_NONE);
+        count += views[count].record.member == 1 && views[count].record.currency == 203;
+    }
+    cr_assert(count >= 20, "seed %lu: %u blocks", seed, count);
+    for (uint32_t first = 0; first < count; first++) {
+        struct giro_journal_chain chain = {.started = false};
+        for (uint32_t i = first; i < count && i < first + 12; i++) {
+            const char *fault = giro_journal_verify(&rig->genesis, rig->ring, &views[i], &chain);
+            cr_assert(fault == NULL, "seed %lu: from %u, block %u: %s", seed, first, i, fault);
         }
     }
     rig_free(rig);

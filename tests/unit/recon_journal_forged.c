@@ -1,4 +1,5 @@
-/* Blocks that a quorum signed although they are wrong: every rule is checked behind valid hashes and signatures. */
+/* Blocks that a quorum signed although they are wrong: every rule is checked behind valid hashes
+ * and signatures. */
 #include <stdlib.h>
 
 #include <criterion/criterion.h>
@@ -18,17 +19,23 @@ struct forge {
     uint64_t sealed_time_ns, cycle_time_ns;
 };
 
+static void rows_copy(void *out, const uint8_t *rows, uint32_t count, size_t row_bytes)
+{
+    if (count > 0)
+        memcpy(out, rows, count * row_bytes);
+}
+
 static void taken_apart(struct forge *forge, const struct forge *from)
 {
+    const struct giro_journal_view *view = &from->view;
     *forge = *from;
-    memcpy(forge->entries, from->view.entries,
-           from->view.header.entry_count * sizeof(forge->entries[0]));
-    memcpy(forge->positions, from->view.positions,
-           from->view.header.position_count * sizeof(forge->positions[0]));
-    memcpy(forge->statuses, from->view.statuses,
-           from->view.header.status_count * sizeof(forge->statuses[0]));
-    memcpy(forge->cells, from->view.cells,
-           from->view.header.netting_count * sizeof(forge->cells[0]));
+    rows_copy(forge->entries, view->entries, view->header.entry_count, sizeof(struct giro_entry));
+    rows_copy(forge->positions, view->positions, view->header.position_count,
+              sizeof(struct giro_entry));
+    rows_copy(forge->statuses, view->statuses, view->header.status_count,
+              sizeof(struct giro_status_row));
+    rows_copy(forge->cells, view->cells, view->header.netting_count,
+              sizeof(struct giro_netting_cell));
     forge->sealed_time_ns = from->view.certificate.header.body.time_ns;
     forge->cycle_time_ns = from->view.cycle_certificate.header.body.time_ns;
 }

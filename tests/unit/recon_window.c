@@ -62,8 +62,8 @@ Test(recon_window, random_bookings_come_back_whole_in_verified_blocks)
     }
 }
 
-/* One hub certifies at once, the other late, out of order and repeatedly: what is replicated is the same, block for
- * block, and what is handed out in the end is too. */
+/* One hub certifies at once, the other late, out of order and repeatedly: what is replicated is
+ * the same, block for block, and what is handed out in the end is too. */
 Test(recon_window, digests_do_not_depend_on_when_certificates_come)
 {
     uint64_t seed = rig_environment("GIRO_SEED", 4711);

@@ -1,5 +1,6 @@
-/* tests/unit/recon_window_support.h - a hub of one settlement object and one windows object, with replicas' real keys,
- * that certifies its blocks when the test says so and keeps every journal block handed out. */
+/* tests/unit/recon_window_support.h - a hub of one settlement object and one windows object,
+ * with replicas' real keys, that certifies its blocks when the test says so and keeps every
+ * journal block handed out. */
 #ifndef TESTS_UNIT_RECON_WINDOW_SUPPORT_H
 #define TESTS_UNIT_RECON_WINDOW_SUPPORT_H
 
@@ -78,14 +79,15 @@ struct giro_certificate rig_certificate(const struct rig *rig, const struct giro
 void rig_certify(struct rig *rig, uint64_t height);
 void rig_certify_to(struct rig *rig, uint64_t height); /* all up to it that were not */
 
-/* Decodes and verifies block `index`; *chain is of its member and currency. Fails the test unless it holds. */
+/* Decodes and verifies block `index`; *chain is of its member and currency. Fails the test
+ * unless it holds. */
 void rig_verify(const struct rig *rig, uint32_t index, struct giro_journal_chain *chain,
                 struct giro_journal_view *view);
 /* Verifies all blocks in chain and compares their rows with what settlement booked. */
 void rig_verify_all(const struct rig *rig);
 
-/* A rig with one block handed out that has entries, positions, statuses and a settled cycle: returns its index, and its
- * chain before it. */
+/* A rig with one block handed out that has entries, positions, statuses and a settled cycle:
+ * returns its index, and its chain before it. */
 uint32_t rig_rich_block(struct rig *rig, struct giro_journal_chain *chain);
 
 #endif
