@@ -11,7 +11,7 @@ struct arguments {
     const char *genesis, *keys, *out;
     const char *as[GIRO_MEMBERS_MAX];
     uint32_t as_count;
-    const char **journals;
+    char **journals;
     uint32_t journal_count;
     struct giro_config_address https[GIRO_REPLICAS_MAX];
     uint32_t https_count;
@@ -63,7 +63,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
             argp_error(state, "--https is host:port,host:port,..., not \"%s\"", arg);
         return 0;
     case ARGP_KEY_ARGS:
-        arguments->journals = (const char **)(state->argv + state->next);
+        arguments->journals = state->argv + state->next;
         arguments->journal_count = (uint32_t)(state->argc - state->next);
         return 0;
     default:
@@ -241,7 +241,7 @@ int giro_cmd_recon_netting(int argc, char **argv)
     uint32_t cycles = 0;
     enum giro_err err = giro_hub_view_open(arguments.genesis, &view, &diagnosis);
     if (err == GIRO_ERR_OK)
-        err = giro_recon_netting(&view.genesis, view.ring, arguments.journals,
+        err = giro_recon_netting(&view.genesis, view.ring, (const char *const *)arguments.journals,
                                  arguments.journal_count, arguments.out, &cycles, &diagnosis);
     giro_hub_view_close(&view);
     if (err != GIRO_ERR_OK)

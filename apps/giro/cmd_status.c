@@ -4,12 +4,14 @@
 #include <stdlib.h>
 
 #include "apps/giro/https.h"
+#include "apps/giro/replicas.h"
 #include "giro/recon.h"
 
 struct arguments {
     const char *genesis, *keys, *as, *uetr, *proof;
     struct giro_config_address https[GIRO_REPLICAS_MAX];
     uint32_t https_count;
+    uint32_t settle_s;
 };
 
 static const struct argp_option options[] = {
@@ -18,6 +20,7 @@ static const struct argp_option options[] = {
     {"as", 'a', "BIC", 0, "the member that asks: debtor or creditor of the payment", 0},
     {"https", 'u', "LIST", 0, "HTTPS addresses of replicas, tried in turn: host:port,host:port,...", 0},
     {"proof", 'p', "FILE", 0, "also write the proof, for giro verify", 0},
+    {"settle", 's', "SECONDS", 0, "without UETR: wait until all replicas agree and are quiet", 0},
     {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -36,6 +39,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'p':
         arguments->proof = arg;
         return 0;
+    case 's':
+        arguments->settle_s = (uint32_t)strtoul(arg, NULL, 10);
+        return 0;
     case 'u':
         arguments->https_count = giro_addresses_parse(arg, arguments->https, GIRO_REPLICAS_MAX);
         if (arguments->https_count == 0)
@@ -47,8 +53,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         arguments->uetr = arg;
         return 0;
     case ARGP_KEY_END:
-        if (arguments->uetr == NULL || arguments->as == NULL || arguments->https_count == 0)
-            argp_error(state, "UETR, --as and --https are needed");
+        if (arguments->as == NULL || arguments->https_count == 0)
+            argp_error(state, "--as and --https are needed");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -126,16 +132,36 @@ static int show(const struct arguments *arguments, const struct giro_hub_view *v
     return code;
 }
 
+static int ask_in_turn(const struct arguments *arguments, const struct giro_hub_view *view,
+                       const struct giro_secret_key *key, struct giro_diagnosis *diagnosis,
+                       enum giro_err *err)
+{
+    int code = GIRO_EXIT_FAILURE;
+    for (uint32_t i = 0; i < arguments->https_count; i++) {
+        struct giro_https *https = NULL;
+        *err = giro_https_open(&view->genesis, &arguments->https[i], key, &https, diagnosis);
+        if (*err != GIRO_ERR_OK)
+            break;
+        code = show(arguments, view, https, diagnosis, err);
+        giro_https_close(https);
+        if (*err == GIRO_ERR_OK)
+            break;
+    }
+    return code;
+}
+
 int giro_cmd_status(int argc, char **argv)
 {
     static const char doc[] =
         "Shows the status of a payment and checks its proof: the ledger leaf, its path, and the certificate, under "
-        "the keys of the genesis file. The replica that answers is not trusted.\v"
-        "Example:\n"
-        "  giro status 5f3c1d9e-0b7a-4c55-9a51-2f60b1f1a001 --as XYXXCZPP --https 127.0.0.1:7600,127.0.0.1:7601";
+        "the keys of the genesis file. The replica that answers is not trusted. Without a UETR: what the replicas say "
+        "of themselves.\v"
+        "Examples:\n"
+        "  giro status 5f3c1d9e-0b7a-4c55-9a51-2f60b1f1a001 --as XYXXCZPP --https 127.0.0.1:7600,127.0.0.1:7601\n"
+        "  giro status --as XYXXCZPP --https 127.0.0.1:7600,127.0.0.1:7601 --settle 10";
     static struct arguments arguments;
     arguments = (struct arguments){.genesis = "genesis.json", .keys = "keys"};
-    const struct argp argp = {options, parse, "UETR", doc, NULL, NULL, NULL};
+    const struct argp argp = {options, parse, "[UETR]", doc, NULL, NULL, NULL};
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
     static struct giro_hub_view view;
     struct giro_diagnosis diagnosis = {.fact = ""};
@@ -144,16 +170,11 @@ int giro_cmd_status(int argc, char **argv)
     if (err == GIRO_ERR_OK)
         err = giro_key_file_load(arguments.keys, arguments.as, "session", &key, &diagnosis);
     int code = GIRO_EXIT_FAILURE;
-    for (uint32_t i = 0; key != NULL && i < arguments.https_count; i++) {
-        struct giro_https *https = NULL;
-        err = giro_https_open(&view.genesis, &arguments.https[i], key, &https, &diagnosis);
-        if (err != GIRO_ERR_OK)
-            break;
-        code = show(&arguments, &view, https, &diagnosis, &err);
-        giro_https_close(https);
-        if (err == GIRO_ERR_OK)
-            break;
-    }
+    if (key != NULL && arguments.uetr == NULL)
+        code = giro_replicas_show(&view, key, arguments.https, arguments.https_count,
+                                  arguments.settle_s);
+    else if (key != NULL)
+        code = ask_in_turn(&arguments, &view, key, &diagnosis, &err);
     if (err != GIRO_ERR_OK)
         code = giro_fail("status", err, &diagnosis);
     if (key != NULL)

@@ -6,7 +6,7 @@
 
 struct arguments {
     const char *genesis;
-    const char **paths;
+    char **paths;
     uint32_t path_count;
     bool quiet;
 };
@@ -27,7 +27,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         arguments->quiet = true;
         return 0;
     case ARGP_KEY_ARGS:
-        arguments->paths = (const char **)(state->argv + state->next);
+        arguments->paths = state->argv + state->next;
         arguments->path_count = (uint32_t)(state->argc - state->next);
         return 0;
     case ARGP_KEY_NO_ARGS:

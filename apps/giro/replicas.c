@@ -1,0 +1,112 @@
+#include "apps/giro/replicas.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define QUIET_NS (2 * GIRO_NS_PER_S)
+
+struct said {
+    bool answered;
+    json_int_t committed, executed, certified, round, payments, windows, links, log_bytes,
+        incarnation;
+    char date[11];
+};
+
+static void ask(const struct giro_hub_view *view, const struct giro_secret_key *key,
+                const struct giro_config_address *address, struct said *said)
+{
+    struct giro_diagnosis diagnosis = {.fact = ""};
+    struct giro_https *https = NULL;
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    memset(said, 0, sizeof(*said));
+    if (giro_https_open(&view->genesis, address, key, &https, &diagnosis) != GIRO_ERR_OK)
+        return;
+    if (giro_https_get(https, "/v1/status", &bytes, &size, &diagnosis) == GIRO_ERR_OK) {
+        json_t *json = json_loadb((const char *)bytes, size, 0, NULL);
+        const struct {
+            const char *name;
+            json_int_t *value;
+        } numbers[] = {{"committed_height", &said->committed}, {"executed_height", &said->executed},
+                       {"certified_height", &said->certified}, {"round", &said->round},
+                       {"payments_total", &said->payments},    {"windows_total", &said->windows},
+                       {"links_up", &said->links},             {"log_bytes_total", &said->log_bytes},
+                       {"incarnation", &said->incarnation}};
+        for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+            *numbers[i].value = json_integer_value(json_object_get(json, numbers[i].name));
+        const char *date = json_string_value(json_object_get(json, "business_date"));
+        snprintf(said->date, sizeof(said->date), "%s", date == NULL ? "" : date);
+        said->answered = json != NULL;
+        json_decref(json);
+        free(bytes);
+    }
+    giro_https_close(https);
+}
+
+static bool agree(const struct said *said, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (!said[i].answered || said[i].executed != said[0].executed ||
+            said[i].certified != said[i].executed || said[i].committed != said[i].executed)
+            return false;
+    return true;
+}
+
+static bool settle(const struct giro_hub_view *view, const struct giro_secret_key *key,
+                   const struct giro_config_address *addresses, uint32_t count, uint32_t settle_s,
+                   struct said *said)
+{
+    struct giro_clock clock = giro_clock_system();
+    uint64_t end_ns = clock.mono_ns(clock.self) + settle_s * GIRO_NS_PER_S;
+    uint64_t since_ns = 0;
+    json_int_t height = -1;
+    for (;;) {
+        for (uint32_t i = 0; i < count; i++)
+            ask(view, key, &addresses[i], &said[i]);
+        uint64_t now_ns = clock.mono_ns(clock.self);
+        if (!agree(said, count) || said[0].executed != height) {
+            height = agree(said, count) ? said[0].executed : -1;
+            since_ns = now_ns;
+        }
+        if (height >= 0 && now_ns - since_ns >= QUIET_NS)
+            return true;
+        if (now_ns >= end_ns)
+            return false;
+        struct timespec pause = {.tv_nsec = 200000000};
+        nanosleep(&pause, NULL);
+    }
+}
+
+int giro_replicas_show(const struct giro_hub_view *view, const struct giro_secret_key *key,
+                       const struct giro_config_address *addresses, uint32_t count,
+                       uint32_t settle_s)
+{
+    struct said said[GIRO_REPLICAS_MAX];
+    bool good = true;
+    if (settle_s > 0)
+        good = settle(view, key, addresses, count, settle_s, said);
+    else
+        for (uint32_t i = 0; i < count; i++)
+            ask(view, key, &addresses[i], &said[i]);
+    printf("%-21s  %-10s  %9s  %9s  %9s  %12s  %8s  %5s  %6s  %14s\n", "replica", "date", "round",
+           "executed", "certified", "payments", "windows", "links", "starts", "log bytes");
+    for (uint32_t i = 0; i < count; i++) {
+        char address[96], payments[32], bytes[32];
+        snprintf(address, sizeof(address), "%s:%u", addresses[i].host, addresses[i].port);
+        if (!said[i].answered) {
+            printf("%-21s  no answer\n", address);
+            good = false;
+            continue;
+        }
+        printf("%-21s  %-10s  %9ld  %9ld  %9ld  %12s  %8ld  %5ld  %6ld  %14s\n", address,
+               said[i].date, (long)said[i].round, (long)said[i].executed, (long)said[i].certified,
+               giro_count_format((uint64_t)said[i].payments, payments), (long)said[i].windows,
+               (long)said[i].links, (long)said[i].incarnation,
+               giro_count_format((uint64_t)said[i].log_bytes, bytes));
+    }
+    if (!good && settle_s > 0)
+        fprintf(stderr, "giro status: the replicas did not agree within %u s\n", settle_s);
+    return good ? GIRO_EXIT_OK : GIRO_EXIT_FAILURE;
+}
