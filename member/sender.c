@@ -15,6 +15,8 @@
 #define RESEND_LAST_NS 2000000000ull
 #define SCAN_NS 10000000ull      /* how often waiting frames are looked at */
 #define PROGRESS_NS 250000000ull /* how often progress is told */
+#define DURABLE_WAIT_NS 500000000ull /* T bounds how long to wait for an outcome; asking earlier costs little */
+#define LOOK_AHEAD 8192u
 #define BURST 32u
 #define CHANNEL_SLOTS ((GIRO_MEMBERS_MAX + 1u) * GIRO_CHANNELS_MAX) /* the operator takes the last member's place */
 
@@ -51,7 +53,8 @@ struct sender {
     struct flight *flights;
     struct channel *channels;
     uint32_t *active; /* channel slots with frames */
-    uint32_t active_count, turn;
+    uint32_t active_count;
+    uint64_t cursor; /* no unsent frame before it */
     uint64_t *waiting; /* frames sent and not done */
     uint64_t waiting_count, done_count, unsent_count;
     uint64_t started_ns, last_scan_ns, last_progress_ns;
@@ -178,30 +181,41 @@ static bool may_send(const struct sender *sender, uint64_t now_ns)
            (uint64_t)((unsigned __int128)elapsed * options->frames_per_second / GIRO_NS_PER_S);
 }
 
-/* Sends the next frame of the next channel that has room; false if none has. */
+/* The next frame in spool order whose channel has room, looking a bounded way past full channels; NONE64 if none. */
+static uint64_t next_frame(struct sender *sender)
+{
+    uint64_t count = sender->options->spool->frame_count;
+    while (sender->cursor < count && sender->flights[sender->cursor].state != FRAME_UNSENT)
+        sender->cursor++;
+    for (uint64_t i = sender->cursor; i < count && i < sender->cursor + LOOK_AHEAD; i++) {
+        const struct channel *channel = &sender->channels[sender->flights[i].channel_slot];
+        if (sender->flights[i].state == FRAME_UNSENT && channel->head == i &&
+            channel->outstanding < sender->options->outstanding_max)
+            return i;
+    }
+    return NONE64;
+}
+
+/* Sends one more frame; false if none may go now. */
 static bool send_next(struct sender *sender, uint64_t now_ns)
 {
-    for (uint32_t tried = 0; tried < sender->active_count; tried++) {
-        struct channel *channel =
-            &sender->channels[sender->active[sender->turn++ % sender->active_count]];
-        if (channel->head == NONE64 || channel->outstanding >= sender->options->outstanding_max)
-            continue;
-        uint64_t index = channel->head;
-        struct flight *flight = &sender->flights[index];
-        if (!send_frame(sender, index, home_of(sender, flight)))
-            return false;
-        channel->head = flight->next_in_channel;
-        channel->outstanding++;
-        flight->state = FRAME_SENT;
-        flight->first_sent_ns = now_ns;
-        flight->wait_ns = RESEND_FIRST_NS;
-        flight->due_ns = now_ns + flight->wait_ns;
-        sender->waiting[sender->waiting_count++] = index;
-        sender->unsent_count--;
-        sender->stats->frames_sent++;
-        return true;
-    }
-    return false;
+    uint64_t index = next_frame(sender);
+    if (index == NONE64)
+        return false;
+    struct flight *flight = &sender->flights[index];
+    struct channel *channel = &sender->channels[flight->channel_slot];
+    if (!send_frame(sender, index, home_of(sender, flight)))
+        return false;
+    channel->head = flight->next_in_channel;
+    channel->outstanding++;
+    flight->state = FRAME_SENT;
+    flight->first_sent_ns = now_ns;
+    flight->wait_ns = RESEND_FIRST_NS;
+    flight->due_ns = now_ns + flight->wait_ns;
+    sender->waiting[sender->waiting_count++] = index;
+    sender->unsent_count--;
+    sender->stats->frames_sent++;
+    return true;
 }
 
 /* The same bytes to f + 1 others, walking on with every resend. */
@@ -304,10 +318,11 @@ static void on_item(struct sender *sender, uint16_t member, const struct giro_re
     } else if (item->level == GIRO_LEVEL_CERTIFIED) {
         frame_done(sender, index, item, runs, now_ns);
     } else if (item->level == GIRO_LEVEL_DURABLE && flight->state == FRAME_SENT) {
-        /* Ordered by block time T or dead after it: wait until then. Block time follows the wall clock. */
+        /* Ordered by block time T or dead after it. Block time follows the wall clock. */
         uint64_t wall_ns = sender->clock.wall_ns(sender->clock.self);
+        uint64_t left_ns = item->height > wall_ns ? item->height - wall_ns : 0;
         flight->state = FRAME_DURABLE;
-        flight->due_ns = now_ns + (item->height > wall_ns ? item->height - wall_ns : 0);
+        flight->due_ns = now_ns + (left_ns < DURABLE_WAIT_NS ? left_ns : DURABLE_WAIT_NS);
         sender->stats->frames_durable++;
         giro_histogram_add(sender->stats->durable_us, now_ns - flight->first_sent_ns);
     }

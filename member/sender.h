@@ -2,8 +2,8 @@
  *
  * Model: frames are made and written to a spool file (the exact bytes, durable) before any is sent; the sender then streams a
  * spool to the hub over one UDP socket: per channel at most `outstanding_max` frames wait for their CERTIFIED receipt; a frame
- * without a DURABLE receipt after 200 ms, or without an outcome by its T, goes to f + 1 other replicas as the same bytes, doubling
- * the wait up to 2 s. Only CERTIFIED ends a frame. Receipts name the frame hash: others are ignored and counted.
+ * without a DURABLE receipt after 200 ms, or without an outcome half a second after it (and by its T at the latest), goes to
+ * f + 1 other replicas as the same bytes, doubling the wait up to 2 s. Only CERTIFIED ends a frame. Receipts name the frame hash: others are ignored and counted.
  * Receipts carry no signature of their own until sessions exist, so whoever needs proof asks for it (giro status, giro recon pull,
  * giro send --check).
  * Threads: one. No DPDK. Link giro_member.
