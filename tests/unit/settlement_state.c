@@ -120,6 +120,38 @@ Test(settlement_state, a_segment_is_as_young_as_its_newest_entry)
     hub_close(&hub);
 }
 
+/* More segments than one cached group digest covers, so that eviction and filling touch different
+ * groups. */
+Test(settlement_state, a_large_uetr_set_evicts_under_the_right_digests)
+{
+    hub_genesis(&hub, 2, 1);
+    hub.genesis.uetr_retained_entries = 66 * 1024;
+    hub.genesis.uetr_retained_days = 0;
+    hub_start(&hub, 5);
+    hub.keep = false;
+    struct giro_record records[128];
+    for (uint64_t frame = 0; frame < 140 * 8; frame++) {
+        for (uint32_t i = 0; i < 128; i++) {
+            records[i] = hub_record(&hub, 1);
+            records[i].amount_minor = 1;
+        }
+        if (frame % 56 == 0)
+            hub_begin(&hub, 1);
+        cr_assert(hub_send(&hub, 0, 0, frame, records, 128) == GIRO_OUTCOME_EXECUTED);
+        cr_assert(hub.outcome.results[127].status == GIRO_STATUS_ACSP);
+        if (frame % 56 == 55)
+            hub_end(&hub);
+    }
+    struct giro_control control = {.op = GIRO_CONTROL_DAY_SWITCH, .value = HUB_DATE + 1};
+    hub_begin(&hub, 1);
+    hub_control(&hub, 0, &control);
+    cr_assert(hub.outcome.results[0].status == GIRO_STATUS_ACSC);
+    cr_assert(hub_send(&hub, 0, 0, 140 * 8, records, 128) == GIRO_OUTCOME_EXECUTED);
+    cr_assert(hub.outcome.results[0].status == GIRO_STATUS_ACSP, "all are forgotten");
+    hub_end(&hub);
+    hub_close(&hub);
+}
+
 Test(settlement_state, roots_and_paths_of_the_ledger_are_those_of_the_tree)
 {
     size_t size_bytes = giro_ledger_footprint();
@@ -208,6 +240,38 @@ Test(settlement_state, the_matrix_enters_the_root_at_every_1024th_height)
         else
             hub_end_fast(&hub);
         cr_assert(!giro_hash_equal(&before, &hub.settlement_root));
+    }
+    hub_close(&hub);
+}
+
+/* The root after a fixed history. It changes when the state's layout or any rule does: then every
+ * replica must change at the same height, so such a change is never an accident. */
+Test(settlement_state, the_root_of_a_fixed_history_is_known)
+{
+    static const char *const expected[3] = {
+        "aa5648d4160d065c76ece882d4e535ad12e6123f7f19dfeca8264b1f88856402",
+        "050db592d4616431a755372ae81890be88388f3a3aacba6c96262039143f5e5a",
+        "963aa2ed3b1a78e9dc1c2a6485036c33c64d62d388cc93c9a90feb45f61ded93"};
+    hub_open(&hub, 4, 2);
+    struct giro_record records[3] = {hub_record(&hub, 1), hub_record(&hub, 2), hub_record(&hub, 3)};
+    records[1].service = GIRO_SERVICE_GROSS;
+    records[2].currency = 978;
+    struct giro_control controls[3] = {
+        {.op = GIRO_CONTROL_CLOSE_CYCLE, .currency = 203},
+        {.op = GIRO_CONTROL_SET_CAP, .member = 3, .currency = 978, .amount_minor = 5},
+        {.op = GIRO_CONTROL_DAY_SWITCH, .value = HUB_DATE + 1}};
+    for (uint32_t block = 0; block < 3; block++) {
+        hub_begin(&hub, GIRO_NS_PER_S);
+        hub_send(&hub, 0, 0, block, records, 3);
+        for (uint32_t i = 0; i < 3; i++)
+            records[i].uetr[8]++;
+        hub_control(&hub, block, &controls[block]);
+        hub_send(&hub, 0, 1, block, records, 1);
+        hub_skip(&hub, 1, 2, block * 4, block * 4 + 2);
+        hub_end(&hub);
+        char text[65];
+        giro_hex_format(&hub.settlement_root, 32, text);
+        cr_assert(strcmp(text, expected[block]) == 0, "block %u: %s", block, text);
     }
     hub_close(&hub);
 }
