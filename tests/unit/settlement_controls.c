@@ -7,46 +7,47 @@ TestSuite(settlement_controls, .init = settlement_suite_open);
 
 static struct hub hub;
 
+static const struct {
+    const char *what;
+    uint16_t op, member, currency, account;
+    int64_t amount_minor;
+    uint64_t value;
+    uint8_t last_reserved;
+    enum giro_reason reason;
+} rows[] = {
+    {"cap", GIRO_CONTROL_SET_CAP, 0, 203, 0, HUB_HOLD, 0, 0, GIRO_REASON_NONE},
+    {"cap above hold", GIRO_CONTROL_SET_CAP, 0, 203, 0, HUB_HOLD + 1, 0, 0, GIRO_REASON_AM13},
+    {"cap at use", GIRO_CONTROL_SET_CAP, 0, 203, 0, 1000, 0, 0, GIRO_REASON_NONE},
+    {"cap below use", GIRO_CONTROL_SET_CAP, 0, 203, 0, 999, 0, 0, GIRO_REASON_AM13},
+    {"cap of a creditor", GIRO_CONTROL_SET_CAP, 1, 203, 0, 0, 0, 0, GIRO_REASON_NONE},
+    {"negative cap", GIRO_CONTROL_SET_CAP, 1, 203, 0, -1, 0, 0, GIRO_REASON_AM12},
+    {"cap, no currency", GIRO_CONTROL_SET_CAP, 0, 1, 0, 1000, 0, 0, GIRO_REASON_AM03},
+    {"cap, no member", GIRO_CONTROL_SET_CAP, 3, 203, 0, 1000, 0, 0, GIRO_REASON_NARR},
+    {"cap, no account", GIRO_CONTROL_SET_CAP, 0, 203, 1, 1000, 0, 0, GIRO_REASON_AC01},
+    {"cap, no account here", GIRO_CONTROL_SET_CAP, 2, 978, 0, 0, 0, 0, GIRO_REASON_AC01},
+    {"account", GIRO_CONTROL_SET_ACCOUNT, 1, 203, 0, 0, 2, 0, GIRO_REASON_NONE},
+    {"account status 0", GIRO_CONTROL_SET_ACCOUNT, 1, 203, 0, 0, 0, 0, GIRO_REASON_NARR},
+    {"account status 4", GIRO_CONTROL_SET_ACCOUNT, 1, 203, 0, 0, 4, 0, GIRO_REASON_NARR},
+    {"account status 257", GIRO_CONTROL_SET_ACCOUNT, 1, 203, 0, 0, 257, 0, GIRO_REASON_NARR},
+    {"account of none", GIRO_CONTROL_SET_ACCOUNT, 2, 978, 0, 0, 1, 0, GIRO_REASON_AC01},
+    {"member", GIRO_CONTROL_SET_MEMBER, 1, 0, 0, 0, 2, 0, GIRO_REASON_NONE},
+    {"member status 0", GIRO_CONTROL_SET_MEMBER, 1, 0, 0, 0, 0, 0, GIRO_REASON_NARR},
+    {"member status 3", GIRO_CONTROL_SET_MEMBER, 1, 0, 0, 0, 3, 0, GIRO_REASON_NARR},
+    {"no member", GIRO_CONTROL_SET_MEMBER, 3, 0, 0, 0, 1, 0, GIRO_REASON_NARR},
+    {"the operator", GIRO_CONTROL_SET_MEMBER, 0xFFFF, 0, 0, 0, 1, 0, GIRO_REASON_NARR},
+    {"lift, not stopped", GIRO_CONTROL_LIFT_CHANNEL, 0, 0, 0, 0, 3, 0, GIRO_REASON_NARR},
+    {"lift, no channel", GIRO_CONTROL_LIFT_CHANNEL, 0, 0, 0, 0, 64, 0, GIRO_REASON_NARR},
+    {"lift, no member", GIRO_CONTROL_LIFT_CHANNEL, 3, 0, 0, 0, 0, 0, GIRO_REASON_NARR},
+    {"lift, operator", GIRO_CONTROL_LIFT_CHANNEL, 0xFFFF, 0, 0, 0, 0, 0, GIRO_REASON_NARR},
+    {"close, no currency", GIRO_CONTROL_CLOSE_CYCLE, 0, 1, 0, 0, 0, 0, GIRO_REASON_AM03},
+    {"cut files", GIRO_CONTROL_CUT_FILES, 0, 0, 0, 0, 0, 0, GIRO_REASON_NONE},
+    {"operation 0", 0, 0, 0, 0, 0, 0, 0, GIRO_REASON_AG03},
+    {"operation 8", 8, 0, 0, 0, 0, 0, 0, GIRO_REASON_AG03},
+    {"reserved bytes", GIRO_CONTROL_CUT_FILES, 0, 0, 0, 0, 0, 1, GIRO_REASON_NARR},
+};
+
 Test(settlement_controls, each_operation_is_accepted_or_refused_with_its_reason)
 {
-    static const struct {
-        const char *what;
-        uint16_t op, member, currency, account;
-        int64_t amount_minor;
-        uint64_t value;
-        uint8_t last_reserved;
-        enum giro_reason reason;
-    } rows[] = {
-        {"cap", GIRO_CONTROL_SET_CAP, 0, 203, 0, HUB_HOLD, 0, 0, GIRO_REASON_NONE},
-        {"cap above hold", GIRO_CONTROL_SET_CAP, 0, 203, 0, HUB_HOLD + 1, 0, 0, GIRO_REASON_AM13},
-        {"cap at use", GIRO_CONTROL_SET_CAP, 0, 203, 0, 1000, 0, 0, GIRO_REASON_NONE},
-        {"cap below use", GIRO_CONTROL_SET_CAP, 0, 203, 0, 999, 0, 0, GIRO_REASON_AM13},
-        {"cap of a creditor", GIRO_CONTROL_SET_CAP, 1, 203, 0, 0, 0, 0, GIRO_REASON_NONE},
-        {"negative cap", GIRO_CONTROL_SET_CAP, 1, 203, 0, -1, 0, 0, GIRO_REASON_AM12},
-        {"cap, no currency", GIRO_CONTROL_SET_CAP, 0, 1, 0, 1000, 0, 0, GIRO_REASON_AM03},
-        {"cap, no member", GIRO_CONTROL_SET_CAP, 3, 203, 0, 1000, 0, 0, GIRO_REASON_NARR},
-        {"cap, no account", GIRO_CONTROL_SET_CAP, 0, 203, 1, 1000, 0, 0, GIRO_REASON_AC01},
-        {"cap, no account here", GIRO_CONTROL_SET_CAP, 2, 978, 0, 0, 0, 0, GIRO_REASON_AC01},
-        {"account", GIRO_CONTROL_SET_ACCOUNT, 1, 203, 0, 0, 2, 0, GIRO_REASON_NONE},
-        {"account status 0", GIRO_CONTROL_SET_ACCOUNT, 1, 203, 0, 0, 0, 0, GIRO_REASON_NARR},
-        {"account status 4", GIRO_CONTROL_SET_ACCOUNT, 1, 203, 0, 0, 4, 0, GIRO_REASON_NARR},
-        {"account status 257", GIRO_CONTROL_SET_ACCOUNT, 1, 203, 0, 0, 257, 0, GIRO_REASON_NARR},
-        {"account of none", GIRO_CONTROL_SET_ACCOUNT, 2, 978, 0, 0, 1, 0, GIRO_REASON_AC01},
-        {"member", GIRO_CONTROL_SET_MEMBER, 1, 0, 0, 0, 2, 0, GIRO_REASON_NONE},
-        {"member status 0", GIRO_CONTROL_SET_MEMBER, 1, 0, 0, 0, 0, 0, GIRO_REASON_NARR},
-        {"member status 3", GIRO_CONTROL_SET_MEMBER, 1, 0, 0, 0, 3, 0, GIRO_REASON_NARR},
-        {"no member", GIRO_CONTROL_SET_MEMBER, 3, 0, 0, 0, 1, 0, GIRO_REASON_NARR},
-        {"the operator", GIRO_CONTROL_SET_MEMBER, 0xFFFF, 0, 0, 0, 1, 0, GIRO_REASON_NARR},
-        {"lift, not stopped", GIRO_CONTROL_LIFT_CHANNEL, 0, 0, 0, 0, 3, 0, GIRO_REASON_NARR},
-        {"lift, no channel", GIRO_CONTROL_LIFT_CHANNEL, 0, 0, 0, 0, 64, 0, GIRO_REASON_NARR},
-        {"lift, no member", GIRO_CONTROL_LIFT_CHANNEL, 3, 0, 0, 0, 0, 0, GIRO_REASON_NARR},
-        {"lift, operator", GIRO_CONTROL_LIFT_CHANNEL, 0xFFFF, 0, 0, 0, 0, 0, GIRO_REASON_NARR},
-        {"close, no currency", GIRO_CONTROL_CLOSE_CYCLE, 0, 1, 0, 0, 0, 0, GIRO_REASON_AM03},
-        {"cut files", GIRO_CONTROL_CUT_FILES, 0, 0, 0, 0, 0, 0, GIRO_REASON_NONE},
-        {"operation 0", 0, 0, 0, 0, 0, 0, 0, GIRO_REASON_AG03},
-        {"operation 8", 8, 0, 0, 0, 0, 0, 0, GIRO_REASON_AG03},
-        {"reserved bytes", GIRO_CONTROL_CUT_FILES, 0, 0, 0, 0, 0, 1, GIRO_REASON_NARR},
-    };
     hub_genesis(&hub, 3, 2);
     hub.genesis.members[2].account_count = 1;
     hub_start(&hub, 1);
