@@ -195,18 +195,6 @@ static void on_message(struct giro_consensus *core, const struct giro_event *eve
 
 /* ---- The step -------------------------------------------------------------------------------------------- */
 
-void giro_core_halt(struct giro_consensus *core, const char *reason, uint64_t height)
-{
-    GIRO_ASSERT(reason != NULL);
-    core->halted = true;
-    core->env.may_sign = false;
-    if (giro_env_room(&core->env) == 0)
-        return;
-    struct giro_action *const action = giro_env_action(&core->env, GIRO_ACTION_HALT);
-    action->halt.reason = reason;
-    action->halt.height = height;
-}
-
 static void on_tick(struct giro_consensus *core)
 {
     const uint64_t now_ns = core->env.now_ns;

@@ -44,7 +44,11 @@ static bool plan_by_height(const struct giro_consensus *core, struct giro_fetch 
     for (uint32_t i = 0; i + 1 < core->env.options.replica_count; i++) {
         const uint64_t claimed = core->peers[peer].committed_height;
         if (claimed > committed && claimed - committed > GIRO_FETCH_GAP) {
-            const uint64_t wanted = claimed - committed;
+            const uint64_t next = committed + 1;
+            plan->from_height = plan->resume_height > next && plan->resume_height <= claimed
+                                    ? plan->resume_height
+                                    : next;
+            const uint64_t wanted = claimed - plan->from_height + 1;
             const uint32_t room = tree_room(&core->tree);
             plan->by_height = true;
             plan->peer = peer;
@@ -76,6 +80,7 @@ static void plan_by_id(const struct giro_consensus *core, struct giro_fetch *pla
     plan->by_height = false;
     plan->peer = plan->next_peer;
     plan->id = id;
+    plan->from_height = core->tree.committed_height + 1;
     plan->left = room < GIRO_FETCH_COUNT_MAX ? room : GIRO_FETCH_COUNT_MAX;
 }
 
@@ -95,7 +100,8 @@ static void fetch_send(struct giro_consensus *core)
     GIRO_ASSERT(fetch->left <= GIRO_FETCH_COUNT_MAX);
     GIRO_ASSERT(fetch->peer != core->env.options.self);
     fetch->active = true;
-    fetch->from_height = core->tree.committed_height + 1;
+    fetch->progress = false;
+    GIRO_ASSERT(fetch->from_height > core->tree.committed_height);
     fetch->deadline_ns = core->env.now_ns + timeout_ns(core);
     fetch->next_peer = peer_after(core, fetch->peer);
     const struct giro_fetch_blocks request = {.head = giro_head_make(GIRO_KIND_FETCH_BLOCKS),
@@ -118,8 +124,10 @@ void giro_fetch_settle(struct giro_consensus *core)
         if (core->env.now_ns < fetch->deadline_ns)
             return;
         /* Not as it said: not asked by height again until it says so again. */
-        if (fetch->by_height)
+        if (fetch->by_height && !fetch->progress) {
             core->peers[fetch->peer].committed_height = 0;
+            fetch->resume_height = 0;
+        }
         fetch->active = false;
     }
     if (giro_env_room(&core->env) < 4 || tree_room(&core->tree) == 0)
@@ -131,20 +139,24 @@ void giro_fetch_settle(struct giro_consensus *core)
     fetch_send(core);
 }
 
-/* giro_fetch_got: a block came as an answer. When it is the last one asked for, the next request may go out at once. */
-void giro_fetch_got(struct giro_consensus *core, uint16_t sender, const struct giro_hash *id,
+/* When the last block asked for has come, the next request may go out at once. */
+void giro_fetch_got(struct giro_consensus *core, uint16_t sender, const struct giro_block *block,
                     bool useful)
 {
     struct giro_fetch *const fetch = &core->fetch;
     if (!fetch->active || fetch->peer != sender)
         return;
+    fetch->progress = true;
+    if (fetch->by_height)
+        fetch->resume_height = block->height + 1;
     if (useful) {
-        fetch->deadline_ns = core->env.now_ns + timeout_ns(core);
-        fetch->next_peer = sender; /* it has what we need */
+        /* The peer has what we need, but may send less than was asked for: the rest follows closely or not at all. */
+        fetch->deadline_ns = core->env.now_ns + timeout_ns(core) / 4;
+        fetch->next_peer = sender;
     }
     GIRO_ASSERT(fetch->left > 0);
     fetch->left--;
-    if (fetch->left == 0 || giro_hash_equal(id, &fetch->id))
+    if (fetch->left == 0 || giro_hash_equal(&block->id, &fetch->id))
         fetch->active = false;
 }
 
@@ -219,12 +231,15 @@ static void serve_heights(struct giro_consensus *core, uint16_t peer, uint64_t f
     }
     const uint64_t there = tree->committed_height - from + 1;
     const uint64_t end = from + (there < count ? there : count);
-    uint64_t height = from;
-    while (height < end && giro_tree_committed_at(tree, height) == GIRO_NONE)
-        height++;
-    if (height > from)
-        serve_from_disk(core, peer, &giro_hash_zero, from, (uint32_t)(height - from));
-    for (; height < end; height++) {
+    uint64_t missing = from;
+    while (missing < end && giro_tree_committed_at(tree, missing) == GIRO_NONE)
+        missing++;
+    /* Oldest first, and reading takes time: what is in memory is for the next request. */
+    if (missing > from) {
+        serve_from_disk(core, peer, &giro_hash_zero, from, (uint32_t)(missing - from));
+        return;
+    }
+    for (uint64_t height = from; height < end; height++) {
         const uint32_t slot = giro_tree_committed_at(tree, height);
         if (slot == GIRO_NONE)
             return; /* the asker asks again from there */
@@ -260,6 +275,7 @@ static void serve_ancestors(struct giro_consensus *core, uint16_t peer,
         const uint32_t wanted = request->count - count;
         const uint32_t below = missing < wanted ? (uint32_t)missing : wanted;
         serve_from_disk(core, peer, &giro_hash_zero, lowest - below, below);
+        return;
     }
     while (count > 0)
         serve_from_tree(core, peer, slots[--count]);

@@ -110,7 +110,7 @@ struct giro_pace {
 /* ---- Peers, fetching, hello ------------------------------------------------------------------------- */
 
 struct giro_peer {
-    uint64_t round, high_qc_round, high_tc_round, committed_height; /* claims of its last message */
+    uint64_t committed_height;          /* as its last message claims */
     uint64_t sync_next_ns, ask_next_ns; /* not to be told, or asked, before */
     uint64_t serve_refilled_ns;
     uint32_t serve_tokens;
@@ -130,6 +130,9 @@ struct giro_orphan {
 struct giro_fetch {
     bool active;
     bool by_height;
+    bool progress; /* some of it came */
+    uint64_t
+        resume_height; /* asking by height goes on here: what is below came, committed or not */
     uint16_t peer, next_peer;
     struct giro_hash id;
     uint64_t from_height;
@@ -295,7 +298,8 @@ void giro_sync_ask(struct giro_consensus *core, uint16_t peer);
 
 /* ---- fetch.c ---- */
 void giro_fetch_settle(struct giro_consensus *core);
-void giro_fetch_got(struct giro_consensus *core, uint16_t sender, const struct giro_hash *id,
+/* giro_fetch_got: a block came that was asked for; useful: it was not here. */
+void giro_fetch_got(struct giro_consensus *core, uint16_t sender, const struct giro_block *block,
                     bool useful);
 void giro_fetch_failed(struct giro_consensus *core, uint16_t sender);
 void giro_fetch_on_request(struct giro_consensus *core, uint16_t sender, const uint8_t *body,
@@ -312,8 +316,5 @@ void giro_hello_signed_by(struct giro_consensus *core, uint32_t replica, uint64_
 void giro_recover_safety(struct giro_consensus *core, const struct giro_event *event);
 void giro_recover_record(struct giro_consensus *core, const struct giro_event *event);
 void giro_recover_start(struct giro_consensus *core, const struct giro_event *event);
-
-/* ---- core.c ---- */
-void giro_core_halt(struct giro_consensus *core, const char *reason, uint64_t height);
 
 #endif

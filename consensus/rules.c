@@ -234,8 +234,10 @@ enum giro_reject giro_block_add(struct giro_consensus *core, const struct giro_p
 static enum giro_reject known_again(struct giro_consensus *core, uint16_t sender,
                                     const struct giro_hash *id, enum giro_origin origin)
 {
+    const struct giro_block *const block = &core->tree.blocks[giro_tree_find(&core->tree, id)];
+    GIRO_ASSERT(giro_hash_equal(&block->id, id));
     if (origin == GIRO_FROM_FETCH)
-        giro_fetch_got(core, sender, id, false);
+        giro_fetch_got(core, sender, block, false);
     if (origin == GIRO_FROM_PROPOSAL && core->own_vote.round > core->high_qc.header.round &&
         giro_hash_equal(&core->own_vote.block_id, id))
         giro_vote_resend(core, sender);
@@ -293,7 +295,10 @@ enum giro_reject giro_block_arrive(struct giro_consensus *core, uint16_t sender,
         return GIRO_REJECT_NONE;
     }
     reject = connected_arrive(core, proposal, parent, origin);
-    if (reject == GIRO_REJECT_NONE && origin == GIRO_FROM_FETCH)
-        giro_fetch_got(core, sender, &proposal->block_id, true);
+    if (reject == GIRO_REJECT_NONE && origin == GIRO_FROM_FETCH) {
+        const uint32_t slot = giro_tree_find(&core->tree, &proposal->block_id);
+        if (slot != GIRO_NONE) /* the QC it brought may have committed another branch */
+            giro_fetch_got(core, sender, &core->tree.blocks[slot], true);
+    }
     return reject;
 }

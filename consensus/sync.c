@@ -83,9 +83,6 @@ void giro_sync_note(struct giro_consensus *core, const struct giro_peer_envelope
 {
     struct giro_peer *const peer = &core->peers[envelope->sender];
     GIRO_ASSERT(envelope->sender != core->env.options.self);
-    peer->round = envelope->round;
-    peer->high_qc_round = envelope->high_qc_round;
-    peer->high_tc_round = envelope->high_tc_round;
     peer->committed_height = envelope->committed_height;
     const uint64_t theirs = later(envelope->high_qc_round, envelope->high_tc_round);
     const uint64_t ours = own_round(core);

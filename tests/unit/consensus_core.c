@@ -289,3 +289,85 @@ Test(consensus_core, lost_votes_are_made_good_by_timeouts)
     cr_assert(net_quiet(net));
     finish(net);
 }
+
+/* ---- Chaos: crashes, partitions, loss ----------------------------------------------------------------- */
+
+struct chaos {
+    struct giro_prng prng;
+    uint32_t cut; /* bit per node on the one side */
+    bool lossy;
+};
+static bool chaotic(struct net *net, struct net_message *message)
+{
+    struct chaos *chaos = net->context;
+    if (((chaos->cut >> message->from) ^ (chaos->cut >> message->to)) & 1u)
+        return false;
+    return !chaos->lossy || !giro_prng_chance(&chaos->prng, 1, 10);
+}
+
+static void chaos_round(struct net *net, struct chaos *chaos, uint64_t *paid)
+{
+    uint32_t node = (uint32_t)giro_prng_below(&chaos->prng, net->count);
+    switch (giro_prng_below(&chaos->prng, 6)) {
+    case 0:
+        if (net->nodes[node].up)
+            net_kill(net, node);
+        else
+            net_start(net, node);
+        break;
+    case 1:
+        chaos->cut = (uint32_t)giro_prng_below(&chaos->prng, 1u << net->count);
+        break;
+    case 2:
+        chaos->cut = 0;
+        chaos->lossy = !chaos->lossy;
+        break;
+    default:
+        if (net->nodes[node].up && giro_consensus_batch_room(net->nodes[node].core) > 0)
+            net_pay(net, node, ++*paid);
+        break;
+    }
+    for (uint64_t i = giro_prng_below(&chaos->prng, 80); i > 0; i--)
+        net_deliver_one(net);
+    if (giro_prng_chance(&chaos->prng, 1, 2))
+        net_run(net, giro_prng_below(&chaos->prng, 400) * MS);
+    net_check(net);
+}
+
+Test(consensus_core, crashes_partitions_and_loss_leave_one_history_and_heal)
+{
+    const char *text = getenv("GIRO_EFFORT");
+    uint64_t seeds = 6 * (text != NULL ? strtoull(text, NULL, 0) : 1);
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
+        struct chaos chaos = {0};
+        uint64_t paid = 0;
+        giro_prng_init(&chaos.prng, seed);
+        struct net *net = running(4);
+        net->context = &chaos;
+        net->filter = chaotic;
+        for (uint32_t i = 0; i < 60; i++)
+            chaos_round(net, &chaos, &paid);
+        net->filter = NULL;
+        for (uint32_t i = 0; i < 4; i++) {
+            if (!net->nodes[i].up)
+                net_start(net, i);
+        }
+        net_run(net, 30 * GIRO_NS_PER_S);
+        net_pay(net, 0, ++paid);
+        net_run(net, 30 * GIRO_NS_PER_S);
+        net_check(net);
+        for (uint32_t i = 0; i < 4; i++) {
+            cr_assert(net->nodes[i].executed_count == net->nodes[0].executed_count,
+                      "seed %lu: node %u %lu %lu", seed, i, net->nodes[i].executed_count,
+                      net->nodes[0].executed_count);
+            cr_assert(net->nodes[i].executed_batches == paid,
+                      "seed %lu: node %u executed %lu of %lu", seed, i,
+                      net->nodes[i].executed_batches, paid);
+            cr_assert(net->nodes[i].evidence == 0, "seed %lu: node %u", seed, i);
+            cr_assert(net->nodes[i].halts == 0, "seed %lu: node %u", seed, i);
+            cr_assert(!net_status(net, i).observer, "seed %lu: node %u", seed, i);
+        }
+        cr_assert(net_quiet(net), "seed %lu", seed);
+        finish(net);
+    }
+}
