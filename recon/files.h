@@ -156,6 +156,10 @@ void recon_netting_sort(struct recon_netting *netting);
 const char *recon_netting_cycle_render(const struct giro_genesis *genesis,
                                        const struct recon_netting_row *rows, uint32_t count,
                                        struct recon_out *out) GIRO_MUST_USE;
+/* Do the rows together hash to the cycle's root? NULL or a sentence. */
+const char *recon_netting_complete(const struct giro_genesis *genesis,
+                                   const struct recon_netting_row *rows,
+                                   uint32_t count) GIRO_MUST_USE;
 uint32_t recon_netting_group(const struct recon_netting *netting, uint32_t first);
 /* Collects the settled cycles of one journal file, verifying the blocks that carry them. */
 enum giro_err recon_netting_collect(struct recon_netting *netting,

@@ -181,8 +181,8 @@ static struct giro_hash row_hash(const struct giro_genesis *genesis,
     return giro_sha256_parts(parts, 8);
 }
 
-static const char *root_check(const struct giro_genesis *genesis,
-                              const struct recon_netting_row *rows, uint32_t count)
+const char *recon_netting_complete(const struct giro_genesis *genesis,
+                                   const struct recon_netting_row *rows, uint32_t count)
 {
     struct giro_sha256_state state;
     giro_sha256_begin(&state);
@@ -257,7 +257,7 @@ const char *recon_netting_cycle_render(const struct giro_genesis *genesis,
                                        const struct recon_netting_row *rows, uint32_t count,
                                        struct recon_out *out)
 {
-    const char *wrong = root_check(genesis, rows, count);
+    const char *wrong = recon_netting_complete(genesis, rows, count);
     if (wrong == NULL)
         wrong = mirror_check(rows, count);
     if (wrong != NULL)
