@@ -54,7 +54,6 @@ static enum giro_reject record_read(struct giro_reader *reader, struct giro_jour
     REQUIRE(record->head.version == GIRO_VERSION, VERSION);
     REQUIRE(record->reserved == 0, RESERVED);
     REQUIRE(record->reserved2 == 0, RESERVED);
-    REQUIRE(is_zero(record->reserved3, sizeof(record->reserved3)), RESERVED);
     REQUIRE(record->cycle_count <= GIRO_WINDOW_CYCLES_MAX, COUNT);
     size_t cycles_bytes = record->cycle_count * sizeof(view->cycles[0]);
     REQUIRE(view->header.record_bytes == sizeof(*record) + cycles_bytes, COUNT);

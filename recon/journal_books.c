@@ -275,7 +275,9 @@ static const char *netting_check(const struct giro_genesis *genesis,
             return row_fault("cycle", view->cycles[i].cycle, "it settled without its leaf");
     }
     if (view->header.has_cycle == 0)
-        return NULL;
+        return giro_hash_is_zero(&view->record.netting_hash)
+                   ? NULL
+                   : "the window record names a netting row that the block does not carry";
     uint32_t at = cycle_find(view, leaf->cycle);
     if (leaf->state != GIRO_CYCLE_SETTLED || view->header.netting_count == 0)
         return "the block carries a cycle that did not settle or has no cells";
@@ -287,6 +289,11 @@ static const char *netting_check(const struct giro_genesis *genesis,
         return "the netting row does not add up to the cycle's position";
     if (net != posted(view, leaf->cycle))
         return "the netting row does not add up to what was posted to the account";
+    struct giro_hash hash =
+        giro_netting_row_hash(&genesis->chain_id, leaf->cycle, view->record.member,
+                              view->record.currency, view->cells, view->header.netting_count);
+    if (!giro_hash_equal(&hash, &view->record.netting_hash))
+        return "the netting row does not hash to what the window record says";
     return NULL;
 }
 

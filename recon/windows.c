@@ -249,6 +249,9 @@ static uint32_t cells_keep(struct giro_windows *windows, uint16_t member, uint32
     GIRO_ASSERT(account->settled == GIRO_NONE); /* one settlement of a currency in a second */
     cycle_get(account, cycle);
     account->settled = settled;
+    account->netting_hash = giro_netting_row_hash(
+        &windows->genesis->chain_id, cycle, member,
+        windows->genesis->currencies[currency_index].number, windows->row, count);
     for (uint32_t i = 0; i < count; i++)
         windows_pool_append(&windows->cells, &account->cells, &windows->row[i]);
     return count;

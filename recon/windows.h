@@ -82,6 +82,7 @@ struct windows_account {
     uint32_t
         settled; /* place in `cycles` of the settlement whose cells are held here, or GIRO_NONE */
     struct windows_list cells;
+    struct giro_hash netting_hash; /* of the cells; zero without any */
     struct windows_rows rows[KIND_COUNT];
 };
 

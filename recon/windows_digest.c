@@ -6,7 +6,7 @@
 
 #define BOOK_BYTES (4u * 16u + 4u * 8u)
 #define ACCOUNT_BYTES                                                                              \
-    (GIRO_TAG_BYTES + 4u + 16u + GIRO_HASH_BYTES + BOOK_BYTES + 8u +                               \
+    (GIRO_TAG_BYTES + 4u + 16u + 2 * GIRO_HASH_BYTES + BOOK_BYTES + 8u +                               \
      GIRO_WINDOW_CYCLES_MAX * (8u + BOOK_BYTES) + KIND_COUNT * (8u + GIRO_HASH_BYTES))
 
 void windows_digest_layout(struct giro_windows *windows, struct windows_memory *memory)
@@ -74,6 +74,7 @@ static struct giro_hash account_hash(const struct giro_windows *windows, uint32_
     giro_writer_put(&writer, &account->previous, sizeof(account->previous));
     book_put(&writer, &account->book);
     giro_writer_u32(&writer, account->cells.row_count);
+    giro_writer_put(&writer, &account->netting_hash, sizeof(account->netting_hash));
     giro_writer_u32(&writer, account->cycle_count);
     for (uint32_t i = 0; i < account->cycle_count; i++) {
         giro_writer_u32(&writer, account->cycles[i].cycle);

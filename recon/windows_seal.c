@@ -96,6 +96,7 @@ static void record_make(const struct giro_windows *windows, uint32_t account_ind
                                           .credit_count = book->credit_count,
                                           .sequence = account->sequence + 1,
                                           .previous = account->previous,
+                                          .netting_hash = account->netting_hash,
                                           .chain_id = windows->genesis->chain_id};
     view_record(windows, account_index, account, record);
     hashes_record(account, record);
@@ -139,6 +140,7 @@ static void account_turn(struct giro_windows *windows, struct windows_account *a
     account->cycle_count = kept;
     account->settled = GIRO_NONE;
     account->cells = (struct windows_list){.row_count = 0};
+    account->netting_hash = giro_hash_zero;
     for (uint32_t kind = 0; kind < KIND_COUNT; kind++)
         account->rows[kind].list = (struct windows_list){.row_count = 0};
 }

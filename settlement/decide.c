@@ -16,6 +16,9 @@ uint32_t giro_currency_index(const struct giro_settlement *settlement, uint16_t 
 static enum giro_reason offer_decide(const struct giro_record *record)
 {
     static const uint8_t no_link[sizeof(record->link)];
+    static const uint8_t no_uetr[sizeof(record->uetr)];
+    if (memcmp(record->uetr, no_uetr, sizeof(no_uetr)) == 0)
+        return GIRO_REASON_NARR; /* zero names a whole cycle in status rows */
     if (record->kind != GIRO_PAYMENT_CREDIT_TRANSFER)
         return GIRO_REASON_AG03;
     if (record->service != GIRO_SERVICE_GROSS && record->service != GIRO_SERVICE_NET)

@@ -72,19 +72,19 @@ uint32_t giro_matrix_row(const struct giro_settlement *settlement, uint32_t curr
     return count;
 }
 
-static struct giro_hash row_hash(const struct giro_settlement *settlement, uint32_t currency_index,
-                                 uint32_t cycle, uint16_t member,
-                                 const struct giro_netting_cell *cells, uint32_t cell_count)
+struct giro_hash giro_netting_row_hash(const struct giro_hash *chain, uint32_t cycle,
+                                       uint16_t member, uint16_t currency_number, const void *cells,
+                                       uint32_t cell_count)
 {
     uint8_t fixed[16] = {0}; /* the last four bytes stay zero */
     memcpy(fixed, &cycle, 4);
     memcpy(fixed + 4, &member, 2);
-    memcpy(fixed + 6, &settlement->currency_numbers[currency_index], 2);
+    memcpy(fixed + 6, &currency_number, 2);
     memcpy(fixed + 8, &cell_count, 4);
     const struct giro_part parts[] = {{GIRO_TAG_NETTING, GIRO_TAG_BYTES},
-                                      {&settlement->genesis->chain_id, GIRO_HASH_BYTES},
+                                      {chain, GIRO_HASH_BYTES},
                                       {fixed, sizeof(fixed)},
-                                      {cells, cell_count * sizeof(*cells)}};
+                                      {cells, cell_count * sizeof(struct giro_netting_cell)}};
     return giro_sha256_parts(parts, 4);
 }
 
@@ -97,9 +97,9 @@ struct giro_hash giro_netting_root(const struct giro_settlement *settlement,
                                               settlement->scratch_cells, settlement->member_count);
         if (cell_count == 0)
             continue;
-        settlement->scratch_hashes[row_count++] =
-            row_hash(settlement, currency_index, cycle, (uint16_t)member, settlement->scratch_cells,
-                     cell_count);
+        settlement->scratch_hashes[row_count++] = giro_netting_row_hash(
+            &settlement->genesis->chain_id, cycle, (uint16_t)member,
+            settlement->currency_numbers[currency_index], settlement->scratch_cells, cell_count);
     }
     const struct giro_part parts[] = {
         {GIRO_TAG_NETTING, GIRO_TAG_BYTES},

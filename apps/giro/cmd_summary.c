@@ -80,7 +80,7 @@ static void count_statuses(struct totals *totals, const struct giro_journal_view
     for (uint32_t i = 0; i < view->header.status_count; i++) {
         struct giro_status_row row;
         memcpy(&row, view->statuses + i * sizeof(row), sizeof(row));
-        if (memcmp(row.uetr, none, sizeof(none)) == 0)
+        if (memcmp(row.uetr, none, sizeof(none)) == 0 && row.status == GIRO_STATUS_ACSC)
             continue; /* a whole cycle changed */
         totals->payments++;
         totals->by_status[row.status < 10 ? row.status : 0]++;

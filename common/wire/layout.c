@@ -375,7 +375,7 @@ GIRO_WIRE_AT(giro_window_record, positions_hash, 304);
 GIRO_WIRE_AT(giro_window_record, statuses_hash, 336);
 GIRO_WIRE_AT(giro_window_record, previous, 368);
 GIRO_WIRE_AT(giro_window_record, chain_id, 400);
-GIRO_WIRE_AT(giro_window_record, reserved3, 432);
+GIRO_WIRE_AT(giro_window_record, netting_hash, 432);
 
 GIRO_WIRE_AT(giro_window_cycle, cycle, 0);
 GIRO_WIRE_AT(giro_window_cycle, state, 4);

@@ -111,6 +111,10 @@ struct giro_account_view {
 void giro_settlement_account(const struct giro_settlement *settlement, uint16_t member, uint32_t currency_index,
                              struct giro_account_view *view);
 uint16_t giro_settlement_business_date(const struct giro_settlement *settlement);
+/* giro_netting_row_hash: the hash of a member's cells in a cycle (giro/wire/recon.h "Netting"), for settlement, windows and
+ * whoever checks them. */
+struct giro_hash giro_netting_row_hash(const struct giro_hash *chain, uint32_t cycle, uint16_t member, uint16_t currency_number,
+                                       const void *cells, uint32_t cell_count);
 /* The member's bilateral row of the cycle that settled last in this currency (its cells in counterparty order), until the
  * next one settles. Returns the number of cells written. */
 uint32_t giro_settlement_netting_row(const struct giro_settlement *settlement, uint32_t currency_index, uint16_t member,

@@ -193,7 +193,8 @@ static struct giro_amount128 plus(struct giro_amount128 amount, int64_t change)
     X(forge->cells[1].counterparty = RIG_MEMBERS, "netting cell 2: its counterparty")              \
     X(forge->cells[1].counterparty = 0, "netting cell 2: its counterparty")                        \
     X(forge->cells[1].counterparty = forge->cells[0].counterparty, "netting cell 2: it is not in") \
-    X(forge->cells[1].sent_count++, "does not count the payments")                                 \
+    X(forge->cells[1].sent_count++, "does not hash to what the window record says")                \
+    X(RECORD.netting_hash.bytes[3] ^= 1, "does not hash to what the window record says")           \
     X(forge->cells[1].sent_count = 0, "netting cell 2: its counts")                                \
     X(forge->entries[2].kind = GIRO_PAYMENT_FEE, "what was posted")                                \
     X(forge->statuses[0].status = 0, "status row 1: its status")                                   \

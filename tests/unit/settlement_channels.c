@@ -14,6 +14,7 @@ static uint8_t send(uint16_t channel, uint64_t sequence, int64_t amount_minor)
     struct giro_record record = hub_record(&hub, 1);
     memset(record.uetr, 0, sizeof(record.uetr));
     memcpy(record.uetr, &sequence, sizeof(sequence));
+    record.uetr[14] = 1; /* never zero */
     record.uetr[15] = (uint8_t)channel;
     record.amount_minor = amount_minor;
     return hub_send(&hub, 0, channel, sequence, &record, 1);

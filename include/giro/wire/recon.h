@@ -134,7 +134,7 @@ GIRO_WIRE_AT(giro_status_row, status, 54);
  *    336   32 statuses_hash
  *    368   32 previous
  *    400   32 chain_id
- *    432   32 reserved3 */
+ *    432   32 netting_hash      row hash of the cells of the cycle that settled in this window; zero if none */
 struct giro_window_record {
     struct giro_head head;
     uint64_t window;
@@ -170,7 +170,7 @@ struct giro_window_record {
     struct giro_hash statuses_hash;
     struct giro_hash previous;
     struct giro_hash chain_id;
-    uint8_t reserved3[32];
+    struct giro_hash netting_hash;
 };
 GIRO_WIRE_SIZE(giro_window_record, 464);
 GIRO_WIRE_AT(giro_window_record, covered_windows, 28);
