@@ -15,7 +15,7 @@ usage: ./dev demo [OPTION...]
   --payments FILE.csv   send these payments instead of generated ones
   --date YYYY-MM-DD     business date (default: today)
   --seconds N           length of the generated load (default: 10)
-  --members N           member banks of the generated load (default: 12)
+  --members N           member banks of the generated load (default: 24)
   --out DIR             where keys, data and files go (default: demo-out)
   --port dpdk|udp       packet path (default: dpdk; udp where namespaces are not allowed)
 HELP
@@ -30,7 +30,7 @@ wrong() {
   exit 2
 }
 
-payments='' date='' seconds=10 members=12 out=demo-out port=dpdk
+payments='' date='' seconds=10 members=24 out=demo-out port=dpdk
 arguments=("$@")
 while [ $# -gt 0 ]; do
   case $1 in

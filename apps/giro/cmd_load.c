@@ -124,14 +124,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 /* ---- Making payments ---------------------------------------------------------------------------------------- */
 
 /* Shares of outgoing volume, parts of a million: the first bank 16 %, the first five 52 %, the first ten 69 % (NEFT, October
- * 2016), the rest falling evenly. */
+ * 2016), the rest evenly, none above the tenth: so exact from 24 members on, and in the same proportions below. */
 static void weights_fill(const struct arguments *arguments, uint32_t count, uint32_t *cumulative)
 {
     static const uint32_t top[10] = {160000, 110000, 95000, 82000, 73000,
                                      47000,  40000,  33000, 27000, 23000};
     uint64_t sum = 0;
     for (uint32_t i = 0; i < count; i++) {
-        uint64_t weight = i < 10 ? top[i] : 310000u / (count - 10);
+        uint64_t rest = count > 10 && 310000u / (count - 10) < top[9] ? 310000u / (count - 10) : top[9];
+        uint64_t weight = i < 10 ? top[i] : rest;
         sum += arguments->even ? WEIGHT_ALL / count : weight;
         cumulative[i] = (uint32_t)sum;
     }

@@ -8,7 +8,7 @@
 #include "giro/recon.h"
 
 struct arguments {
-    const char *genesis, *keys, *as, *uetr, *proof;
+    const char *genesis, *keys, *as, *uetr, *proof, *json;
     struct giro_config_address https[GIRO_REPLICAS_MAX];
     uint32_t https_count;
     uint32_t settle_s;
@@ -21,6 +21,7 @@ static const struct argp_option options[] = {
     {"https", 'u', "LIST", 0, "HTTPS addresses of replicas, tried in turn: host:port,host:port,...", 0},
     {"proof", 'p', "FILE", 0, "also write the proof, for giro verify", 0},
     {"settle", 's', "SECONDS", 0, "without UETR: wait until all replicas agree and are quiet", 0},
+    {"json", 'j', "FILE", 0, "without UETR: also write what each replica says", 0},
     {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -38,6 +39,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 'p':
         arguments->proof = arg;
+        return 0;
+    case 'j':
+        arguments->json = arg;
         return 0;
     case 's':
         arguments->settle_s = (uint32_t)strtoul(arg, NULL, 10);
@@ -172,7 +176,7 @@ int giro_cmd_status(int argc, char **argv)
     int code = GIRO_EXIT_FAILURE;
     if (key != NULL && arguments.uetr == NULL)
         code = giro_replicas_show(&view, key, arguments.https, arguments.https_count,
-                                  arguments.settle_s);
+                                  arguments.settle_s, arguments.json);
     else if (key != NULL)
         code = ask_in_turn(&arguments, &view, key, &diagnosis, &err);
     if (err != GIRO_ERR_OK)

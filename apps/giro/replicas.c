@@ -12,6 +12,7 @@ struct said {
     json_int_t committed, executed, certified, round, payments, windows, links, log_bytes,
         incarnation;
     char date[11];
+    json_t *json; /* as it came; NULL without an answer */
 };
 
 static void ask(const struct giro_hub_view *view, const struct giro_secret_key *key,
@@ -21,6 +22,7 @@ static void ask(const struct giro_hub_view *view, const struct giro_secret_key *
     struct giro_https *https = NULL;
     uint8_t *bytes = NULL;
     size_t size = 0;
+    json_decref(said->json);
     memset(said, 0, sizeof(*said));
     if (giro_https_open(&view->genesis, address, key, &https, &diagnosis) != GIRO_ERR_OK)
         return;
@@ -39,7 +41,7 @@ static void ask(const struct giro_hub_view *view, const struct giro_secret_key *
         const char *date = json_string_value(json_object_get(json, "business_date"));
         snprintf(said->date, sizeof(said->date), "%s", date == NULL ? "" : date);
         said->answered = json != NULL;
-        json_decref(json);
+        said->json = json;
         free(bytes);
     }
     giro_https_close(https);
@@ -79,11 +81,29 @@ static bool settle(const struct giro_hub_view *view, const struct giro_secret_ke
     }
 }
 
+/* Writes what was said and lets go of it. */
+static bool write_json(const char *path, const struct giro_config_address *addresses,
+                       uint32_t count, struct said *said)
+{
+    json_t *all = json_object();
+    for (uint32_t i = 0; i < count; i++) {
+        char address[96];
+        snprintf(address, sizeof(address), "%s:%u", addresses[i].host, addresses[i].port);
+        json_object_set_new(all, address, said[i].json == NULL ? json_null() : said[i].json);
+        said[i].json = NULL;
+    }
+    bool written = path == NULL || json_dump_file(all, path, JSON_INDENT(2)) == 0;
+    if (!written)
+        fprintf(stderr, "giro status: \"%s\" cannot be written\n", path);
+    json_decref(all);
+    return written;
+}
+
 int giro_replicas_show(const struct giro_hub_view *view, const struct giro_secret_key *key,
                        const struct giro_config_address *addresses, uint32_t count,
-                       uint32_t settle_s)
+                       uint32_t settle_s, const char *json_path)
 {
-    struct said said[GIRO_REPLICAS_MAX];
+    struct said said[GIRO_REPLICAS_MAX] = {0};
     bool good = true;
     if (settle_s > 0)
         good = settle(view, key, addresses, count, settle_s, said);
@@ -108,5 +128,6 @@ int giro_replicas_show(const struct giro_hub_view *view, const struct giro_secre
     }
     if (!good && settle_s > 0)
         fprintf(stderr, "giro status: the replicas did not agree within %u s\n", settle_s);
+    good = write_json(json_path, addresses, count, said) && good;
     return good ? GIRO_EXIT_OK : GIRO_EXIT_FAILURE;
 }

@@ -35,6 +35,7 @@ struct giro_api_options {
     const struct giro_links *links;
     struct giro_ledger_file *ledger;
     struct giro_journal_files *journals;
+    const struct giro_stages *stages;
     void *context;
     /* control hands in a datagram that came by POST; returns its reject reason. */
     enum giro_reject (*control)(void *context, const void *bytes, size_t size_bytes);

@@ -54,6 +54,27 @@ static void numbers_read(const struct giro_api_options *api, struct numbers *num
     }
 }
 
+static json_t *render_stages(const struct giro_stages *stages)
+{
+    json_t *json = json_object();
+#define STAGE_JSON(name, what)                                                                     \
+    json_object_set_new(json, #name, json_integer((json_int_t)stages->spent_ns[GIRO_STAGE_##name]));
+    GIRO_STAGES(STAGE_JSON)
+#undef STAGE_JSON
+    return json;
+}
+
+static json_t *render_legs(const struct giro_legs *legs)
+{
+    json_t *json = json_object();
+    json_object_set_new(json, "frames", json_integer((json_int_t)legs->frames));
+#define LEG_JSON(name, what)                                                                       \
+    json_object_set_new(json, #name, json_integer((json_int_t)legs->name##_ns));
+    GIRO_LEGS(LEG_JSON)
+#undef LEG_JSON
+    return json;
+}
+
 json_t *giro_api_render_status(const struct giro_api_options *api)
 {
     struct numbers numbers;
@@ -79,6 +100,8 @@ json_t *giro_api_render_status(const struct giro_api_options *api)
         if (of_peers > 0)
             json_object_set_new(peer_rejects, name, json_integer((json_int_t)of_peers));
     }
+    json_object_set_new(json, "stages_ns", render_stages(api->stages));
+    json_object_set_new(json, "legs_ns", render_legs(&numbers.status.legs));
     json_object_set_new(json, "rejects", rejects);
     json_object_set_new(json, "peer_rejects", peer_rejects);
     return json;
@@ -120,11 +143,30 @@ void giro_api_render_metrics(const struct giro_api_options *api, struct evbuffer
     struct numbers numbers;
     numbers_read(api, &numbers);
 #define NUMBER_METRIC(name, help, type, value)                                                     \
-    evbuffer_add_printf(out, "# HELP giro_" name " " help "\n# TYPE giro_" name " " type           \
-                             "\ngiro_" name " %lu\n",                                              \
-                        (unsigned long)numbers.value);
+    evbuffer_add_printf(                                                                           \
+        out, "# HELP giro_" name " " help "\n# TYPE giro_" name " " type "\ngiro_" name " %lu\n",  \
+        (unsigned long)numbers.value);
     NUMBERS(NUMBER_METRIC)
 #undef NUMBER_METRIC
+    evbuffer_add_printf(out, "# HELP giro_stage_ns_total time of the replica's thread, by stage\n"
+                             "# TYPE giro_stage_ns_total counter\n");
+#define STAGE_METRIC(name, what)                                                                   \
+    evbuffer_add_printf(out, "giro_stage_ns_total{stage=\"" #name "\"} %lu\n",                     \
+                        (unsigned long)api->stages->spent_ns[GIRO_STAGE_##name]);
+    GIRO_STAGES(STAGE_METRIC)
+#undef STAGE_METRIC
+    evbuffer_add_printf(out,
+                        "# HELP giro_leg_ns_total time of certified frames, by leg of their way\n"
+                        "# TYPE giro_leg_ns_total counter\n");
+#define LEG_METRIC(name, what)                                                                     \
+    evbuffer_add_printf(out, "giro_leg_ns_total{leg=\"" #name "\"} %lu\n",                         \
+                        (unsigned long)numbers.status.legs.name##_ns);
+    GIRO_LEGS(LEG_METRIC)
+#undef LEG_METRIC
+    evbuffer_add_printf(out,
+                        "# HELP giro_leg_frames_total frames those times are of\n"
+                        "# TYPE giro_leg_frames_total counter\ngiro_leg_frames_total %lu\n",
+                        (unsigned long)numbers.status.legs.frames);
     evbuffer_add_printf(out, "# HELP giro_rejects_total datagrams refused, by reason\n"
                              "# TYPE giro_rejects_total counter\n");
     for (uint32_t i = 1; i < GIRO_REJECT_COUNT_OF_REASONS; i++)

@@ -13,12 +13,14 @@
 #include "apps/girod/api.h"
 #include "apps/girod/publish.h"
 #include "apps/girod/receipts.h"
+#include "apps/girod/stages.h"
 
-#define VERIFY_PER_TURN 16u  /* signatures between two looks at the links: about 1 ms with libsodium */
-#define RECEIVE_BURSTS 4u    /* bursts taken per turn */
-#define IDLE_TURNS 32u       /* empty turns before the loop sleeps */
+#define VERIFY_PER_TURN                                                                            \
+    16u /* signatures between two looks at the links: about 1 ms with libsodium */
+#define RECEIVE_BURSTS     4u  /* bursts taken per turn */
+#define IDLE_TURNS         32u /* empty turns before the loop sleeps */
 #define LEDGER_HEIGHTS_MAX (1u << 24)
-#define ENTRIES_MAX (1u << 24)
+#define ENTRIES_MAX        (1u << 24)
 
 struct giro_hub {
     struct giro_config config;
@@ -43,21 +45,41 @@ struct giro_hub {
     struct giro_api *api;
     struct event_base *base;
     struct event *port_event, *disk_event, *timer_event, *signal_events[2];
-    struct giro_ingress_frame *waiting[VERIFY_PER_TURN]; /* verified, not yet taken by the replica */
+    struct giro_ingress_frame
+        *waiting[VERIFY_PER_TURN]; /* verified, not yet taken by the replica */
     uint32_t waiting_count;
     enum giro_err failed;
     bool stopping, recovering;
+    struct giro_stages stages;
     uint32_t settled_cycle;
     uint64_t evidence;
 };
+
+static uint64_t mono(const struct giro_hub *hub)
+{
+    return hub->clock.mono_ns(hub->clock.self);
+}
+
+static uint64_t wall(const struct giro_hub *hub)
+{
+    return hub->clock.wall_ns(hub->clock.self);
+}
+
+static enum giro_stage enter(struct giro_hub *hub, enum giro_stage stage)
+{
+    return giro_stages_enter(&hub->stages, mono(hub), stage);
+}
 
 /* ---- Replica callbacks --------------------------------------------------------------------------- */
 
 static void on_send(void *context, uint16_t peer, const struct giro_part *parts, uint32_t count)
 {
     struct giro_hub *hub = context;
-    if (hub->links != NULL)
-        giro_links_send(hub->links, peer, parts, count);
+    if (hub->links == NULL)
+        return;
+    enum giro_stage before = enter(hub, GIRO_STAGE_links);
+    giro_links_send(hub->links, peer, parts, count);
+    enter(hub, before);
 }
 
 static void on_answer(void *context, const struct giro_answer *answer)
@@ -79,8 +101,10 @@ static void on_journal(void *context, uint16_t member, uint16_t business_date, c
                        uint32_t size_bytes)
 {
     struct giro_hub *hub = context;
+    enum giro_stage before = enter(hub, GIRO_STAGE_files);
     enum giro_err err =
         giro_journal_files_append(hub->journals, member, business_date, bytes, size_bytes);
+    enter(hub, before);
     if (err != GIRO_ERR_OK)
         file_failed(hub, "the journal", err);
     struct giro_journal_block block;
@@ -92,7 +116,9 @@ static void on_journal(void *context, uint16_t member, uint16_t business_date, c
 static void on_ledger_block(void *context, uint64_t height, const void *bytes, size_t size_bytes)
 {
     struct giro_hub *hub = context;
+    enum giro_stage before = enter(hub, GIRO_STAGE_files);
     enum giro_err err = giro_ledger_file_block(hub->ledger, height, bytes, size_bytes);
+    enter(hub, before);
     if (err != GIRO_ERR_OK)
         file_failed(hub, "the ledger file", err);
 }
@@ -123,22 +149,18 @@ static void on_evidence(void *context, const struct giro_action *action)
 static void on_halted(void *context, const char *reason, uint64_t height)
 {
     struct giro_hub *hub = context;
-    GIRO_LOG(ERROR, "hub", "halted at height %lu: %s; keep all files", (unsigned long)height, reason);
+    GIRO_LOG(ERROR, "hub", "halted at height %lu: %s; keep all files", (unsigned long)height,
+             reason);
     hub->failed = GIRO_ERR_DIVERGED;
     event_base_loopbreak(hub->base);
 }
 
+static enum giro_stage on_stage(void *context, enum giro_stage stage)
+{
+    return enter(context, stage);
+}
+
 /* ---- Stages ------------------------------------------------------------------------------------------ */
-
-static uint64_t mono(const struct giro_hub *hub)
-{
-    return hub->clock.mono_ns(hub->clock.self);
-}
-
-static uint64_t wall(const struct giro_hub *hub)
-{
-    return hub->clock.wall_ns(hub->clock.self);
-}
 
 static uint32_t stage_receive(struct giro_hub *hub)
 {
@@ -189,9 +211,13 @@ static uint32_t stage_replica(struct giro_hub *hub)
 
 static uint32_t turn(struct giro_hub *hub)
 {
+    enter(hub, GIRO_STAGE_receive);
     uint32_t work = stage_receive(hub);
+    enter(hub, GIRO_STAGE_verify);
     work += stage_verify(hub);
+    enter(hub, GIRO_STAGE_replica);
     work += stage_replica(hub);
+    enter(hub, GIRO_STAGE_receipts);
     giro_receipts_flush(hub->receipts);
     giro_port_flush(hub->port);
     return work;
@@ -227,7 +253,9 @@ static void on_signal(evutil_socket_t fd, short what, void *context)
 static void on_link_message(void *context, uint16_t peer, const void *bytes, uint32_t size_bytes)
 {
     struct giro_hub *hub = context;
+    enum giro_stage before = enter(hub, GIRO_STAGE_replica);
     giro_replica_message(hub->replica, mono(hub), wall(hub), peer, bytes, size_bytes);
+    enter(hub, before);
 }
 
 static void on_link_state(void *context, uint16_t peer, bool up)
@@ -262,8 +290,10 @@ static void sleep_until_work(struct giro_hub *hub)
 enum giro_err giro_hub_run(struct giro_hub *hub, struct giro_diagnosis *diagnosis)
 {
     uint32_t idle = 0;
+    hub->stages.since_ns = mono(hub);
     while (!hub->stopping && hub->failed == GIRO_ERR_OK) {
         idle = turn(hub) > 0 ? 0 : idle + 1;
+        enter(hub, idle < IDLE_TURNS ? GIRO_STAGE_links : GIRO_STAGE_sleep);
         if (idle < IDLE_TURNS)
             event_base_loop(hub->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
         else
@@ -362,11 +392,11 @@ static enum giro_err open_files(struct giro_hub *hub, struct giro_diagnosis *dia
 
 static enum giro_err open_ingress(struct giro_hub *hub)
 {
-    struct giro_ingress_options options = {
-        .genesis = &hub->genesis,
-        .frames_max = hub->config.frames_pending,
-        .member_frames_per_second = hub->config.member_frames_per_second,
-        .map_seed = 0};
+    struct giro_ingress_options options = {.genesis = &hub->genesis,
+                                           .frames_max = hub->config.frames_pending,
+                                           .member_frames_per_second =
+                                               hub->config.member_frames_per_second,
+                                           .map_seed = 0};
     randombytes_buf(&options.map_seed, sizeof(options.map_seed));
     hub->ingress_bytes = giro_ingress_footprint(&options);
     hub->ingress_mem = mmap(NULL, hub->ingress_bytes, PROT_READ | PROT_WRITE,
@@ -401,7 +431,8 @@ static enum giro_err open_replica(struct giro_hub *hub)
                                                          .certificate = on_certificate,
                                                          .leaf = on_leaf,
                                                          .evidence = on_evidence,
-                                                         .halted = on_halted}};
+                                                         .halted = on_halted,
+                                                         .stage = on_stage}};
     memcpy(options.window_secret, hub->window_secret, sizeof(options.window_secret));
     randombytes_buf(&options.seed, sizeof(options.seed));
     hub->replica = giro_replica_new(&options);
@@ -430,12 +461,13 @@ static enum giro_err open_events(struct giro_hub *hub, struct giro_diagnosis *di
                                    .links = hub->links,
                                    .ledger = hub->ledger,
                                    .journals = hub->journals,
+                                   .stages = &hub->stages,
                                    .context = hub,
                                    .control = on_control};
     GIRO_TRY(giro_api_open(&api, &hub->api, diagnosis));
     if (giro_port_fd(hub->port) >= 0) {
-        hub->port_event = event_new(hub->base, giro_port_fd(hub->port), EV_READ | EV_PERSIST,
-                                    on_ready, hub);
+        hub->port_event =
+            event_new(hub->base, giro_port_fd(hub->port), EV_READ | EV_PERSIST, on_ready, hub);
         event_add(hub->port_event, NULL);
     }
     hub->disk_event = event_new(hub->base, hub->disk_fd, EV_READ | EV_PERSIST, on_disk, hub);

@@ -1,14 +1,18 @@
 #include "apps/girod/pending.h"
 
-#define HEIGHT_LISTS 1024u /* executed heights that wait for a certificate: at most c + 32 carry payload */
+#define CUTS 1024u /* own batches whose cut is remembered: more than can be without a proof */
+#define HEIGHT_LISTS                                                                               \
+    1024u /* executed heights that wait for a certificate: at most c + 32 carry payload */
 
 enum slot_state { SLOT_FREE, SLOT_WAITING, SLOT_DURABLE, SLOT_EXECUTED };
 
 struct slot {
     struct giro_answer answer;
     uint64_t arrived_ns;
-    uint64_t executed_height; /* whose certificate it waits for */
-    uint32_t next;            /* free list or height list */
+    uint64_t cut;                                  /* number of the batch it went into */
+    uint64_t durable_ns, proposed_ns, executed_ns; /* 0: did not happen here */
+    uint64_t executed_height;                      /* whose certificate it waits for */
+    uint32_t next;                                 /* free list or height list */
     enum slot_state state;
 };
 
@@ -19,6 +23,10 @@ struct giro_pending {
     uint32_t used;   /* slots ever taken: [0, used) */
     uint32_t cursor; /* of giro_pending_expire */
     uint32_t heads[HEIGHT_LISTS];
+    uint64_t now_ns;
+    uint64_t cuts; /* batches cut */
+    uint64_t cut_ns[CUTS];
+    struct giro_legs legs;
     struct giro_map *by_hash;
     struct slot *slots;
 };
@@ -84,6 +92,16 @@ static void slot_free(struct giro_pending *pending, uint32_t index)
     pending->count--;
 }
 
+void giro_pending_time(struct giro_pending *pending, uint64_t now_ns)
+{
+    pending->now_ns = now_ns;
+}
+
+void giro_pending_cut(struct giro_pending *pending)
+{
+    pending->cut_ns[pending->cuts++ % CUTS] = pending->now_ns;
+}
+
 bool giro_pending_has(const struct giro_pending *pending, const struct giro_hash *hash)
 {
     return giro_map_get(pending->by_hash, hash->bytes) != GIRO_NONE;
@@ -109,6 +127,8 @@ bool giro_pending_add(struct giro_pending *pending, uint64_t now_ns, const struc
                                                    .channel = frame->header.channel,
                                                    .level = GIRO_LEVEL_RECEIVED};
     slot->arrived_ns = now_ns;
+    slot->cut = pending->cuts;
+    slot->durable_ns = slot->proposed_ns = slot->executed_ns = 0;
     slot->state = SLOT_WAITING;
     slot->next = GIRO_NONE;
     bool put = giro_map_put(pending->by_hash, hash->bytes, index);
@@ -125,6 +145,7 @@ bool giro_pending_durable(struct giro_pending *pending, const struct giro_hash *
         return false;
     struct slot *slot = &pending->slots[index];
     slot->state = SLOT_DURABLE;
+    slot->durable_ns = pending->now_ns;
     answer->to = slot->answer.to;
     answer->member = slot->answer.member;
     answer->item = slot->answer.item;
@@ -148,7 +169,8 @@ static uint32_t runs_make(const struct giro_frame_outcome *outcome, struct giro_
 }
 
 void giro_pending_executed(struct giro_pending *pending, const struct giro_hash *hash,
-                           uint64_t height, const struct giro_frame_outcome *outcome)
+                           uint64_t height, uint64_t proposed_ns,
+                           const struct giro_frame_outcome *outcome)
 {
     uint32_t index = giro_map_get(pending->by_hash, hash->bytes);
     if (index == GIRO_NONE || pending->slots[index].state == SLOT_EXECUTED)
@@ -163,8 +185,33 @@ void giro_pending_executed(struct giro_pending *pending, const struct giro_hash 
     item->run_count = (uint16_t)slot->answer.run_count;
     slot->state = SLOT_EXECUTED;
     slot->executed_height = height;
+    slot->proposed_ns = proposed_ns;
+    slot->executed_ns = pending->now_ns;
     slot->next = pending->heads[height % HEIGHT_LISTS];
     pending->heads[height % HEIGHT_LISTS] = index;
+}
+
+/* Only frames that went the whole way here: not repeats, nor those another replica's batch brought. */
+static void legs_add(struct giro_pending *pending, const struct slot *slot)
+{
+    uint64_t cut_ns = pending->cut_ns[slot->cut % CUTS];
+    uint64_t proposed_ns = slot->proposed_ns;
+    bool whole = slot->cut < pending->cuts && pending->cuts - slot->cut <= CUTS &&
+                 slot->arrived_ns <= cut_ns && cut_ns <= slot->durable_ns &&
+                 slot->durable_ns <= slot->executed_ns;
+    if (!whole)
+        return;
+    if (proposed_ns < slot->durable_ns) /* clocks of two machines */
+        proposed_ns = slot->durable_ns;
+    if (proposed_ns > slot->executed_ns)
+        proposed_ns = slot->executed_ns;
+    struct giro_legs *legs = &pending->legs;
+    legs->frames++;
+    legs->batch_ns += cut_ns - slot->arrived_ns;
+    legs->durable_ns += slot->durable_ns - cut_ns;
+    legs->propose_ns += proposed_ns - slot->durable_ns;
+    legs->commit_ns += slot->executed_ns - proposed_ns;
+    legs->certify_ns += pending->now_ns - slot->executed_ns;
 }
 
 void giro_pending_certified(struct giro_pending *pending, uint64_t height,
@@ -180,6 +227,7 @@ void giro_pending_certified(struct giro_pending *pending, uint64_t height,
             continue;
         }
         *link = slot->next;
+        legs_add(pending, slot);
         answer(context, &slot->answer);
         slot_free(pending, index);
     }
@@ -195,6 +243,11 @@ void giro_pending_expire(struct giro_pending *pending, uint64_t before_ns, uint3
         if (waits && slot->arrived_ns < before_ns)
             slot_free(pending, pending->cursor);
     }
+}
+
+void giro_pending_legs(const struct giro_pending *pending, struct giro_legs *legs)
+{
+    *legs = pending->legs;
 }
 
 uint32_t giro_pending_count(const struct giro_pending *pending)

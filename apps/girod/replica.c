@@ -7,9 +7,10 @@
 /* Own frames gather here until a batch is cut. Kept small enough that a peer verifies one batch well within a round. */
 #define BATCH_FRAMES_MAX 128u
 #define BATCH_BODY_BYTES (GIRO_BATCH_BYTES_MAX - GIRO_BATCH_FIRST)
-#define BATCH_WAIT_NS 2000000u
-#define PENDING_LIFE_NS (60u * GIRO_NS_PER_S)
-#define WINDOW_ROOM_MIN 200000u /* bookings of a full block: 32 batches x 128 frames x 21 records x 2 and more */
+#define BATCH_WAIT_NS    2000000u
+#define PENDING_LIFE_NS  (60u * GIRO_NS_PER_S)
+#define WINDOW_ROOM_MIN                                                                            \
+    200000u /* bookings of a full block: 32 batches x 128 frames x 21 records x 2 and more */
 
 struct found_slot {
     uint8_t uetr[GIRO_UETR_BYTES];
@@ -36,6 +37,7 @@ struct giro_replica {
     struct giro_hash ledger_chain;
     struct giro_hash state_root, ledger_root;
     uint64_t executed_height;
+    uint64_t now_ns, wall_ns; /* of the call under way */
     uint64_t frames, records, blocks;
     struct giro_frame_outcome outcome; /* scratch of execute */
     uint8_t message[GIRO_FRAME_MESSAGE_BYTES_MAX];
@@ -47,6 +49,21 @@ struct giro_replica {
 #define LEDGER_BLOCK_BYTES                                                                         \
     (sizeof(struct giro_ledger_block) + sizeof(struct giro_commit_body) + GIRO_LEDGER_BYTES_MAX +  \
      8u * GIRO_LEDGER_LEAVES_MAX + 8u)
+
+/* ---- Time ------------------------------------------------------------------------------------------- */
+
+static void set_time(struct giro_replica *replica, uint64_t now_ns, uint64_t wall_ns)
+{
+    replica->now_ns = now_ns;
+    replica->wall_ns = wall_ns;
+    giro_pending_time(replica->pending, now_ns);
+}
+
+static enum giro_stage stage_enter(struct giro_replica *replica, enum giro_stage stage)
+{
+    const struct giro_replica_callbacks *callbacks = &replica->options.callbacks;
+    return callbacks->stage == NULL ? stage : callbacks->stage(callbacks->context, stage);
+}
 
 /* ---- Execution --------------------------------------------------------------------------------- */
 
@@ -79,9 +96,9 @@ static void remember_uetrs(struct giro_replica *replica, const struct giro_frame
 static void load_first_outcome(struct giro_replica *replica, struct giro_frame_outcome *outcome)
 {
     struct giro_leaf_frame header;
-    uint32_t size = replica->options.callbacks.leaf(replica->options.callbacks.context,
-                                                    outcome->first_height, outcome->leaf_index,
-                                                    replica->leaf, sizeof(replica->leaf));
+    uint32_t size =
+        replica->options.callbacks.leaf(replica->options.callbacks.context, outcome->first_height,
+                                        outcome->leaf_index, replica->leaf, sizeof(replica->leaf));
     outcome->record_count = 0;
     if (size < GIRO_TAG_BYTES + sizeof(header))
         return;
@@ -94,8 +111,15 @@ static void load_first_outcome(struct giro_replica *replica, struct giro_frame_o
     outcome->record_count = header.record_count;
 }
 
-static void execute_batch(struct giro_replica *replica, uint64_t height, const uint8_t *bytes,
-                          uint32_t size_bytes)
+/* A block's time on this replica's monotonic clock, for the legs of its frames. */
+static uint64_t proposed_at(const struct giro_replica *replica, uint64_t block_time_ns)
+{
+    uint64_t ago_ns = replica->wall_ns > block_time_ns ? replica->wall_ns - block_time_ns : 0;
+    return ago_ns < replica->now_ns ? replica->now_ns - ago_ns : 0;
+}
+
+static void execute_batch(struct giro_replica *replica, const struct giro_block_header *block,
+                          const uint8_t *bytes, uint32_t size_bytes)
 {
     struct giro_frame frame;
     uint32_t offset = GIRO_BATCH_FIRST;
@@ -109,7 +133,7 @@ static void execute_batch(struct giro_replica *replica, uint64_t height, const u
         replica->frames++;
         if (outcome->outcome == GIRO_OUTCOME_EXECUTED) {
             replica->records += outcome->record_count;
-            remember_uetrs(replica, &frame, height, outcome);
+            remember_uetrs(replica, &frame, block->height, outcome);
         } else {
             outcome->record_count = 0;
         }
@@ -117,7 +141,8 @@ static void execute_batch(struct giro_replica *replica, uint64_t height, const u
             continue;
         if (outcome->outcome == GIRO_OUTCOME_DUPLICATE)
             load_first_outcome(replica, outcome);
-        giro_pending_executed(replica->pending, &hash, height, outcome);
+        giro_pending_executed(replica->pending, &hash, block->height,
+                              proposed_at(replica, block->time_ns), outcome);
     }
 }
 
@@ -170,12 +195,12 @@ static struct giro_execution on_execute(void *context, const struct giro_action 
     struct giro_replica *replica = context;
     const struct giro_block_header *block = &action->execute.block->block;
     GIRO_ASSERT(block->height == replica->executed_height + 1);
+    enum giro_stage before = stage_enter(replica, GIRO_STAGE_execute);
     giro_ledger_begin(replica->ledger, block->height);
     giro_windows_begin(replica->windows, block->height, block->time_ns);
     giro_settlement_begin(replica->settlement, block->height, block->time_ns);
     for (uint32_t i = 0; i < action->execute.batch_count; i++)
-        execute_batch(replica, block->height, action->execute.batches[i],
-                      action->execute.batch_bytes[i]);
+        execute_batch(replica, block, action->execute.batches[i], action->execute.batch_bytes[i]);
     struct giro_hash settlement_root = giro_settlement_end(replica->settlement);
     replica->ledger_root = giro_ledger_end(replica->ledger);
     giro_windows_end(replica->windows);
@@ -192,6 +217,7 @@ static struct giro_execution on_execute(void *context, const struct giro_action 
     hand_out_ledger_block(replica, &body);
     uint64_t due = giro_windows_next_due(replica->windows);
     uint64_t scheduled = giro_settlement_next_due(replica->settlement);
+    stage_enter(replica, before);
     return (struct giro_execution){.state_root = replica->state_root,
                                    .ledger_root = replica->ledger_root,
                                    .next_due_ns = due < scheduled ? due : scheduled};
@@ -208,14 +234,19 @@ static void on_send(void *context, uint16_t peer, const struct giro_part *parts,
 static bool on_verify(void *context, const uint8_t *batch, uint32_t size_bytes)
 {
     struct giro_replica *replica = context;
-    return replica->options.trust_batches ||
-           giro_frames_verify(replica->options.genesis, replica->options.ring, batch, size_bytes,
-                              replica->verify_scratch);
+    if (replica->options.trust_batches)
+        return true;
+    enum giro_stage before = stage_enter(replica, GIRO_STAGE_verify_peers);
+    bool valid = giro_frames_verify(replica->options.genesis, replica->options.ring, batch,
+                                    size_bytes, replica->verify_scratch);
+    stage_enter(replica, before);
+    return valid;
 }
 
 static void on_certified(void *context, const struct giro_certificate *certificate, bool recovering)
 {
-    (void)recovering; /* files are derived: what was written before the restart is recognised there */
+    (void)
+        recovering; /* files are derived: what was written before the restart is recognised there */
     struct giro_replica *replica = context;
     const struct giro_replica_callbacks *callbacks = &replica->options.callbacks;
     callbacks->certificate(callbacks->context, certificate);
@@ -314,16 +345,16 @@ static void layout_fill(struct giro_replica *replica, struct layout *layout)
                       .available = on_available,
                       .evidence = on_evidence,
                       .halted = on_halted},
-        .index_max = 1u << 20};
+        .index_max = options->index_max != 0 ? options->index_max : 1u << 20};
     giro_prng_fill(&prng, layout->node.consensus.nonce, sizeof(layout->node.consensus.nonce));
-    layout->windows = (struct giro_windows_options){
-        .genesis = genesis,
-        .entries_max = options->entries_max,
-        .statuses_max = options->entries_max,
-        .sink = {.context = replica, .block = on_journal_block}};
+    layout->windows =
+        (struct giro_windows_options){.genesis = genesis,
+                                      .entries_max = options->entries_max,
+                                      .statuses_max = options->entries_max,
+                                      .sink = {.context = replica, .block = on_journal_block}};
     memcpy(layout->windows.secret, options->window_secret, sizeof(layout->windows.secret));
-    layout->settlement = (struct giro_settlement_options){.genesis = genesis,
-                                                          .map_seed = giro_prng_next(&prng)};
+    layout->settlement =
+        (struct giro_settlement_options){.genesis = genesis, .map_seed = giro_prng_next(&prng)};
     layout->found = (struct giro_map_options){.capacity = options->uetr_index_max,
                                               .key_bytes = GIRO_UETR_BYTES,
                                               .seed = giro_prng_next(&prng)};
@@ -397,8 +428,7 @@ struct giro_replica *giro_replica_new(const struct giro_replica_options *options
     replica->options = *options;
     layout_fill(replica, layout);
     size_t sizes[10];
-    replica->mem_bytes =
-        sizes_sum(layout, options->pending_max, options->uetr_index_max, sizes);
+    replica->mem_bytes = sizes_sum(layout, options->pending_max, options->uetr_index_max, sizes);
     if (replica->mem_bytes == 0) {
         munmap(own, self_bytes);
         return NULL;
@@ -425,6 +455,7 @@ void giro_replica_free(struct giro_replica *replica)
 enum giro_err giro_replica_start(struct giro_replica *replica, uint64_t now_ns, uint64_t wall_ns,
                                  void (*wait)(void *context), void *wait_context)
 {
+    set_time(replica, now_ns, wall_ns);
     return giro_node_start(replica->node, now_ns, wall_ns, wait, wait_context);
 }
 
@@ -433,6 +464,7 @@ enum giro_err giro_replica_start(struct giro_replica *replica, uint64_t now_ns, 
 void giro_replica_message(struct giro_replica *replica, uint64_t now_ns, uint64_t wall_ns,
                           uint16_t sender, const void *bytes, uint32_t size_bytes)
 {
+    set_time(replica, now_ns, wall_ns);
     giro_node_message(replica->node, now_ns, wall_ns, sender, bytes, size_bytes);
 }
 
@@ -441,8 +473,7 @@ enum giro_err giro_replica_frame(struct giro_replica *replica, uint64_t now_ns,
                                  const struct giro_endpoint *from)
 {
     uint32_t need = 4u + (uint32_t)giro_align_up(frame->size_bytes, 4);
-    if (replica->batch_frames == BATCH_FRAMES_MAX ||
-        replica->batch_bytes + need > BATCH_BODY_BYTES)
+    if (replica->batch_frames == BATCH_FRAMES_MAX || replica->batch_bytes + need > BATCH_BODY_BYTES)
         return GIRO_ERR_FULL;
     if (!giro_pending_add(replica->pending, now_ns, frame, hash, from))
         return GIRO_ERR_FULL;
@@ -471,6 +502,7 @@ static bool batch_is_due(const struct giro_replica *replica, uint64_t now_ns)
 
 enum giro_err giro_replica_poll(struct giro_replica *replica, uint64_t now_ns, uint64_t wall_ns)
 {
+    set_time(replica, now_ns, wall_ns);
     bool room = giro_windows_room(replica->windows) >= WINDOW_ROOM_MIN;
     if (room && batch_is_due(replica, now_ns) && giro_node_room(replica->node) > 0) {
         enum giro_err err =
@@ -482,6 +514,7 @@ enum giro_err giro_replica_poll(struct giro_replica *replica, uint64_t now_ns, u
             replica->batch_bytes = 0;
             replica->batch_frames = 0;
             replica->batch_records = 0;
+            giro_pending_cut(replica->pending);
         }
     }
     if (now_ns > PENDING_LIFE_NS)
@@ -520,6 +553,7 @@ void giro_replica_status(const struct giro_replica *replica, struct giro_replica
     status->windows = giro_windows_sealed(replica->windows);
     status->log_bytes = giro_node_log_bytes(replica->node);
     status->pending = giro_pending_count(replica->pending);
+    giro_pending_legs(replica->pending, &status->legs);
     status->business_date = giro_settlement_business_date(replica->settlement);
 }
 

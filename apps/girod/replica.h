@@ -9,6 +9,7 @@
 #ifndef GIRO_APPS_REPLICA_H
 #define GIRO_APPS_REPLICA_H
 
+#include "apps/girod/stages.h"
 #include "giro/dataplane.h"
 #include "giro/node.h"
 #include "giro/recon.h"
@@ -35,6 +36,8 @@ struct giro_replica_callbacks {
     uint32_t (*leaf)(void *context, uint64_t height, uint32_t leaf_index, uint8_t *out, uint32_t out_bytes);
     void (*evidence)(void *context, const struct giro_action *evidence);
     void (*halted)(void *context, const char *reason, uint64_t height);
+    /* stage: work of another kind begins; returns the kind before, which is named again at its end. May be NULL. */
+    enum giro_stage (*stage)(void *context, enum giro_stage stage);
 };
 struct giro_replica_options {
     const struct giro_genesis *genesis; /* enrolled into ring */
@@ -48,6 +51,7 @@ struct giro_replica_options {
     uint32_t pending_max;   /* frames of own members between arrival and certificate */
     uint32_t entries_max;   /* bookings held until certified */
     uint32_t uetr_index_max; /* payments that giro_replica_find knows; power of two */
+    uint32_t index_max;      /* blocks and batches that peers can be served from disk; 0 = 2^20 */
     uint64_t seed;          /* fresh random: hash seeds, HELLO nonce, log checksums */
     bool trust_batches;     /* tools that replay what a quorum has verified: no signature checks */
     struct giro_replica_callbacks callbacks;
@@ -81,6 +85,7 @@ struct giro_replica_status {
     uint64_t frames, records, blocks, windows, log_bytes;
     uint32_t pending;
     uint16_t business_date;
+    struct giro_legs legs;
 };
 void giro_replica_status(const struct giro_replica *replica, struct giro_replica_status *status);
 const struct giro_settlement *giro_replica_settlement(const struct giro_replica *replica);
