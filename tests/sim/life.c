@@ -95,11 +95,12 @@ static struct giro_replica *replica_new(struct sim_replica *replica)
                                            .disk = &replica->disk,
                                            .segment_bytes = 4u << 20,
                                            .log_buffer_bytes = 8u << 20,
-                                           .batches_max = 256,
-                                           .blocks_max = 256,
+                                           .batches_max = 64,
+                                           .blocks_max = 128,
                                            .pending_max = 4096,
                                            .entries_max = 1u << 19,
                                            .uetr_index_max = 4096,
+                                           .index_max = 1u << 15,
                                            .seed = giro_prng_next(&world->prng),
                                            .callbacks = {.context = replica,
                                                          .send = on_send,
@@ -128,6 +129,7 @@ void sim_start(struct sim_world *world, uint32_t index)
         return;
     replica->life++;
     replica->height = 0;
+    memset(replica->windows, 0, sizeof(replica->windows));
     replica->first_vote = 0;
     replica->timeout_round = 0;
     sim_trace(world, "start", index, replica->life, 0);

@@ -9,7 +9,7 @@
 struct arguments {
     uint64_t seed, seeds, seconds;
     uint32_t replicas;
-    bool faults, twice;
+    bool faults, twice, ed25519;
     const char *trace, *scenario;
 };
 struct sums {
@@ -26,6 +26,7 @@ static const char help[] = "usage: giro-sim [OPTION...]\n"
                            "  --seconds V       virtual seconds of load and faults (20)\n"
                            "  --no-faults       a network and disks that work\n"
                            "  --twice           run every history twice and compare the traces\n"
+                           "  --ed25519         real signatures instead of keyed hashes: slower\n"
                            "  --scenario NAME   a named history instead; `list` lists them\n"
                            "  --trace FILE      write every event of the history\n"
                            "exit codes: 0 all held, 1 a violation, 2 usage\n"
@@ -105,6 +106,8 @@ static void run_all(const struct arguments *arguments, const struct sim_scenario
 {
     struct sim_hub hub;
     sim_hub_open(&hub, arguments->replicas, scenario != NULL ? 0 : 5);
+    if (!arguments->ed25519)
+        sim_signatures_fast(&hub.genesis);
     uint64_t count = scenario != NULL ? scenario->repeats : arguments->seeds;
     for (uint64_t i = 0; i < count; i++) {
         struct sim_options options = {.seed = arguments->seed + i,
@@ -172,6 +175,8 @@ static int parse(int argc, char **argv, struct arguments *arguments)
         bool known = true;
         if (strcmp(argv[i], "--no-faults") == 0)
             arguments->faults = false;
+        else if (strcmp(argv[i], "--ed25519") == 0)
+            arguments->ed25519 = true;
         else if (strcmp(argv[i], "--twice") == 0)
             arguments->twice = true;
         else

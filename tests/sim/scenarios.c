@@ -1,7 +1,7 @@
 /* Named histories (consensus.md section 10), and the random one. */
 #include "sim/sim.h"
 
-#define QUIET_NS      (4 * GIRO_NS_PER_S)
+#define QUIET_NS      (8 * GIRO_NS_PER_S) /* the open cycle ends, the last window closes */
 #define QUIET_BEAT_NS (3 * GIRO_NS_PER_S)
 /* A quiet replica may look at its clock now and then; one that wakes more often than this is not quiet. */
 #define QUIET_WAKES_PER_S 20u

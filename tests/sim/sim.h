@@ -4,7 +4,7 @@
  * Model: events ordered by (time, sequence). Everything random comes from one generator, so a seed is a history: same seed,
  * same program, same trace hash. It allocates freely; nothing here is on a payment path.
  *
- * Files: hub.c keys and genesis; world.c time and events; network.c links; life.c replicas' lives over their disks; watch.c
+ * Files: hub.c keys and genesis; signatures.c cheap ones; world.c time and events; network.c links; life.c replicas' lives over their disks; watch.c
  * blocks, certificates, journals; wire_watch.c votes, timeouts, proposals, safety files; members.c clients; faults.c the plan
  * of faults; scenarios.c named histories; main.c the program. */
 #ifndef GIRO_TESTS_SIM_H
@@ -39,6 +39,9 @@ struct sim_hub {
 };
 void sim_hub_open(struct sim_hub *hub, uint32_t replica_count, uint32_t cycle_seconds);
 void sim_hub_close(struct sim_hub *hub);
+/* signatures.c: keyed hashes for the keys of this genesis from now on, or Ed25519 (at the start). */
+void sim_signatures_fast(const struct giro_genesis *genesis);
+void sim_signatures_real(void);
 
 /* ---- What is counted ----------------------------------------------------------------------------------------------- */
 
@@ -85,6 +88,7 @@ struct sim_replica {
     uint64_t first_vote;    /* round of this life's first vote on the wire, 0 = none yet */
     uint64_t timeout_round; /* highest timeout sent in this life */
     uint64_t wakes;
+    uint64_t windows[SIM_MEMBERS][SIM_CURRENCIES]; /* journal blocks handed out in this life */
     bool slow_disk;
     struct sim_safety_seen seen;
 };
@@ -140,6 +144,7 @@ struct sim_member {
     uint32_t home;
     uint64_t next_sequence[GIRO_CHANNELS_MAX];
     uint32_t outstanding;
+    uint64_t next_uetr; /* counted per member: the same UETRs from several members */
 };
 struct sim_load {
     uint64_t mean_gap_ns; /* between frames of one member; 0 = no load */
@@ -179,7 +184,7 @@ struct sim_world {
     struct giro_disk_faults disk_faults;
     /* watcher */
     struct sim_block *blocks; /* by height */
-    uint64_t block_room, top_height;
+    uint64_t block_room, top_height, top_certified;
     struct sim_round *rounds;
     uint64_t round_room, top_round;
     struct sim_journal journals[SIM_MEMBERS][SIM_CURRENCIES];
@@ -190,7 +195,6 @@ struct sim_world {
     struct sim_frame *frames;
     uint32_t frame_count, owed, certified;
     struct sim_load load;
-    uint64_t next_uetr;
     /* results */
     uint64_t faults[SIM_FAULTS];
     uint64_t messages, steps, journal_blocks, answers;

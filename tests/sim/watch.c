@@ -4,12 +4,15 @@
 
 #include "sim/sim.h"
 
+/* A payment is known by its sender and its UETR: two members may use the same one. */
+#define PAYMENT_KEY_BYTES (GIRO_UETR_BYTES + sizeof(uint16_t))
+
 void sim_watch_open(struct sim_world *world)
 {
     struct giro_map_options frames = {
         .capacity = SIM_FRAMES_MAX, .key_bytes = GIRO_HASH_BYTES, .seed = 1};
     struct giro_map_options uetrs = {
-        .capacity = SIM_FRAMES_MAX * SIM_FRAME_RECORDS, .key_bytes = GIRO_UETR_BYTES, .seed = 2};
+        .capacity = SIM_FRAMES_MAX * SIM_FRAME_RECORDS, .key_bytes = PAYMENT_KEY_BYTES, .seed = 2};
     size_t frames_bytes = giro_map_footprint(&frames), uetrs_bytes = giro_map_footprint(&uetrs);
     world->frame_map_mem = sim_memory(aligned_alloc(64, frames_bytes));
     world->uetr_map_mem = sim_memory(aligned_alloc(64, uetrs_bytes));
@@ -86,9 +89,12 @@ static void leaf_note(struct sim_world *world, uint64_t height, uint32_t leaf_in
         struct giro_record record = giro_record_get(&frame->frame, i);
         if (!accepted(&frame->results[i]))
             continue;
-        if (giro_map_get(world->uetr_map, record.uetr) != GIRO_NONE)
+        uint8_t key[PAYMENT_KEY_BYTES];
+        memcpy(key, record.uetr, GIRO_UETR_BYTES);
+        memcpy(key + GIRO_UETR_BYTES, &leaf.member, sizeof(leaf.member));
+        if (giro_map_get(world->uetr_map, key) != GIRO_NONE)
             sim_fail(world, "I8: a payment of frame %u was accepted before", index);
-        if (!giro_map_put(world->uetr_map, record.uetr, index))
+        if (!giro_map_put(world->uetr_map, key, index))
             sim_fail(world, "the watcher's table is full");
     }
 }
@@ -176,6 +182,8 @@ void sim_watch_certificate(struct sim_replica *replica, const struct giro_certif
     if (block->certified)
         return;
     block->certified = true;
+    if (body->height > world->top_certified)
+        world->top_certified = body->height;
     if (!giro_certificate_verify(&world->hub->genesis, world->hub->ring, certificate))
         sim_fail(world, "the certificate of height %lu does not verify",
                  (unsigned long)body->height);
@@ -215,6 +223,9 @@ void sim_watch_journal(struct sim_replica *replica, uint16_t member, const void 
     struct sim_journal *journal = &world->journals[member][currency];
     uint64_t sequence = view.record.sequence;
     struct giro_hash hash = rows_hash(&view);
+    if (sequence != ++replica->windows[member][currency])
+        sim_fail(world, "replica %u hands out window %lu of member %u out of order", replica->index,
+                 (unsigned long)sequence, member);
     sim_trace(world, "journal", (uint64_t)replica->index << 32 | member, currency, sequence);
     if (sequence == 0 || sequence > journal->count + 1) {
         sim_fail(world, "replica %u hands out window %lu of member %u after %lu", replica->index,
@@ -238,6 +249,19 @@ void sim_watch_journal(struct sim_replica *replica, uint16_t member, const void 
 }
 
 /* ---- Now and then, and at the end ----------------------------------------------------------------------- */
+
+/* Every replica hands out every window again in every life: its files are derived, not kept. */
+static void windows_check(struct sim_world *world, const struct sim_replica *replica)
+{
+    for (uint32_t m = 0; m < SIM_MEMBERS; m++) {
+        for (uint32_t c = 0; c < SIM_CURRENCIES; c++) {
+            if (replica->windows[m][c] != world->journals[m][c].count)
+                sim_fail(world, "replica %u handed out %lu of %lu windows of member %u",
+                         replica->index, (unsigned long)replica->windows[m][c],
+                         (unsigned long)world->journals[m][c].count, m);
+        }
+    }
+}
 
 static void conservation_check(struct sim_world *world, const struct sim_replica *replica)
 {
@@ -321,6 +345,7 @@ void sim_watch_final(struct sim_world *world)
                  !giro_hash_equal(&state_root, &world->blocks[height].body.state_root))
             sim_fail(world, "I8: replica %u ends with another state root", i);
         books_check(world, replica);
+        windows_check(world, replica);
     }
     for (uint32_t i = 0; i < world->frame_count && !world->failed; i++) {
         const struct sim_frame *frame = &world->frames[i];
