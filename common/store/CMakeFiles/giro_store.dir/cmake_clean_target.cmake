@@ -1,3 +1,0 @@
-file(REMOVE_RECURSE
-  "libgiro_store.a"
-)
