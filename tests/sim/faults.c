@@ -147,6 +147,7 @@ static void strike_storm(struct sim_world *world)
             link->delay_max_ns = sim_between(world, 5, 100) * SIM_MS;
             link->loss_per_mille = (uint32_t)sim_between(world, 0, 250);
             link->double_per_mille = (uint32_t)sim_between(world, 0, 100);
+            link->overtake_per_mille = (uint32_t)sim_between(world, 0, 1000);
         }
     }
     sim_at(world, mend_time(world), calm, 0, 0, NULL);
@@ -200,7 +201,8 @@ void sim_faults_plan(struct sim_world *world, uint64_t end_ns)
     world->normal = (struct sim_link){.delay_min_ns = 50000,
                                       .delay_max_ns = sim_between(world, 1, 20) * SIM_MS,
                                       .loss_per_mille = (uint32_t)sim_between(world, 0, 20),
-                                      .double_per_mille = 5};
+                                      .double_per_mille = 5,
+                                      .overtake_per_mille = sim_chance(world, 500) ? 1000 : 20};
     world->member_link = world->normal;
     world->member_link.loss_per_mille = 50;
     world->member_link.double_per_mille = 20;

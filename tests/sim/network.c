@@ -48,7 +48,9 @@ static void deliver(struct sim_world *world, uint64_t from, uint64_t to, void *d
     struct sim_replica *receiver = &world->replicas[to];
     if (receiver->replica == NULL || world->links[from][to].cut)
         return;
-    sim_trace(world, "deliver", from << 8 | to, packet->size_bytes,
+    struct giro_peer_envelope envelope;
+    memcpy(&envelope, packet->bytes, sizeof(envelope));
+    sim_trace(world, giro_kind_text(envelope.body_kind), from * 100 + to, packet->size_bytes,
               XXH3_64bits(packet->bytes, packet->size_bytes));
     giro_replica_message(receiver->replica, sim_mono(world), sim_wall(receiver), (uint16_t)from,
                          packet->bytes, packet->size_bytes);
@@ -73,7 +75,12 @@ static void send_one(struct sim_world *world, uint32_t from, uint32_t to,
         void *copy = sim_memory(malloc(size_bytes));
         memcpy(copy, packet, size_bytes);
         uint64_t delay_ns = sim_between(world, link->delay_min_ns, link->delay_max_ns);
-        sim_at(world, world->now_ns + delay_ns, deliver, from, to, copy);
+        uint64_t at_ns = world->now_ns + delay_ns, *last_ns = &world->last_ns[from][to];
+        if (!sim_chance(world, link->overtake_per_mille)) {
+            at_ns = at_ns < *last_ns ? *last_ns : at_ns;
+            *last_ns = at_ns;
+        }
+        sim_at(world, at_ns, deliver, from, to, copy);
     }
 }
 

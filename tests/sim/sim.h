@@ -98,6 +98,8 @@ struct sim_replica {
 struct sim_link {
     uint64_t delay_min_ns, delay_max_ns;
     uint32_t loss_per_mille, double_per_mille;
+    uint32_t
+        overtake_per_mille; /* messages that do not wait for those before them; others keep order, as on a TLS link */
     bool cut;
 };
 
@@ -180,6 +182,8 @@ struct sim_world {
     uint64_t trace_hash, trace_count;
     struct sim_replica replicas[SIM_REPLICAS_MAX];
     struct sim_link links[SIM_REPLICAS_MAX][SIM_REPLICAS_MAX];
+    uint64_t last_ns[SIM_REPLICAS_MAX]
+                    [SIM_REPLICAS_MAX]; /* when the last message in order arrives */
     struct sim_link normal, member_link;
     struct giro_disk_faults disk_faults;
     /* watcher */

@@ -64,7 +64,7 @@ void sim_trace(struct sim_world *world, const char *what, uint64_t a, uint64_t b
     world->trace_hash = XXH3_64bits(words, sizeof(words));
     world->trace_count++;
     if (world->options.trace != NULL)
-        fprintf(world->options.trace, "%12.6f %-12s %lu %lu %lu\n", (double)world->now_ns / 1e9,
+        fprintf(world->options.trace, "%12.6f %-24s %lu %lu %lu\n", (double)world->now_ns / 1e9,
                 what, (unsigned long)a, (unsigned long)b, (unsigned long)c);
 }
 
