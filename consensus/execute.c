@@ -1,6 +1,25 @@
 /* Execution of committed blocks: in height order, one at a time, when all bodies are here. */
 #include "consensus/internal.h"
 
+/* While execution waits for bodies, those of the next blocks are asked for, too: catching up then waits for one answer per
+ * GIRO_BLOCK_REFERENCES_MAX bodies, not for one per block. In execution order, which is the order they are served in. */
+static void want_ahead(struct giro_consensus *core)
+{
+    const struct giro_tree *const tree = &core->tree;
+    uint32_t looked = 0;
+    for (uint64_t height = tree->executed_height + 1; height <= tree->committed_height; height++) {
+        const uint32_t slot = giro_tree_committed_at(tree, height);
+        GIRO_ASSERT(slot != GIRO_NONE);
+        const struct giro_proposal *const proposal = &tree->proposals[slot];
+        for (uint32_t i = 0; i < proposal->block.reference_count; i++)
+            giro_batches_want(core->batches, &proposal->references[i], proposal->proofs[i],
+                              proposal->proof_bytes[i]);
+        looked += proposal->block.reference_count;
+        if (looked >= GIRO_BLOCK_REFERENCES_MAX)
+            return;
+    }
+}
+
 void giro_execute_settle(struct giro_consensus *core)
 {
     struct giro_tree *const tree = &core->tree;
@@ -19,11 +38,10 @@ void giro_execute_settle(struct giro_consensus *core)
             NULL)
             continue;
         missing++;
-        /* Before START the body may still come from the log. */
-        if (!core->env.recovering)
-            giro_batches_want(core->batches, &proposal->references[i], proposal->proofs[i],
-                              proposal->proof_bytes[i]);
     }
+    /* Before START the bodies may still come from the log. */
+    if (missing > 0 && !core->env.recovering)
+        want_ahead(core);
     if (missing > 0 || giro_env_room(&core->env) == 0)
         return;
     struct giro_action *const action = giro_env_action(&core->env, GIRO_ACTION_EXECUTE);
