@@ -1,0 +1,14 @@
+# End-to-end tests: real girod and giro processes, each test in a network namespace and a folder of its own. One at a time:
+# they measure what an idle hub does and wait for what happens in seconds of the real clock.
+add_executable(bad_frames tools/bad_frames.c)
+target_compile_definitions(bad_frames PRIVATE _GNU_SOURCE)
+target_link_libraries(bad_frames PRIVATE giro_member PkgConfig::SODIUM giro_warnings_tests)
+set_target_properties(bad_frames PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+giro_test_suite(e2e bad_frames)
+add_dependencies(tests_e2e girod giro)
+
+foreach(name berka idle kill flip bad_input wrong_start demo_interrupt)
+  add_test(NAME e2e/${name} COMMAND ${CMAKE_CURRENT_LIST_DIR}/${name}.sh $<TARGET_FILE_DIR:girod>)
+  set_tests_properties(e2e/${name} PROPERTIES LABELS e2e TIMEOUT 240 RUN_SERIAL ON SKIP_RETURN_CODE 77
+    ENVIRONMENT "GIRO_BAD_FRAMES=$<TARGET_FILE:bad_frames>")
+endforeach()
