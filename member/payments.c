@@ -28,7 +28,7 @@ enum column {
 #define COLUMN_ENUM(name, must) COLUMN_##name,
     COLUMNS(COLUMN_ENUM)
 #undef COLUMN_ENUM
-    COLUMN_COUNT
+        COLUMN_COUNT
 };
 static const char *const column_names[] = {
 #define COLUMN_NAME(name, must) #name,
@@ -41,7 +41,7 @@ static const bool column_must[] = {
 #undef COLUMN_MUST
 };
 
-#define FIELDS_MAX 64u
+#define FIELDS_MAX      64u
 #define FIELD_BYTES_MAX 512u
 
 struct field {
@@ -54,7 +54,7 @@ struct parser {
     const char *name;
     const char *text;
     size_t size_bytes, offset;
-    uint32_t line;     /* of the row in hand, from 1 */
+    uint32_t line; /* of the row in hand, from 1 */
     uint32_t next_line;
     uint32_t field_count;
     struct field fields[FIELDS_MAX];
@@ -64,9 +64,8 @@ struct parser {
     struct giro_diagnosis *diagnosis;
 };
 
-__attribute__((format(printf, 4, 5))) static bool fail(struct parser *parser, uint32_t at,
-                                                       const char *expected, const char *format,
-                                                       ...)
+__attribute__((format(printf, 4, 5))) static bool
+fail(struct parser *parser, uint32_t at, const char *expected, const char *format, ...)
 {
     char fact[160];
     va_list list;
@@ -116,6 +115,34 @@ static bool quoted_read(struct parser *parser, struct field *field)
     }
 }
 
+/* UTF-8 as RFC 3629 has it: no overlong forms, no surrogates, at most U+10FFFF; and no NUL, where the comparisons
+ * further on would stop. */
+static bool utf8_valid(const char *text, size_t length)
+{
+    static const uint8_t masks[] = {0x80, 0xE0, 0xF0, 0xF8}, leads[] = {0x00, 0xC0, 0xE0, 0xF0};
+    static const uint32_t least[] = {0, 0x80, 0x800,
+                                     0x10000}; /* by the number of bytes that follow */
+    for (size_t at = 0; at < length;) {
+        uint8_t lead = (uint8_t)text[at];
+        size_t more = 0;
+        while (more < 4 && (lead & masks[more]) != leads[more])
+            more++;
+        if (more == 4 || lead == 0 || more >= length - at)
+            return false;
+        uint32_t code = more == 0 ? lead : lead & (0x3Fu >> more);
+        for (size_t i = 1; i <= more; i++) {
+            uint8_t next = (uint8_t)text[at + i];
+            if ((next & 0xC0) != 0x80)
+                return false;
+            code = code << 6 | (next & 0x3Fu);
+        }
+        if (code < least[more] || code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF))
+            return false;
+        at += more + 1;
+    }
+    return true;
+}
+
 static bool field_read(struct parser *parser, size_t row_start)
 {
     if (parser->field_count == FIELDS_MAX)
@@ -141,7 +168,8 @@ static bool field_read(struct parser *parser, size_t row_start)
         }
     }
     field->text[field->length] = '\0';
-    return true;
+    return utf8_valid(field->text, field->length) ||
+           fail(parser, field->at, "UTF-8 without NUL", "a field in another encoding");
 }
 
 /* Reads one row into fields; false on an error. An empty line gives one empty field. */
@@ -197,7 +225,8 @@ static bool header_read(struct parser *parser)
     }
     for (int c = 0; c < COLUMN_COUNT; c++)
         if (column_must[c] && parser->column_at[c] < 0)
-            return fail(parser, 1, "uetr, debtor_bic, creditor_bic, currency and amount must be there",
+            return fail(parser, 1,
+                        "uetr, debtor_bic, creditor_bic, currency and amount must be there",
                         "column \"%s\" is missing", column_names[c]);
     return true;
 }
