@@ -76,6 +76,11 @@ static void plan_by_id(const struct giro_consensus *core, struct giro_fetch *pla
         else
             break;
     }
+    /* The last answer hung in the air: what is below it comes first. Once only, so that a peer cannot lead us astray. */
+    if (!giro_hash_is_zero(&plan->below_id) &&
+        giro_tree_find(&core->tree, &plan->below_id) == GIRO_NONE)
+        id = plan->below_id;
+    plan->below_id = giro_hash_zero;
     const uint32_t room = tree_room(&core->tree);
     plan->by_height = false;
     plan->peer = plan->next_peer;
@@ -158,6 +163,20 @@ void giro_fetch_got(struct giro_consensus *core, uint16_t sender, const struct g
     fetch->left--;
     if (fetch->left == 0 || giro_hash_equal(&block->id, &fetch->id))
         fetch->active = false;
+}
+
+/* An answer holds GIRO_FETCH_COUNT_MAX blocks, oldest first, and there is room for few orphans: a chain above the last
+ * commit that is longer than that is fetched from below. */
+void giro_fetch_below(struct giro_consensus *core, uint16_t sender,
+                      const struct giro_hash *parent_id)
+{
+    struct giro_fetch *const fetch = &core->fetch;
+    if (!fetch->active || fetch->peer != sender || fetch->by_height || fetch->progress)
+        return;
+    fetch->progress = true;
+    fetch->below_id = *parent_id;
+    fetch->next_peer = sender;
+    fetch->deadline_ns = core->env.now_ns + timeout_ns(core) / 4; /* the rest of the answer */
 }
 
 void giro_fetch_failed(struct giro_consensus *core, uint16_t sender)

@@ -135,6 +135,7 @@ struct giro_fetch {
         resume_height; /* asking by height goes on here: what is below came, committed or not */
     uint16_t peer, next_peer;
     struct giro_hash id;
+    struct giro_hash below_id; /* unknown parent of the oldest block of the last answer by id; zero = none */
     uint64_t from_height;
     uint32_t left;
     uint64_t deadline_ns;
@@ -301,6 +302,8 @@ void giro_fetch_settle(struct giro_consensus *core);
 /* giro_fetch_got: a block came that was asked for; useful: it was not here. */
 void giro_fetch_got(struct giro_consensus *core, uint16_t sender, const struct giro_block *block,
                     bool useful);
+void giro_fetch_below(struct giro_consensus *core, uint16_t sender,
+                      const struct giro_hash *parent_id);
 void giro_fetch_failed(struct giro_consensus *core, uint16_t sender);
 void giro_fetch_on_request(struct giro_consensus *core, uint16_t sender, const uint8_t *body,
                            size_t size_bytes);

@@ -292,6 +292,8 @@ enum giro_reject giro_block_arrive(struct giro_consensus *core, uint16_t sender,
             return GIRO_REJECT_PARENT;
         certificates_take(core, proposal, false);
         orphan_keep(core, sender, proposal);
+        if (origin == GIRO_FROM_FETCH)
+            giro_fetch_below(core, sender, &block->parent_id);
         return GIRO_REJECT_NONE;
     }
     reject = connected_arrive(core, proposal, parent, origin);
