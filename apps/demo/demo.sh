@@ -108,7 +108,7 @@ fi
 "$bin/giro" keygen --keys "$out/keys" --replicas $replicas "${who[@]}" >/dev/null
 "$bin/giro" genesis --keys "$out/keys" --out "$out/genesis.json" --name demo --replicas $replicas \
   --prefunded 100000000000 "${dated[@]}" "${who[@]}" >/dev/null
-"$bin/giro" hub --genesis "$out/genesis.json" --keys "$out/keys" --out "$out" --port $port >/dev/null
+"$bin/giro" hub --genesis "$out/genesis.json" --keys "$out/keys" --out "$out" --port $port --files >/dev/null
 
 hub='' https=''
 for i in $(seq 0 $((replicas - 1))); do
