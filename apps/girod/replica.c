@@ -3,12 +3,14 @@
 #include <sys/mman.h>
 
 #include "apps/girod/pending.h"
+#include "apps/girod/seen.h"
 
 /* Own frames gather here until a batch is cut. Kept small enough that a peer verifies one batch well within a round. */
 #define BATCH_FRAMES_MAX 128u
 #define BATCH_BODY_BYTES (GIRO_BATCH_BYTES_MAX - GIRO_BATCH_FIRST)
 #define BATCH_WAIT_NS    2000000u
 #define PENDING_LIFE_NS  (60u * GIRO_NS_PER_S)
+#define PART_COUNT       11 /* pieces of a replica's memory */
 #define WINDOW_ROOM_MIN                                                                            \
     200000u /* bookings of a full block: 32 batches x 128 frames x 21 records x 2 and more */
 
@@ -29,6 +31,8 @@ struct giro_replica {
     struct giro_map *found_map; /* uetr -> slot in found */
     struct found_slot *found;
     uint64_t found_next;
+    struct giro_seen seen;
+    uint64_t certified_height; /* highest; its certificate covers all before */
     uint8_t *verify_scratch;
     uint8_t *ledger_bytes; /* one encoded ledger block */
     uint8_t *batch;        /* own frames not yet cut */
@@ -132,7 +136,8 @@ static void execute_batch(struct giro_replica *replica, const struct giro_block_
         giro_settlement_frame(replica->settlement, &frame, &hash, outcome);
         replica->frames++;
         if (outcome->outcome == GIRO_OUTCOME_EXECUTED) {
-            replica->records += outcome->record_count;
+            if (frame.header.head.kind == GIRO_KIND_FRAME) /* controls are no payments */
+                replica->records += outcome->record_count;
             remember_uetrs(replica, &frame, block->height, outcome);
         } else {
             outcome->record_count = 0;
@@ -240,6 +245,9 @@ static bool on_verify(void *context, const uint8_t *batch, uint32_t size_bytes)
     bool valid = giro_frames_verify(replica->options.genesis, replica->options.ring, batch,
                                     size_bytes, replica->verify_scratch);
     stage_enter(replica, before);
+    if (valid)
+        giro_seen_note_batch(&replica->seen, replica->now_ns, batch, size_bytes,
+                             replica->options.genesis->chain_prefix);
     return valid;
 }
 
@@ -250,6 +258,8 @@ static void on_certified(void *context, const struct giro_certificate *certifica
     struct giro_replica *replica = context;
     const struct giro_replica_callbacks *callbacks = &replica->options.callbacks;
     callbacks->certificate(callbacks->context, certificate);
+    if (certificate->header.body.height > replica->certified_height)
+        replica->certified_height = certificate->header.body.height;
     giro_windows_certified(replica->windows, certificate);
     giro_pending_certified(replica->pending, certificate->header.body.height, callbacks->answer,
                            callbacks->context);
@@ -369,7 +379,7 @@ static void *take(uint8_t **at, size_t size_bytes)
 
 /* Lays all parts out in one zero-filled mapping. Two passes: with *at NULL it only adds up sizes. */
 static size_t sizes_sum(const struct layout *layout, uint32_t pending_max, uint32_t found_max,
-                        size_t sizes[10])
+                        size_t sizes[PART_COUNT])
 {
     sizes[0] = giro_ledger_footprint();
     sizes[1] = giro_windows_footprint(&layout->windows);
@@ -381,8 +391,9 @@ static size_t sizes_sum(const struct layout *layout, uint32_t pending_max, uint3
     sizes[7] = GIRO_FRAMES_VERIFY_SCRATCH;
     sizes[8] = LEDGER_BLOCK_BYTES;
     sizes[9] = BATCH_BODY_BYTES;
+    sizes[10] = GIRO_SEEN_SLOTS * sizeof(struct giro_seen_slot);
     size_t sum = 0;
-    for (uint32_t i = 0; i < 10; i++) {
+    for (uint32_t i = 0; i < PART_COUNT; i++) {
         if (sizes[i] == 0)
             return 0;
         sum += giro_align_up(sizes[i], 4096);
@@ -390,7 +401,7 @@ static size_t sizes_sum(const struct layout *layout, uint32_t pending_max, uint3
     return sum;
 }
 
-static bool parts_init(struct giro_replica *replica, struct layout *layout, const size_t sizes[10])
+static bool parts_init(struct giro_replica *replica, struct layout *layout, const size_t sizes[PART_COUNT])
 {
     uint8_t *at = replica->mem;
     replica->ledger = giro_ledger_init(take(&at, sizes[0]), sizes[0]);
@@ -412,6 +423,7 @@ static bool parts_init(struct giro_replica *replica, struct layout *layout, cons
     replica->verify_scratch = take(&at, sizes[7]);
     replica->ledger_bytes = take(&at, sizes[8]);
     replica->batch = take(&at, sizes[9]);
+    replica->seen = (struct giro_seen){.seed = layout->found.seed ^ 2, .slots = take(&at, sizes[10])};
     GIRO_ASSERT(at <= (uint8_t *)replica->mem + replica->mem_bytes);
     return replica->node != NULL && replica->pending != NULL && replica->found_map != NULL;
 }
@@ -427,7 +439,7 @@ struct giro_replica *giro_replica_new(const struct giro_replica_options *options
     struct layout *layout = (struct layout *)(own + sizeof(struct giro_replica));
     replica->options = *options;
     layout_fill(replica, layout);
-    size_t sizes[10];
+    size_t sizes[PART_COUNT];
     replica->mem_bytes = sizes_sum(layout, options->pending_max, options->uetr_index_max, sizes);
     if (replica->mem_bytes == 0) {
         munmap(own, self_bytes);
@@ -468,11 +480,38 @@ void giro_replica_message(struct giro_replica *replica, uint64_t now_ns, uint64_
     giro_node_message(replica->node, now_ns, wall_ns, sender, bytes, size_bytes);
 }
 
+/* A frame that was executed already is answered from its first execution, without being ordered again. */
+static bool answer_consumed(struct giro_replica *replica, uint64_t now_ns,
+                            const struct giro_frame *frame, const struct giro_hash *hash,
+                            const struct giro_endpoint *from)
+{
+    struct giro_frame_outcome *outcome = &replica->outcome;
+    uint64_t height = 0;
+    if (!giro_settlement_consumed(replica->settlement, frame->header.member, frame->header.channel,
+                                  frame->header.sequence, hash, &height, &outcome->leaf_index))
+        return false;
+    if (!giro_pending_add(replica->pending, now_ns, frame, hash, from))
+        return true; /* the member asks again */
+    outcome->outcome = GIRO_OUTCOME_DUPLICATE;
+    outcome->first_height = height;
+    load_first_outcome(replica, outcome);
+    giro_pending_executed(replica->pending, hash, height, outcome);
+    if (height <= replica->certified_height)
+        giro_pending_certified(replica->pending, height, replica->options.callbacks.answer,
+                               replica->options.callbacks.context);
+    return true;
+}
+
 enum giro_err giro_replica_frame(struct giro_replica *replica, uint64_t now_ns,
                                  const struct giro_frame *frame, const struct giro_hash *hash,
                                  const struct giro_endpoint *from)
 {
     uint32_t need = 4u + (uint32_t)giro_align_up(frame->size_bytes, 4);
+    if (answer_consumed(replica, now_ns, frame, hash, from))
+        return GIRO_ERR_OK;
+    if (giro_seen_lately(&replica->seen, now_ns, frame))
+        return giro_pending_add(replica->pending, now_ns, frame, hash, from) ? GIRO_ERR_OK
+                                                                             : GIRO_ERR_FULL;
     if (replica->batch_frames == BATCH_FRAMES_MAX || replica->batch_bytes + need > BATCH_BODY_BYTES)
         return GIRO_ERR_FULL;
     if (!giro_pending_add(replica->pending, now_ns, frame, hash, from))
@@ -487,6 +526,7 @@ enum giro_err giro_replica_frame(struct giro_replica *replica, uint64_t now_ns,
     replica->batch_bytes += need;
     replica->batch_frames++;
     replica->batch_records += frame->header.record_count;
+    giro_seen_note(&replica->seen, now_ns, frame);
     return GIRO_ERR_OK;
 }
 
