@@ -9,6 +9,7 @@ hub_start
   { cat out >&2; fail "the load"; }
 admin close-cycle CZK
 hub_settle 20
+[ "$(check number status.json payments_total)" = 400 ] || fail "the replicas count other payments than 400"
 pull
 uetr=$(sed -n 2p files/"${bics[0]}"/*/statuses.csv | cut -d , -f 5)
 expect 0 'proved by' "$giro" status "$uetr" "${keyed[@]}" --as "${bics[0]}" --https "$https" --proof payment.proof

@@ -81,9 +81,29 @@ step "too many peers: $(head -n 1 out)"
 # The data folder nobody could harm serves its own replica again.
 replica_start 3
 replica_wait 3
-"$giro" load "${keyed[@]}" --hub "$hub" --payments 200 --quiet >out 2>&1 || { cat out >&2; fail "the hub does not serve"; }
+pay() { "$giro" load "${keyed[@]}" --hub "$hub" --payments 200 --records 4 --quiet >out 2>&1 || { cat out >&2; fail "the hub does not serve"; }; }
+pay
+hub_settle 20
+step "the hub is none the worse"
+
+# A damaged log is refused, not guessed at. A replica without data gets everything from its peers.
+replica_kill 3
+python3 - <<'PYTHON'
+with open("hub/replica-3/log/log-0000000000000001", "r+b") as log:
+    offset = len(log.read().rstrip(b"\0")) // 4
+    log.seek(offset)
+    byte = log.read(1)[0]
+    log.seek(offset)
+    log.write(bytes([byte ^ 16]))
+PYTHON
+expect 1 'durable bytes are missing or damaged' "$girod" hub/replica-3.yaml
+step "a damaged log: $(head -n 2 out | tail -n 1)"
+rm -rf hub/replica-3
+replica_start 3
+replica_wait 3
+pay
 hub_settle 20
 hub_stop
 verify hub/replica-{0,1,2,3}
 check ledgers hub/replica-{0,1,2,3}
-step "the hub is none the worse"
+step "a replica without data has everything again"
