@@ -119,7 +119,7 @@ void books_frames_make(struct books *books, struct books_frames *frames, uint8_t
                                            .member = debtor,
                                            .key_id = 1,
                                            .record_count = (uint16_t)frames->records,
-                                           .sequence = ++books->next_sequence[debtor]};
+                                           .sequence = books->next_sequence[debtor]++};
         uint8_t *at = frames->bytes[f];
         memcpy(at, &header, sizeof(header));
         at += sizeof(header);
