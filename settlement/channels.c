@@ -115,3 +115,21 @@ void giro_settlement_channel(const struct giro_settlement *settlement, uint16_t 
     *next = found->frontier;
     *stopped = found->stopped != 0;
 }
+
+bool giro_settlement_consumed(const struct giro_settlement *settlement, uint16_t member,
+                              uint16_t channel, uint64_t sequence, const struct giro_hash *hash,
+                              uint64_t *height, uint32_t *leaf_index)
+{
+    bool known = member < settlement->member_count || member == GIRO_MEMBER_OPERATOR;
+    if (!known || channel >= GIRO_CHANNELS_MAX)
+        return false;
+    uint32_t index = giro_channel_index(settlement, member, channel);
+    const struct giro_channel *found = &settlement->channels.channels[index];
+    if (sequence < found->base || sequence - found->base >= GIRO_CHANNEL_WINDOW ||
+        !giro_channel_bit(found, sequence))
+        return false;
+    const struct giro_channel_slot *slot = slot_at(settlement, index, sequence);
+    *height = slot->height;
+    *leaf_index = slot->leaf_index;
+    return giro_hash_equal(&slot->frame_hash, hash);
+}

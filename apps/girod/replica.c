@@ -495,7 +495,7 @@ static bool answer_consumed(struct giro_replica *replica, uint64_t now_ns,
     outcome->outcome = GIRO_OUTCOME_DUPLICATE;
     outcome->first_height = height;
     load_first_outcome(replica, outcome);
-    giro_pending_executed(replica->pending, hash, height, outcome);
+    giro_pending_executed(replica->pending, hash, height, now_ns, outcome);
     if (height <= replica->certified_height)
         giro_pending_certified(replica->pending, height, replica->options.callbacks.answer,
                                replica->options.callbacks.context);

@@ -130,6 +130,10 @@ void giro_settlement_totals(const struct giro_settlement *settlement, uint32_t c
 /* giro_settlement_expected tells what is next on a channel: *base (nothing below can execute) and whether it is stopped. */
 void giro_settlement_channel(const struct giro_settlement *settlement, uint16_t member, uint16_t channel, uint64_t *base,
                              uint64_t *next, bool *stopped);
+/* giro_settlement_consumed: the frame with this hash was executed as (member, channel, sequence) and is still in the window:
+ * where its first execution is. False otherwise, also for another frame under the same sequence. */
+bool giro_settlement_consumed(const struct giro_settlement *settlement, uint16_t member, uint16_t channel, uint64_t sequence,
+                              const struct giro_hash *hash, uint64_t *height, uint32_t *leaf_index);
 void giro_settlement_check(const struct giro_settlement *settlement);
 
 #ifdef __cplusplus
