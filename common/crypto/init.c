@@ -3,7 +3,7 @@
 
 #include <sodium.h>
 
-#include "giro/crypto.h"
+#include "internal.h"
 
 #define TAG_DEFINE(name, text, what)                                                               \
     static_assert(sizeof(text) == GIRO_TAG_BYTES + 1, "tag " #name " is not eight characters");    \
@@ -15,5 +15,7 @@ enum giro_err giro_crypto_init(void)
 {
     if (sodium_init() < 0)
         return GIRO_ERR_STATE;
-    return GIRO_ERR_OK;
+    if (!giro_comb_base_ready())
+        giro_comb_base_build();
+    return giro_variant_start();
 }

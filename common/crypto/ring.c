@@ -109,6 +109,14 @@ static size_t map_offset(uint32_t key_count_max)
            giro_align_up(key_count_max * sizeof(struct giro_key_slot), GIRO_CACHE_LINE_BYTES);
 }
 
+static size_t tables_offset(uint32_t key_count_max)
+{
+    struct giro_map_options options = map_options(key_count_max);
+    size_t map_bytes = giro_map_footprint(&options);
+    GIRO_ASSERT(map_bytes != 0);
+    return giro_align_up(map_offset(key_count_max) + map_bytes, GIRO_CACHE_LINE_BYTES);
+}
+
 static struct giro_key_slot *ring_slots(struct giro_key_ring *ring)
 {
     return (struct giro_key_slot *)((uint8_t *)ring + ring->slots_offset);
@@ -119,20 +127,41 @@ static struct giro_map *ring_map(struct giro_key_ring *ring)
     return (struct giro_map *)((uint8_t *)ring + ring->map_offset);
 }
 
-size_t giro_key_ring_footprint(uint32_t key_count_max)
+const struct giro_comb_entry *giro_key_ring_table(const struct giro_key_ring *ring, uint32_t index)
+{
+    GIRO_ASSERT(ring->table_width != 0);
+    GIRO_ASSERT(index < ring->key_count_max);
+    return (const struct giro_comb_entry *)((const uint8_t *)ring + ring->tables_offset +
+                                            index * giro_comb_bytes(ring->table_width));
+}
+
+/* From the widest. */
+static const uint32_t table_widths[] = {8, 6, 4, 0};
+#define TABLE_WIDTHS (sizeof(table_widths) / sizeof(table_widths[0]))
+
+size_t giro_key_ring_footprint_for(uint32_t key_count_max, uint32_t table_width)
 {
     if (key_count_max == 0 || key_count_max > GIRO_KEY_RING_MAX)
         return 0;
-    struct giro_map_options options = map_options(key_count_max);
-    size_t map_bytes = giro_map_footprint(&options);
-    GIRO_ASSERT(map_bytes != 0);
-    return map_offset(key_count_max) + map_bytes;
+    for (size_t i = 0; i < TABLE_WIDTHS; i++) {
+        if (table_widths[i] != table_width)
+            continue;
+        size_t table_bytes = table_width == 0 ? 0 : giro_comb_bytes(table_width);
+        return tables_offset(key_count_max) + key_count_max * table_bytes;
+    }
+    return 0;
+}
+
+size_t giro_key_ring_footprint(uint32_t key_count_max)
+{
+    uint32_t table_width = key_count_max <= 64 ? 8 : key_count_max <= 256 ? 6 : 4;
+    return giro_key_ring_footprint_for(key_count_max, table_width);
 }
 
 struct giro_key_ring *giro_key_ring_init(void *mem, size_t size_bytes, uint32_t key_count_max)
 {
-    size_t footprint_bytes = giro_key_ring_footprint(key_count_max);
-    if (mem == NULL || footprint_bytes == 0 || size_bytes < footprint_bytes)
+    size_t footprint_min_bytes = giro_key_ring_footprint_for(key_count_max, 0);
+    if (mem == NULL || footprint_min_bytes == 0 || size_bytes < footprint_min_bytes)
         return NULL;
     GIRO_ASSERT((uintptr_t)mem % GIRO_CACHE_LINE_BYTES == 0);
     memset(mem, 0, map_offset(key_count_max));
@@ -141,11 +170,62 @@ struct giro_key_ring *giro_key_ring_init(void *mem, size_t size_bytes, uint32_t 
     ring->key_count_max = key_count_max;
     ring->slots_offset = slots_offset();
     ring->map_offset = map_offset(key_count_max);
+    ring->tables_offset = tables_offset(key_count_max);
+    for (size_t i = 0; i < TABLE_WIDTHS; i++) {
+        if (giro_key_ring_footprint_for(key_count_max, table_widths[i]) <= size_bytes) {
+            ring->table_width = table_widths[i];
+            break;
+        }
+    }
     struct giro_map_options options = map_options(key_count_max);
-    struct giro_map *map =
-        giro_map_init((uint8_t *)mem + ring->map_offset, size_bytes - ring->map_offset, &options);
+    struct giro_map *map = giro_map_init((uint8_t *)mem + ring->map_offset,
+                                         ring->tables_offset - ring->map_offset, &options);
     GIRO_ASSERT(map == ring_map(ring));
     return ring;
+}
+
+/* ---- Comb tables ---- */
+
+/* [n](-A) from the table is libsodium's [n]A with the other sign, for two scalars that touch two entries of each row.
+ * libsodium refuses to multiply a key with torsion: enrolment lets none in, so there is nothing to compare. */
+static void table_check(const struct giro_public_key *key, const struct giro_comb_entry *table,
+                        uint32_t width)
+{
+    static const uint8_t zero[32];
+    for (uint8_t round = 0; round < 2; round++) {
+        uint8_t wide[64], scalar[32], expected[32], found[32];
+        crypto_hash_sha512(wide, key->bytes, sizeof(key->bytes));
+        wide[0] ^= round;
+        wide[40] ^= round;
+        crypto_core_ed25519_scalar_reduce(scalar, wide);
+        if (crypto_scalarmult_ed25519_noclamp(expected, scalar, key->bytes) != 0)
+            return;
+        struct giro_comb_job job = {.table = table};
+        giro_comb_digits(job.base_digits, GIRO_COMB_BASE_WIDTH, zero);
+        giro_comb_digits(job.key_digits, width, scalar);
+        giro_comb_sum_portable(&job, 1, width);
+        const struct giro_point sum = {.x = job.x, .y = job.y, .z = job.z};
+        giro_point_encode(&sum, found);
+        found[31] ^= 0x80;
+        GIRO_ASSERT(memcmp(found, expected, sizeof(found)) == 0);
+    }
+}
+
+/* False for bytes that are no point: only vector tests place such a key, and libsodium refuses all its signatures. */
+static bool table_build(struct giro_key_ring *ring, uint32_t index,
+                        const struct giro_public_key *key)
+{
+    struct giro_point point;
+    if (ring->table_width == 0 || !encoding_is_canonical(key) ||
+        !giro_point_decode(&point, key->bytes) || order_is_small(key))
+        return false;
+    giro_point_negate(&point);
+    struct giro_comb_entry *table =
+        (struct giro_comb_entry *)((uint8_t *)ring + ring->tables_offset +
+                                   index * giro_comb_bytes(ring->table_width));
+    giro_comb_build(table, ring->table_width, &point);
+    table_check(key, table, ring->table_width);
+    return true;
 }
 
 enum giro_key_fault giro_key_ring_place(struct giro_key_ring *ring,
@@ -167,6 +247,7 @@ enum giro_key_fault giro_key_ring_place(struct giro_key_ring *ring,
     ring->key_count++;
     slot->key = *key;
     slot->generation = 1;
+    slot->tabled = table_build(ring, index, key);
     slot->live = 1;
     *handle = (struct giro_key_handle){.index = index, .generation = slot->generation};
     return GIRO_KEY_OK;

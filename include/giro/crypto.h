@@ -77,8 +77,25 @@ struct giro_public_key {
 GIRO_TAG_MAP(GIRO_TAG_EXTERN)
 #undef GIRO_TAG_EXTERN
 
-/* giro_crypto_init prepares libsodium. Call once before anything else here. */
+/* giro_crypto_init prepares libsodium, the base point's table (1 ms) and the verifier's variant. Call once before anything
+ * else here, before there are threads. GIRO_ERR_STATE: libsodium does not start, or the environment variable
+ * GIRO_CRYPTO_VARIANT names a variant that does not exist or that this processor cannot run. */
 enum giro_err giro_crypto_init(void) GIRO_MUST_USE;
+
+/* Variants of the verifier; all give the same verdicts. Slowest first. init takes the fastest this processor can run,
+ * unless GIRO_CRYPTO_VARIANT names another. */
+enum giro_crypto_variant {
+    GIRO_VARIANT_LIBSODIUM, /* one libsodium call a signature */
+    GIRO_VARIANT_PORTABLE,  /* comb tables, plain C */
+    GIRO_VARIANT_AVX512,    /* comb tables, eight lanes: AVX-512 IFMA */
+    GIRO_VARIANT_COUNT
+};
+/* giro_crypto_variant_there tells whether this processor can run it. */
+bool giro_crypto_variant_there(enum giro_crypto_variant variant);
+/* giro_crypto_variant_set chooses; false changes nothing: this processor cannot run it. Not while a thread verifies. */
+bool giro_crypto_variant_set(enum giro_crypto_variant variant) GIRO_MUST_USE;
+enum giro_crypto_variant giro_crypto_variant(void);
+const char *giro_crypto_variant_name(enum giro_crypto_variant variant); /* "portable" */
 
 /* ---- Hashes --------------------------------------------------------------------------------------------- */
 
@@ -137,7 +154,13 @@ enum giro_key_fault {
 const char *giro_key_fault_text(enum giro_key_fault fault);
 
 struct giro_key_ring;
+/* A ring holds a comb table for each key, of 8 bits a digit (516 KiB), 6 (177 KiB) or 4 (72 KiB): the wider, the fewer
+ * additions a signature takes (64, 75, 96). footprint is what the usual width takes: 8 bits up to 64 keys, 6 up to 256, 4
+ * above. footprint_for is for a given width, or 0: no tables, libsodium judges every signature (a tool that verifies a few).
+ * 0: bad options. init takes the widest table that fits in size_bytes; NULL if not even a ring without tables does. mem is
+ * aligned to 64 bytes and need not be zero; the part of a key that is never enrolled is never touched. */
 size_t giro_key_ring_footprint(uint32_t key_count_max);
+size_t giro_key_ring_footprint_for(uint32_t key_count_max, uint32_t table_width);
 struct giro_key_ring *giro_key_ring_init(void *mem, size_t size_bytes, uint32_t key_count_max);
 /* giro_key_ring_enrol checks the key (encoding, curve, order, torsion, and possession unless NULL) and adds it.
  * owner_and_role is what the proof of possession is over: see giro_possession_message. */
@@ -163,7 +186,7 @@ struct giro_verify_item {
 };
 enum giro_verdict { GIRO_INVALID = 0, GIRO_VALID = 1 };
 /* giro_verify_batch writes verdicts[i] for items[i], each independent of the others; returns the number valid.
- * An unknown or stale handle is INVALID. Cost today: one libsodium verification each (about 50 us). */
+ * An unknown or stale handle is INVALID. Uses about 150 KiB of stack. Cost: README.md. */
 uint32_t giro_verify_batch(const struct giro_key_ring *ring, const struct giro_verify_item *items, uint32_t count,
                            uint8_t *verdicts);
 

@@ -244,7 +244,7 @@ Test(crypto_ring, bad_options_have_no_footprint)
     size_t size_bytes = giro_key_ring_footprint(10);
     cr_assert(size_bytes > 10 * sizeof(struct giro_public_key));
     void *mem = aligned_alloc(64, size_bytes);
-    cr_assert(giro_key_ring_init(mem, size_bytes - 1, 10) == NULL);
+    cr_assert(giro_key_ring_init(mem, giro_key_ring_footprint_for(10, 0) - 1, 10) == NULL);
     cr_assert(giro_key_ring_init(mem, size_bytes, 0) == NULL);
     cr_assert(giro_key_ring_init(NULL, size_bytes, 10) == NULL);
     free(mem);

@@ -30,15 +30,37 @@ uint64_t crypto_seed(void)
     return seed;
 }
 
-struct giro_key_ring *crypto_ring_new(uint32_t key_count_max)
+static struct giro_key_ring *ring_new(size_t size_bytes, uint32_t key_count_max)
 {
-    size_t size_bytes = giro_key_ring_footprint(key_count_max);
     cr_assert(size_bytes != 0 && size_bytes % 64 == 0);
     void *mem = aligned_alloc(64, size_bytes);
     cr_assert(mem != NULL);
     struct giro_key_ring *ring = giro_key_ring_init(mem, size_bytes, key_count_max);
     cr_assert(ring == mem);
     return ring;
+}
+
+struct giro_key_ring *crypto_ring_new(uint32_t key_count_max)
+{
+    return ring_new(giro_key_ring_footprint(key_count_max), key_count_max);
+}
+
+struct giro_key_ring *crypto_ring_new_for(uint32_t key_count_max, uint32_t table_width)
+{
+    return ring_new(giro_key_ring_footprint_for(key_count_max, table_width), key_count_max);
+}
+
+void crypto_each_variant(void (*judge)(void *context, const char *variant), void *context)
+{
+    const enum giro_crypto_variant before = giro_crypto_variant();
+    for (int i = 0; i < GIRO_VARIANT_COUNT; i++) {
+        const char *name = giro_crypto_variant_name(i);
+        if (giro_crypto_variant_set(i))
+            judge(context, name);
+        else
+            fprintf(stderr, "SKIPPED: this processor cannot run the variant %s\n", name);
+    }
+    cr_assert(giro_crypto_variant_set(before));
 }
 
 uint8_t *crypto_hex(const char *text, size_t *size_bytes)

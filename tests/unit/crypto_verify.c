@@ -30,22 +30,58 @@ static bool libsodium_accepts(const struct vector *vector)
                                        vector->key) == 0;
 }
 
-/* The verdict for a key that is enrolled, or placed in the ring without any check. */
+/* A batch that puts one vector into every lane, beside itself and beside a signature that is valid. */
+#define LANE_ITEMS 27u
+struct lanes {
+    const struct giro_key_ring *ring;
+    struct giro_verify_item items[LANE_ITEMS];
+    bool is_vector[LANE_ITEMS];
+    int accepted; /* -1 not known yet */
+};
+
+static void lanes_judge(void *context, const char *variant)
+{
+    struct lanes *lanes = context;
+    for (uint32_t count = 1; count <= LANE_ITEMS; count += count == 1 ? LANE_ITEMS - 1 : 1) {
+        uint8_t verdicts[LANE_ITEMS];
+        giro_verify_batch(lanes->ring, lanes->items, count, verdicts);
+        if (lanes->accepted < 0)
+            lanes->accepted = verdicts[0];
+        for (uint32_t i = 0; i < count; i++)
+            cr_assert(verdicts[i] == (lanes->is_vector[i] ? lanes->accepted : GIRO_VALID),
+                      "variant %s, item %u of %u", variant, i, count);
+    }
+}
+
+/* The verdict, the same of every variant in every lane, for a key that is enrolled, or placed in the ring without any
+ * check. */
 static bool giro_accepts(const struct vector *vector, bool checked)
 {
-    struct giro_key_ring *ring = crypto_ring_new(1);
+    struct giro_key_ring *ring = crypto_ring_new_for(2, 4);
     struct giro_public_key key;
     memcpy(key.bytes, vector->key, sizeof(key.bytes));
-    struct giro_key_handle handle = {0, 0};
+    struct giro_key_handle handle = {0, 0}, other;
     enum giro_key_fault fault = checked ? giro_key_ring_enrol(ring, &key, NULL, 0, NULL, &handle)
                                         : giro_key_ring_place(ring, &key, &handle);
     cr_assert((fault == GIRO_KEY_OK) == (handle.generation != 0));
-    struct giro_verify_item item = {handle, vector->message, (uint32_t)vector->message_bytes,
-                                    vector->signature};
-    uint8_t verdict;
-    giro_verify_batch(ring, &item, 1, &verdict);
+    static const uint8_t seed[32] = {42};
+    struct giro_secret_key *secret = giro_key_from_seed(seed);
+    const struct giro_public_key other_key = giro_key_public(secret);
+    cr_assert(giro_key_ring_enrol(ring, &other_key, NULL, 0, NULL, &other) == GIRO_KEY_OK);
+    const struct giro_signature signature = giro_sign(secret, "beside", 6);
+    struct lanes lanes = {.ring = ring, .accepted = -1};
+    for (uint32_t i = 0; i < LANE_ITEMS; i++) {
+        lanes.is_vector[i] = i < 8 || (i < 16 && i % 2 == 0) || (i >= 16 && i % 2 == 1);
+        lanes.items[i] =
+            lanes.is_vector[i]
+                ? (struct giro_verify_item){handle, vector->message,
+                                            (uint32_t)vector->message_bytes, vector->signature}
+                : (struct giro_verify_item){other, (const uint8_t *)"beside", 6, signature.bytes};
+    }
+    crypto_each_variant(lanes_judge, &lanes);
+    giro_key_free(secret);
     free(ring);
-    return verdict == GIRO_VALID;
+    return lanes.accepted == GIRO_VALID;
 }
 
 Test(crypto_verify, rfc8032_vectors_verify_and_sign)

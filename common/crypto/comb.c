@@ -1,0 +1,120 @@
+/* Comb tables: how they are built, and the digits that index them. */
+#include "comb.h"
+
+static const struct giro_fe curve_2d = {
+    {1859910466990425, 932731440258426, 1072319116312658, 1815898335770999, 633789495995903}};
+
+struct giro_comb_entry giro_comb_base[GIRO_COMB_BASE_WINDOWS * GIRO_COMB_BASE_ROW]
+    __attribute__((aligned(GIRO_CACHE_LINE_BYTES)));
+
+void giro_comb_digits(uint32_t *digits, uint32_t width, const uint8_t scalar[32])
+{
+    uint64_t words[5] = {0};
+    memcpy(words, scalar, 32);
+    const uint32_t half = 1u << (width - 1), mask = 2 * half - 1;
+    const uint32_t windows = giro_comb_windows(width), row = giro_comb_row(width);
+    uint32_t carry = 0;
+    for (uint32_t i = 0, bit = 0; i < windows; i++, bit += width) {
+        const uint32_t shift = bit % 64;
+        uint64_t chunk = words[bit / 64] >> shift;
+        if (shift + width > 64)
+            chunk |= words[bit / 64 + 1] << (64 - shift);
+        const uint32_t value = ((uint32_t)chunk & mask) + carry; /* 0..2 half */
+        carry = value >= half;
+        /* value, or value - 2 half: a negative digit whose size is 2 half - value. */
+        const uint32_t size = carry ? 2 * half - value : value;
+        digits[i] = (i * row + size) << 1 | carry;
+    }
+    GIRO_ASSERT(carry == 0); /* the scalar is below 2^253 */
+}
+
+/* The unified addition with an arbitrary point: eight multiplications and one by 2d. */
+static struct giro_point point_add(const struct giro_point *p, const struct giro_point *q)
+{
+    struct giro_fe s = giro_fe_sub(&p->y, &p->x), t = giro_fe_sub(&q->y, &q->x);
+    const struct giro_fe a = giro_fe_mul(&s, &t);
+    s = giro_fe_add(&p->y, &p->x);
+    t = giro_fe_add(&q->y, &q->x);
+    const struct giro_fe b = giro_fe_mul(&s, &t);
+    t = giro_fe_mul(&p->t, &q->t);
+    const struct giro_fe c = giro_fe_mul(&t, &curve_2d);
+    t = giro_fe_mul(&p->z, &q->z);
+    const struct giro_fe d = giro_fe_add(&t, &t);
+    const struct giro_fe e = giro_fe_sub(&b, &a), f = giro_fe_sub(&d, &c);
+    const struct giro_fe g = giro_fe_add(&d, &c), h = giro_fe_add(&b, &a);
+    return (struct giro_point){.x = giro_fe_mul(&e, &f),
+                               .y = giro_fe_mul(&g, &h),
+                               .z = giro_fe_mul(&f, &g),
+                               .t = giro_fe_mul(&e, &h)};
+}
+
+static struct giro_comb_entry entry_of(const struct giro_point *point,
+                                       const struct giro_fe *inverse_z)
+{
+    const struct giro_fe x = giro_fe_mul(&point->x, inverse_z);
+    const struct giro_fe y = giro_fe_mul(&point->y, inverse_z);
+    const struct giro_fe sum = giro_fe_add(&y, &x), difference = giro_fe_sub(&y, &x);
+    struct giro_fe product = giro_fe_mul(&x, &y);
+    product = giro_fe_mul(&product, &curve_2d);
+    return (struct giro_comb_entry){.sum = giro_fe_canonical(&sum),
+                                    .difference = giro_fe_canonical(&difference),
+                                    .product = giro_fe_canonical(&product)};
+}
+
+/* One row: entries 0..half of multiples of base; returns 2 * half * base, the next row's base. */
+static struct giro_point row_build(struct giro_comb_entry *row, uint32_t half,
+                                   const struct giro_point *base)
+{
+    struct giro_point points[GIRO_COMB_ROW_MAX];
+    struct giro_fe inverses[GIRO_COMB_ROW_MAX], scratch[GIRO_COMB_ROW_MAX];
+    points[0] = giro_point_neutral;
+    for (uint32_t j = 1; j <= half; j++)
+        points[j] = point_add(&points[j - 1], base);
+    for (uint32_t j = 0; j <= half; j++)
+        inverses[j] = points[j].z; /* never zero: the addition law is complete */
+    giro_fe_invert_all(inverses, scratch, half + 1);
+    for (uint32_t j = 0; j <= half; j++)
+        row[j] = entry_of(&points[j], &inverses[j]);
+    return point_add(&points[half], &points[half]);
+}
+
+void giro_comb_build(struct giro_comb_entry *table, uint32_t width, const struct giro_point *point)
+{
+    GIRO_ASSERT(width >= GIRO_COMB_WIDTH_MIN && width <= GIRO_COMB_WIDTH_MAX);
+    struct giro_point base = *point;
+    for (uint32_t w = 0; w < giro_comb_windows(width); w++)
+        base = row_build(&table[w * giro_comb_row(width)], 1u << (width - 1), &base);
+}
+
+void giro_comb_base_build(void)
+{
+    uint8_t encoded[32];
+    memset(encoded, 0x66, sizeof(encoded)); /* y = 4/5, x even */
+    encoded[0] = 0x58;
+    struct giro_point base;
+    const bool decoded = giro_point_decode(&base, encoded);
+    GIRO_ASSERT(decoded);
+    giro_comb_build(giro_comb_base, GIRO_COMB_BASE_WIDTH, &base);
+}
+
+bool giro_comb_base_ready(void)
+{
+    return giro_comb_base[0].sum.v[0] == 1; /* the neutral point, once built */
+}
+
+void giro_comb_sum_portable(struct giro_comb_job *jobs, uint32_t count, uint32_t key_width)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct giro_comb_job *job = &jobs[i];
+        struct giro_point sum = giro_point_neutral;
+        for (uint32_t w = 0; w < giro_comb_windows(GIRO_COMB_BASE_WIDTH); w++)
+            giro_point_add_entry(&sum, &giro_comb_base[job->base_digits[w] >> 1],
+                                 job->base_digits[w] & 1);
+        for (uint32_t w = 0; w < giro_comb_windows(key_width); w++)
+            giro_point_add_entry(&sum, &job->table[job->key_digits[w] >> 1],
+                                 job->key_digits[w] & 1);
+        job->x = sum.x;
+        job->y = sum.y;
+        job->z = sum.z;
+    }
+}

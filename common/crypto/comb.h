@@ -1,0 +1,88 @@
+/* common/crypto/comb.h - fixed-base comb tables and the jobs that run over them.
+ *
+ * A scalar s < 2^253 is written as signed digits d[w] of `width` bits: s = sum of d[w] * 2^(width w), |d[w]| <=
+ * 2^(width - 1). The table of a point P has for each window w one row of 2^(width - 1) + 1 entries; entry j is the
+ * point j * 2^(width w) * P. [s]P is then the sum of one entry (or its negative) from each row: no doublings.
+ */
+#ifndef GIRO_CRYPTO_COMB_H
+#define GIRO_CRYPTO_COMB_H
+
+#include <assert.h>
+
+#include "field.h"
+
+/* An affine point as a mixed addition wants it: y + x, y - x, 2dxy, canonical limbs; two cache lines. The neutral
+ * point is 1, 1, 0. */
+struct giro_comb_entry {
+    struct giro_fe sum, difference, product;
+    uint64_t padding;
+};
+static_assert(sizeof(struct giro_comb_entry) == 2 * GIRO_CACHE_LINE_BYTES, "two cache lines");
+
+/* Widths a table may have. The base point's is fixed: its table must stay in the second-level cache. */
+#define GIRO_COMB_WIDTH_MAX   8u
+#define GIRO_COMB_WIDTH_MIN   4u
+#define GIRO_COMB_BASE_WIDTH  8u
+#define GIRO_COMB_WINDOWS_MAX 64u
+#define GIRO_COMB_ROW_MAX     ((1u << (GIRO_COMB_WIDTH_MAX - 1)) + 1)
+
+#define GIRO_COMB_BASE_WINDOWS ((253 + GIRO_COMB_BASE_WIDTH) / GIRO_COMB_BASE_WIDTH)
+#define GIRO_COMB_BASE_ROW     ((1u << (GIRO_COMB_BASE_WIDTH - 1)) + 1)
+
+static inline uint32_t giro_comb_windows(uint32_t width)
+{
+    return (253 + width) / width; /* 253 bits and the carry of the last digit: 32, 43, 64 */
+}
+
+static inline uint32_t giro_comb_row(uint32_t width)
+{
+    return (1u << (width - 1)) + 1;
+}
+
+static inline size_t giro_comb_bytes(uint32_t width)
+{
+    return (size_t)giro_comb_windows(width) * giro_comb_row(width) * sizeof(struct giro_comb_entry);
+}
+
+/* A point in extended coordinates: x = X/Z, y = Y/Z, T = XY/Z (Hisil and others 2008). */
+struct giro_point {
+    struct giro_fe x, y, z, t;
+};
+
+/* giro_point_decode reads an encoded point; false if it is none. y >= p is reduced, as libsodium does. */
+bool giro_point_decode(struct giro_point *point, const uint8_t bytes[32]) GIRO_MUST_USE;
+void giro_point_encode(const struct giro_point *point, uint8_t bytes[32]);
+void giro_point_negate(struct giro_point *point);
+/* giro_point_add_entry adds an affine table entry, or its negative. */
+void giro_point_add_entry(struct giro_point *point, const struct giro_comb_entry *entry,
+                          bool negative);
+extern const struct giro_point giro_point_neutral;
+
+/* giro_comb_build fills a table of `width` for point. 0.3 to 1 ms. */
+void giro_comb_build(struct giro_comb_entry *table, uint32_t width, const struct giro_point *point);
+/* giro_comb_base is the table of the base point; giro_comb_base_build fills it once, at start. */
+extern struct giro_comb_entry giro_comb_base[];
+void giro_comb_base_build(void);
+bool giro_comb_base_ready(void);
+
+/* ---- Jobs: one signature on its way ---- */
+
+/* A digit as the lookups want it: the entry's offset in its table, in entries, and its sign in bit 0. */
+struct giro_comb_job {
+    const struct giro_comb_entry *table;         /* of -A */
+    uint32_t base_digits[GIRO_COMB_WINDOWS_MAX]; /* of S */
+    uint32_t key_digits[GIRO_COMB_WINDOWS_MAX];  /* of k */
+    struct giro_fe x, y, z;                      /* the sum, carried limbs */
+};
+
+/* giro_comb_digits writes the digits of a scalar < 2^253. */
+void giro_comb_digits(uint32_t *digits, uint32_t width, const uint8_t scalar[32]);
+
+/* [S]B + [k](-A) of jobs[0..count), whose tables all have width key_width. */
+typedef void giro_comb_sum_fn(struct giro_comb_job *jobs, uint32_t count, uint32_t key_width);
+void giro_comb_sum_portable(struct giro_comb_job *jobs, uint32_t count, uint32_t key_width);
+void giro_comb_sum_avx512(struct giro_comb_job *jobs, uint32_t count, uint32_t key_width);
+/* For the tests: eight carried products; element l has limbs a[0..5)[l]. */
+void giro_field8_mul(uint64_t result[5][8], const uint64_t a[5][8], const uint64_t b[5][8]);
+
+#endif

@@ -1,0 +1,89 @@
+/* Points of the curve -x^2 + y^2 = 1 + d x^2 y^2 in plain C: decoding, encoding, and the addition of a table entry. */
+#include "comb.h"
+
+static const struct giro_fe curve_d = {
+    {929955233495203, 466365720129213, 1662059464998953, 2033849074728123, 1442794654840575}};
+static const struct giro_fe root_of_minus_one = {
+    {1718705420411056, 234908883556509, 2233514472574048, 2117202627021982, 765476049583133}};
+
+const struct giro_point giro_point_neutral = {
+    .x = {{0}}, .y = {{1, 0, 0, 0, 0}}, .z = {{1, 0, 0, 0, 0}}, .t = {{0}}};
+
+/* x from y: x^2 = u / v with u = y^2 - 1, v = d y^2 + 1; RFC 8032 section 5.1.3. */
+static bool root_of_ratio(struct giro_fe *x, const struct giro_fe *u, const struct giro_fe *v)
+{
+    struct giro_fe t = giro_fe_square(v);
+    const struct giro_fe v3 = giro_fe_mul(&t, v);
+    t = giro_fe_square(&v3);
+    t = giro_fe_mul(&t, v);
+    t = giro_fe_mul(&t, u); /* u v^7 */
+    t = giro_fe_root_exponent(&t);
+    t = giro_fe_mul(&t, &v3);
+    *x = giro_fe_mul(&t, u); /* u v^3 (u v^7)^((p - 5) / 8) */
+    t = giro_fe_square(x);
+    const struct giro_fe vx2 = giro_fe_mul(&t, v);
+    const struct giro_fe u_carried = giro_fe_carry(u);
+    const struct giro_fe difference = giro_fe_sub(&vx2, &u_carried);
+    if (giro_fe_is_zero(&difference))
+        return true;
+    const struct giro_fe sum = giro_fe_add(&vx2, &u_carried);
+    if (!giro_fe_is_zero(&sum))
+        return false;
+    *x = giro_fe_mul(x, &root_of_minus_one);
+    return true;
+}
+
+bool giro_point_decode(struct giro_point *point, const uint8_t bytes[32])
+{
+    point->y = giro_fe_from_bytes(bytes);
+    point->z = giro_fe_one;
+    const struct giro_fe y2 = giro_fe_square(&point->y);
+    const struct giro_fe dy2 = giro_fe_mul(&y2, &curve_d);
+    const struct giro_fe u = giro_fe_sub(&y2, &giro_fe_one), v = giro_fe_add(&dy2, &giro_fe_one);
+    if (!root_of_ratio(&point->x, &u, &v))
+        return false;
+    if (giro_fe_is_odd(&point->x) != (bytes[31] >= 0x80)) {
+        const struct giro_fe negative = giro_fe_negate(&point->x);
+        point->x = giro_fe_carry(&negative);
+    }
+    point->t = giro_fe_mul(&point->x, &point->y);
+    return true;
+}
+
+void giro_point_encode(const struct giro_point *point, uint8_t bytes[32])
+{
+    const struct giro_fe inverse = giro_fe_invert(&point->z);
+    const struct giro_fe x = giro_fe_mul(&point->x, &inverse), y = giro_fe_mul(&point->y, &inverse);
+    giro_fe_to_bytes(&y, bytes);
+    bytes[31] |= giro_fe_is_odd(&x) ? 0x80 : 0;
+}
+
+void giro_point_negate(struct giro_point *point)
+{
+    const struct giro_fe x = giro_fe_negate(&point->x), t = giro_fe_negate(&point->t);
+    point->x = giro_fe_carry(&x);
+    point->t = giro_fe_carry(&t);
+}
+
+/* The complete mixed addition for a = -1 (Hisil and others 2008, section 3.1): seven multiplications, correct for every
+ * pair of points of the curve, equal and neutral ones included. */
+void giro_point_add_entry(struct giro_point *point, const struct giro_comb_entry *entry,
+                          bool negative)
+{
+    const struct giro_fe *minus = negative ? &entry->sum : &entry->difference;
+    const struct giro_fe *plus = negative ? &entry->difference : &entry->sum;
+    const struct giro_fe y_minus_x = giro_fe_sub(&point->y, &point->x);
+    const struct giro_fe y_plus_x = giro_fe_add(&point->y, &point->x);
+    const struct giro_fe a = giro_fe_mul(&y_minus_x, minus);
+    const struct giro_fe b = giro_fe_mul(&y_plus_x, plus);
+    const struct giro_fe c = giro_fe_mul(&point->t, &entry->product);
+    const struct giro_fe d = giro_fe_add(&point->z, &point->z);
+    const struct giro_fe e = giro_fe_sub(&b, &a), h = giro_fe_add(&b, &a);
+    const struct giro_fe d_minus_c = giro_fe_sub(&d, &c), d_plus_c = giro_fe_add(&d, &c);
+    const struct giro_fe *f = negative ? &d_plus_c : &d_minus_c;
+    const struct giro_fe *g = negative ? &d_minus_c : &d_plus_c;
+    point->x = giro_fe_mul(&e, f);
+    point->y = giro_fe_mul(g, &h);
+    point->z = giro_fe_mul(f, g);
+    point->t = giro_fe_mul(&e, &h);
+}

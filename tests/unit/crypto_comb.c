@@ -1,0 +1,130 @@
+/* Comb tables and digits, against libsodium's points. */
+#include <stdlib.h>
+
+#include <criterion/criterion.h>
+#include <sodium.h>
+
+#include "common/crypto/internal.h"
+#include "crypto_support.h"
+
+TestSuite(crypto_comb, .init = crypto_suite_open, .fini = crypto_suite_close, .timeout = 600);
+
+/* The point an entry stands for; its third coordinate is checked against the other two. */
+static void entry_encode(const struct giro_comb_entry *entry, uint8_t bytes[32])
+{
+    static const struct giro_fe curve_d = {
+        {929955233495203, 466365720129213, 1662059464998953, 2033849074728123, 1442794654840575}};
+    const struct giro_point point = {.x = giro_fe_sub(&entry->sum, &entry->difference),
+                                     .y = giro_fe_add(&entry->sum, &entry->difference),
+                                     .z = {{2, 0, 0, 0, 0}}};
+    giro_point_encode(&point, bytes);
+    /* x y = (sum^2 - difference^2) / 4, so 2 product = d (sum^2 - difference^2) */
+    const struct giro_fe s = giro_fe_square(&entry->sum), t = giro_fe_square(&entry->difference);
+    const struct giro_fe u = giro_fe_sub(&s, &t), v = giro_fe_mul(&u, &curve_d);
+    const struct giro_fe twice = giro_fe_add(&entry->product, &entry->product);
+    const struct giro_fe rest = giro_fe_sub(&twice, &v);
+    cr_assert(giro_fe_is_zero(&rest));
+    for (int i = 0; i < 5; i++) {
+        cr_assert(entry->sum.v[i] <= GIRO_FE_MASK && entry->difference.v[i] <= GIRO_FE_MASK);
+        cr_assert(entry->product.v[i] <= GIRO_FE_MASK);
+    }
+}
+
+static void table_hold(const struct giro_comb_entry *table, uint32_t width, const uint8_t point[32])
+{
+    static const uint8_t neutral[32] = {1};
+    uint8_t base[32], multiple[32], found[32];
+    memcpy(base, point, 32);
+    for (uint32_t w = 0; w < giro_comb_windows(width); w++) {
+        memcpy(multiple, neutral, 32);
+        for (uint32_t j = 0; j < giro_comb_row(width); j++) {
+            entry_encode(&table[w * giro_comb_row(width) + j], found);
+            cr_assert(memcmp(found, multiple, 32) == 0, "width %u window %u entry %u", width, w, j);
+            if (j + 1 < giro_comb_row(width))
+                cr_assert(crypto_core_ed25519_add(multiple, multiple, base) == 0);
+        }
+        cr_assert(crypto_core_ed25519_add(base, multiple, multiple) == 0);
+    }
+}
+
+Test(crypto_comb, every_entry_of_every_width_is_the_multiple_libsodium_computes)
+{
+    static const uint32_t widths[] = {8, 6, 4};
+    struct giro_secret_key *secret = giro_key_generate();
+    struct giro_public_key key = giro_key_public(secret);
+    for (size_t i = 0; i < 3; i++) {
+        struct giro_key_ring *ring = crypto_ring_new_for(1, widths[i]);
+        struct giro_key_handle handle;
+        cr_assert(giro_key_ring_enrol(ring, &key, NULL, 0, NULL, &handle) == GIRO_KEY_OK);
+        uint8_t negative[32];
+        memcpy(negative, key.bytes, 32);
+        negative[31] ^= 0x80;
+        table_hold(giro_key_ring_table(ring, handle.index), widths[i], negative);
+        free(ring);
+    }
+    giro_key_free(secret);
+}
+
+Test(crypto_comb, the_base_table_is_that_of_the_base_point)
+{
+    uint8_t one[32] = {1}, base[32];
+    cr_assert(crypto_scalarmult_ed25519_base_noclamp(base, one) == 0);
+    table_hold(giro_comb_base, GIRO_COMB_BASE_WIDTH, base);
+}
+
+/* The digits, put together again byte by byte, are the scalar. */
+static void digits_hold(const uint8_t scalar[32], uint32_t width, uint64_t seed)
+{
+    uint32_t digits[GIRO_COMB_WINDOWS_MAX];
+    giro_comb_digits(digits, width, scalar);
+    int32_t bits[GIRO_COMB_WINDOWS_MAX * GIRO_COMB_WIDTH_MAX + 8] = {0};
+    for (uint32_t w = 0; w < giro_comb_windows(width); w++) {
+        const uint32_t entry = digits[w] >> 1;
+        cr_assert(entry / giro_comb_row(width) == w, "seed %lu width %u digit %u", seed, width, w);
+        const int32_t size = (int32_t)(entry % giro_comb_row(width));
+        bits[w * width] += digits[w] & 1 ? -size : size;
+    }
+    for (uint32_t i = 0; i < 256; i++) { /* arithmetic shift: floor */
+        bits[i + 1] += bits[i] >> 1;
+        cr_assert((bits[i] & 1) == ((scalar[i / 8] >> (i % 8)) & 1), "seed %lu width %u bit %u",
+                  seed, width, i);
+    }
+    for (uint32_t i = 257; i < GIRO_COMB_WINDOWS_MAX * GIRO_COMB_WIDTH_MAX; i++)
+        bits[i] += bits[i - 1] >> 1;
+}
+
+Test(crypto_comb, digits_sum_to_their_scalar)
+{
+    uint64_t seed = crypto_seed();
+    struct giro_prng prng;
+    giro_prng_init(&prng, seed);
+    static const uint32_t widths[] = {8, 6, 4};
+    for (uint32_t round = 0; round < 3000; round++) {
+        uint8_t scalar[32];
+        giro_prng_fill(&prng, scalar, sizeof(scalar));
+        if (round < 256) /* long runs of carries */
+            memset(scalar, (int)round, sizeof(scalar));
+        scalar[31] &= 0x1f; /* below 2^253 */
+        for (size_t i = 0; i < 3; i++)
+            digits_hold(scalar, widths[i], seed);
+    }
+}
+
+Test(crypto_comb, the_width_is_the_widest_that_the_memory_holds)
+{
+    static const struct {
+        uint32_t keys, width;
+    } rows[] = {{1, 8}, {64, 8}, {65, 6}, {256, 6}, {257, 4}, {4096, 4}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const size_t size_bytes = giro_key_ring_footprint(rows[i].keys);
+        cr_assert(size_bytes == giro_key_ring_footprint_for(rows[i].keys, rows[i].width), "row %zu",
+                  i);
+    }
+    static const uint32_t widths[] = {0, 4, 6, 8};
+    for (size_t i = 0; i < 4; i++) {
+        struct giro_key_ring *ring = crypto_ring_new_for(3, widths[i]);
+        cr_assert(ring->table_width == widths[i]);
+        free(ring);
+    }
+    cr_assert(giro_key_ring_footprint_for(3, 5) == 0 && giro_key_ring_footprint_for(0, 4) == 0);
+}
