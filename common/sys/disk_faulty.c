@@ -278,7 +278,9 @@ static void faulty_close(void *self, uint32_t handle)
     const uint32_t index = file_index(faulty, handle);
     for (uint32_t i = 0; i < GIRO_DISK_DEPTH; i++) {
         const struct flight *flight = &faulty->flights[i];
-        GIRO_ASSERT(flight->state != FLIGHT_UNDER_WAY || flight->write.file != handle);
+        /* A watcher may read a file beside its writer: handles of one file are equal. */
+        GIRO_ASSERT(flight->state != FLIGHT_UNDER_WAY || flight->write.file != handle ||
+                    faulty->files[index].open_count > 1);
     }
     faulty->files[index].open_count--;
 }

@@ -156,6 +156,8 @@ void sim_start(struct sim_world *world, uint32_t index)
 void sim_stop(struct sim_world *world, uint32_t index, bool power_loss)
 {
     struct sim_replica *replica = &world->replicas[index];
+    /* Also for one that is down: no life may begin with a cut that no death follows. */
+    giro_disk_faulty_stop_after(replica->faulty, UINT64_MAX);
     if (replica->replica == NULL)
         return;
     sim_trace(world, power_loss ? "power" : "crash", index, replica->life, replica->height);
@@ -165,7 +167,6 @@ void sim_stop(struct sim_world *world, uint32_t index, bool power_loss)
         giro_disk_faulty_power_loss(replica->faulty);
     else
         giro_disk_faulty_crash(replica->faulty);
-    giro_disk_faulty_stop_after(replica->faulty, UINT64_MAX);
     giro_replica_free(replica->replica);
     replica->replica = NULL;
     replica->wake_ns = UINT64_MAX;

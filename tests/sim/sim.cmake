@@ -3,7 +3,7 @@ add_executable(giro-sim sim/main.c sim/hub.c sim/signatures.c sim/world.c sim/ne
 giro_test_suite(sim giro-sim)
 target_compile_definitions(giro-sim PRIVATE _GNU_SOURCE)
 target_include_directories(giro-sim PRIVATE ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR})
-target_link_libraries(giro-sim PRIVATE giro_replica giro_member PkgConfig::XXHASH giro_warnings_tests)
+target_link_libraries(giro-sim PRIVATE giro_replica giro_member giro_store_scan PkgConfig::XXHASH giro_warnings_tests)
 # The linker exchanges signing and verifying, and nothing else of the replicas' code: see signatures.c.
 target_link_options(giro-sim PRIVATE -Wl,--wrap=giro_sign -Wl,--wrap=giro_verify_batch)
 

@@ -201,7 +201,7 @@ struct sim_world {
     struct sim_load load;
     /* results */
     uint64_t faults[SIM_FAULTS];
-    uint64_t messages, steps, journal_blocks, answers;
+    uint64_t messages, steps, journal_blocks, answers, scans;
     bool failed;
     char failure[512];
 };

@@ -170,6 +170,7 @@ void sim_watch_certificate(struct sim_replica *replica, const struct giro_certif
 {
     struct sim_world *world = replica->world;
     const struct giro_commit_body *body = &certificate->header.body;
+    sim_trace(world, "certified", replica->index, body->height, 0);
     struct sim_block *block = block_at(world, body->height);
     if (!block->known) {
         sim_fail(world, "replica %u has a certificate of height %lu that nobody executed",
@@ -345,6 +346,12 @@ void sim_watch_final(struct sim_world *world)
                  !giro_hash_equal(&state_root, &world->blocks[height].body.state_root))
             sim_fail(world, "I8: replica %u ends with another state root", i);
         books_check(world, replica);
+        struct giro_replica_status status;
+        giro_replica_status(replica->replica, &status);
+        if (status.consensus.observer || status.consensus.starting)
+            sim_fail(world, "replica %u ends as %s in its incarnation %lu", i,
+                     status.consensus.observer ? "an observer" : "one that starts",
+                     (unsigned long)status.consensus.incarnation);
         windows_check(world, replica);
     }
     for (uint32_t i = 0; i < world->frame_count && !world->failed; i++) {

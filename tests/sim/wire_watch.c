@@ -3,7 +3,8 @@
 
 #include "sim/sim.h"
 
-#define ROUNDS_MAX 4000000u
+#define ROUNDS_MAX     4000000u
+#define VOTES_PER_SCAN 16u /* a scan reads the whole log */
 
 static struct sim_round *round_at(struct sim_world *world, uint64_t round)
 {
@@ -76,6 +77,45 @@ void sim_watch_safety(struct sim_replica *replica)
     raise_seen(replica, "the incarnation", &seen->incarnation, newest.incarnation);
 }
 
+/* ---- Logs ---------------------------------------------------------------------------------------------- */
+
+struct block_search {
+    struct giro_hash id;
+    bool found;
+};
+
+static enum giro_err block_visit(void *context, const struct giro_log_found *found)
+{
+    struct block_search *search = context;
+    struct giro_proposal_header header;
+    struct giro_batch_reference references[GIRO_BLOCK_REFERENCES_MAX];
+    if (found->kind != GIRO_LOG_BLOCK_RECORD)
+        return GIRO_ERR_OK;
+    memcpy(&header, found->body, sizeof(header));
+    memcpy(references, found->body + sizeof(header),
+           header.block.reference_count * sizeof(references[0]));
+    struct giro_hash id = giro_block_id(&header.block, references);
+    if (giro_hash_equal(&id, &search->id))
+        search->found = true;
+    return GIRO_ERR_OK;
+}
+
+/* What a recovery would find now if every write under way were lost: the block voted for must be there. */
+static void log_watch(struct sim_replica *replica, const struct giro_vote *vote)
+{
+    struct block_search search = {.id = vote->block_id};
+    struct giro_log_damage damage = {.sentence = ""};
+    enum giro_err err = giro_log_scan(&replica->disk, &replica->world->hub->genesis.chain_id,
+                                      block_visit, &search, &damage);
+    replica->world->scans++;
+    if (err != GIRO_ERR_OK)
+        sim_fail(replica->world, "the log of replica %u: %s (%s at %lu)", replica->index,
+                 damage.sentence, damage.file, (unsigned long)damage.offset);
+    else if (!search.found)
+        sim_fail(replica->world, "I3: replica %u votes in round %lu for a block its log may lose",
+                 replica->index, (unsigned long)vote->round);
+}
+
 /* ---- Votes and timeouts --------------------------------------------------------------------------------- */
 
 static void vote_watch(struct sim_replica *replica, const uint8_t *body, uint32_t body_bytes)
@@ -110,6 +150,8 @@ static void vote_watch(struct sim_replica *replica, const uint8_t *body, uint32_
     if (replica->seen.last_voted_round < vote.round)
         sim_fail(world, "I3: replica %u sends its vote of round %lu before it is durable",
                  replica->index, (unsigned long)vote.round);
+    if (vote.round % VOTES_PER_SCAN == replica->index)
+        log_watch(replica, &vote);
 }
 
 static void timeout_watch(struct sim_replica *replica, const uint8_t *body, uint32_t body_bytes)
