@@ -47,7 +47,7 @@ static const bool column_must[] = {
 struct field {
     char text[FIELD_BYTES_MAX]; /* unquoted, NUL-terminated */
     size_t length;
-    uint32_t at; /* character in the line, from 1 */
+    uint32_t at; /* byte in the row, from 1 */
 };
 
 struct parser {
@@ -256,7 +256,16 @@ static bool word_read(struct parser *parser, enum column column, const char *con
     return fail(parser, field->at, expected, "%s \"%.40s\"", column_names[column], field->text);
 }
 
-/* HH:MM:SS or YYYY-MM-DDTHH:MM:SSZ; only the latter says which day, and a payment needs one. */
+/* Two digits and nothing else, which sscanf would not insist on. */
+static bool two_digits(const char *text, unsigned below, unsigned *value)
+{
+    if (text[0] < '0' || text[0] > '9' || text[1] < '0' || text[1] > '9')
+        return false;
+    *value = (unsigned)(text[0] - '0') * 10 + (unsigned)(text[1] - '0');
+    return *value < below;
+}
+
+/* YYYY-MM-DDTHH:MM:SSZ, up to 2106-02-07T06:28:15Z: a record holds seconds in 32 bits. */
 static bool time_read(struct parser *parser, enum column column, uint32_t *seconds)
 {
     const struct field *field = field_of(parser, column);
@@ -264,13 +273,16 @@ static bool time_read(struct parser *parser, enum column column, uint32_t *secon
     if (field->length == 0)
         return true;
     uint16_t day = 0;
-    unsigned hour = 0, minute = 0, second = 0;
-    char zone = '\0', extra = '\0';
-    if (field->length == 20 && giro_date_parse(field->text, 10, &day) &&
-        sscanf(field->text + 10, "T%2u:%2u:%2u%c%c", &hour, &minute, &second, &zone, &extra) == 4 &&
-        zone == 'Z' && hour < 24 && minute < 60 && second < 60) {
-        *seconds = (uint32_t)day * 86400u + hour * 3600u + minute * 60u + second;
-        return true;
+    unsigned hour, minute, second;
+    const char *text = field->text;
+    if (field->length == 20 && giro_date_parse(text, 10, &day) && text[10] == 'T' &&
+        two_digits(text + 11, 24, &hour) && text[13] == ':' && two_digits(text + 14, 60, &minute) &&
+        text[16] == ':' && two_digits(text + 17, 60, &second) && text[19] == 'Z') {
+        uint64_t since_1970 = (uint64_t)day * 86400u + hour * 3600u + minute * 60u + second;
+        if (since_1970 <= UINT32_MAX) {
+            *seconds = (uint32_t)since_1970;
+            return true;
+        }
     }
     return fail(parser, field->at, "a UTC time such as 2026-11-24T09:30:00Z", "%s \"%.40s\"",
                 column_names[column], field->text);

@@ -30,8 +30,10 @@ struct flight {
     uint64_t wait_ns;       /* doubles with each resend */
     uint64_t next_in_channel;
     uint32_t channel_slot;
+    uint16_t record_count;
     uint8_t state;
     uint8_t resends;
+    bool was_durable; /* counted once, also if it was not consumed and sent again */
 };
 
 /* The frames of one channel, in spool order. */
@@ -89,6 +91,7 @@ static bool index_channels(struct sender *sender)
             return false;
         struct flight *flight = &sender->flights[i];
         flight->sequence = frame.header.sequence;
+        flight->record_count = frame.header.record_count;
         flight->channel_slot = slot_of(frame.header.member, frame.header.channel);
         size_t size =
             giro_frame_message(&frame, &sender->options->genesis->chain_id, sender->message);
@@ -302,13 +305,41 @@ static void frame_done(struct sender *sender, uint64_t index, const struct giro_
         sender->options->certified(sender->options->context, index, item, runs);
 }
 
+/* A receipt tells the results of all records or of none. */
+static bool runs_fit(const struct flight *flight, const struct giro_receipt_item *item,
+                     const uint8_t *runs)
+{
+    uint32_t records = 0;
+    for (uint32_t i = 0; i < item->run_count; i++) {
+        struct giro_receipt_run run;
+        memcpy(&run, runs + i * sizeof(run), sizeof(run));
+        records += run.count;
+    }
+    return item->run_count == 0 || records == flight->record_count;
+}
+
+static void on_durable(struct sender *sender, struct flight *flight,
+                       const struct giro_receipt_item *item, uint64_t now_ns)
+{
+    /* Ordered by block time T or dead after it. Block time follows the wall clock. */
+    uint64_t wall_ns = sender->clock.wall_ns(sender->clock.self);
+    uint64_t left_ns = item->height > wall_ns ? item->height - wall_ns : 0;
+    flight->state = FRAME_DURABLE;
+    flight->due_ns = now_ns + (left_ns < DURABLE_WAIT_NS ? left_ns : DURABLE_WAIT_NS);
+    if (flight->was_durable)
+        return;
+    flight->was_durable = true;
+    sender->stats->frames_durable++;
+    giro_histogram_add(sender->stats->durable_us, now_ns - flight->first_sent_ns);
+}
+
 static void on_item(struct sender *sender, uint16_t member, const struct giro_receipt_item *item,
                     const uint8_t *runs, uint64_t now_ns)
 {
     uint64_t index = frame_by_key(sender, member, item->channel, item->sequence);
     struct flight *flight = index == NONE64 ? NULL : &sender->flights[index];
     if (flight == NULL || flight->state == FRAME_DONE || flight->state == FRAME_UNSENT ||
-        !giro_hash_equal(&flight->hash, &item->frame_hash)) {
+        !giro_hash_equal(&flight->hash, &item->frame_hash) || !runs_fit(flight, item, runs)) {
         sender->stats->receipts_ignored++;
         return;
     }
@@ -318,13 +349,7 @@ static void on_item(struct sender *sender, uint16_t member, const struct giro_re
     } else if (item->level == GIRO_LEVEL_CERTIFIED) {
         frame_done(sender, index, item, runs, now_ns);
     } else if (item->level == GIRO_LEVEL_DURABLE && flight->state == FRAME_SENT) {
-        /* Ordered by block time T or dead after it. Block time follows the wall clock. */
-        uint64_t wall_ns = sender->clock.wall_ns(sender->clock.self);
-        uint64_t left_ns = item->height > wall_ns ? item->height - wall_ns : 0;
-        flight->state = FRAME_DURABLE;
-        flight->due_ns = now_ns + (left_ns < DURABLE_WAIT_NS ? left_ns : DURABLE_WAIT_NS);
-        sender->stats->frames_durable++;
-        giro_histogram_add(sender->stats->durable_us, now_ns - flight->first_sent_ns);
+        on_durable(sender, flight, item, now_ns);
     }
 }
 
@@ -402,7 +427,7 @@ static enum giro_err run(struct sender *sender)
             return GIRO_ERR_TIMEOUT;
         if (work == 0) {
             struct pollfd wait = {.fd = sender->fd, .events = POLLIN};
-            poll(&wait, 1, 1);
+            (void)poll(&wait, 1, 1); /* woken early or not: the next turn looks */
         }
     }
 }
@@ -435,6 +460,9 @@ enum giro_err giro_sender_run(const struct giro_sender_options *options,
                               struct giro_sender_stats *stats, uint64_t *unfinished,
                               struct giro_diagnosis *diagnosis)
 {
+    GIRO_ASSERT(options->replica_count >= 1 && options->replica_count <= GIRO_REPLICAS_MAX);
+    memset(stats, 0, sizeof(*stats));
+    *unfinished = options->spool->frame_count;
     struct sender *sender = calloc(1, sizeof(*sender));
     if (sender == NULL)
         return GIRO_ERR_NOMEM;
@@ -443,7 +471,6 @@ enum giro_err giro_sender_run(const struct giro_sender_options *options,
     sender->diagnosis = diagnosis;
     sender->clock = giro_clock_system();
     sender->fd = -1;
-    memset(stats, 0, sizeof(*stats));
     enum giro_err err = prepare(sender);
     if (err == GIRO_ERR_OK) {
         sender->started_ns = mono(sender);
@@ -452,8 +479,12 @@ enum giro_err giro_sender_run(const struct giro_sender_options *options,
     *unfinished = options->spool->frame_count - sender->unsent_count - sender->done_count;
     if (options->send_for_ns == 0)
         *unfinished += sender->unsent_count;
-    for (uint32_t a = 0; a < sender->active_count; a++)
-        free(sender->channels[sender->active[a]].frames);
+    for (uint32_t a = 0; a < sender->active_count; a++) {
+        const struct channel *channel = &sender->channels[sender->active[a]];
+        if (options->unsent != NULL && channel->head != NONE64)
+            options->unsent(options->context, channel->head);
+        free(channel->frames);
+    }
     free(sender->flights);
     free(sender->channels);
     free(sender->active);

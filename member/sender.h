@@ -30,8 +30,11 @@ struct giro_spool_writer;
 enum giro_err giro_spool_create(const char *path, const struct giro_genesis *genesis, struct giro_spool_writer **writer,
                                 struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 enum giro_err giro_spool_add(struct giro_spool_writer *writer, const void *frame, uint32_t size_bytes) GIRO_MUST_USE;
-/* giro_spool_finish writes the counts, fsyncs and renames into place. */
+/* giro_spool_finish writes the counts, fsyncs and renames into place; on an error no spool of fewer frames is left. Frees the
+ * writer. */
 enum giro_err giro_spool_finish(struct giro_spool_writer *writer) GIRO_MUST_USE;
+/* giro_spool_abandon drops what was added: a spool with some of its frames must never be found and sent. Frees the writer. */
+void giro_spool_abandon(struct giro_spool_writer *writer);
 /* A whole spool mapped read-only. frames[i] points at frame i's bytes. */
 struct giro_spool {
     struct giro_spool_header header;
@@ -49,6 +52,10 @@ void giro_spool_close(struct giro_spool *spool);
  * frames are made: a crash leaves a gap (closed by SKIP or by resuming the spool), never a repeat. */
 enum giro_err giro_sequence_reserve(const char *keys_dir, const char *bic, uint16_t channel, uint64_t count, uint64_t *first,
                                     struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
+/* giro_sequence_return gives [first, next) back, whose bytes no one has ever sent or will send. It does nothing if somebody
+ * reserved more since: then they stay a gap. */
+enum giro_err giro_sequence_return(const char *keys_dir, const char *bic, uint16_t channel, uint64_t first, uint64_t next,
+                                   struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 
 /* ---- Streaming ---------------------------------------------------------------------------------------------------- */
 
@@ -81,6 +88,8 @@ struct giro_sender_options {
     bool (*progress)(void *context, const struct giro_sender_stats *stats);
     /* certified: a frame's outcome. May be NULL. */
     void (*certified)(void *context, uint64_t spool_index, const struct giro_receipt_item *item, const uint8_t *runs);
+    /* unsent: at the end, the first frame of a channel that was never sent; those after it were not either. May be NULL. */
+    void (*unsent)(void *context, uint64_t spool_index);
     void *context;
 };
 /* giro_sender_run streams until every frame is certified (OK), or stopped: INTERRUPTED, TIMEOUT. *unfinished = frames not

@@ -21,6 +21,11 @@ static void say_io(struct giro_diagnosis *diagnosis, const char *path)
                        "\"%s\" cannot be opened", path);
 }
 
+static enum giro_err io_error(void)
+{
+    return errno == ENOSPC ? GIRO_ERR_NOSPACE : GIRO_ERR_IO;
+}
+
 enum giro_err giro_spool_create(const char *path, const struct giro_genesis *genesis,
                                 struct giro_spool_writer **writer_out,
                                 struct giro_diagnosis *diagnosis)
@@ -28,6 +33,12 @@ enum giro_err giro_spool_create(const char *path, const struct giro_genesis *gen
     struct giro_spool_writer *writer = calloc(1, sizeof(*writer));
     if (writer == NULL)
         return GIRO_ERR_NOMEM;
+    if (strlen(path) >= sizeof(writer->path)) {
+        giro_diagnosis_set(diagnosis, "a path has at most 599 bytes", "choose a shorter one",
+                           "\"%.100s...\" is too long", path);
+        free(writer);
+        return GIRO_ERR_ARGUMENT;
+    }
     snprintf(writer->path, sizeof(writer->path), "%s", path);
     snprintf(writer->temporary, sizeof(writer->temporary), "%s.tmp", path);
     writer->file = fopen(writer->temporary, "wb");
@@ -40,9 +51,7 @@ enum giro_err giro_spool_create(const char *path, const struct giro_genesis *gen
     if (writer->file == NULL ||
         fwrite(&writer->header, sizeof(writer->header), 1, writer->file) != 1) {
         say_io(diagnosis, writer->temporary);
-        if (writer->file != NULL)
-            fclose(writer->file);
-        free(writer);
+        giro_spool_abandon(writer);
         return GIRO_ERR_IO;
     }
     *writer_out = writer;
@@ -57,7 +66,7 @@ enum giro_err giro_spool_add(struct giro_spool_writer *writer, const void *frame
     if (fwrite(&size_bytes, sizeof(size_bytes), 1, writer->file) != 1 ||
         fwrite(frame, size_bytes, 1, writer->file) != 1 ||
         (padding > 0 && fwrite(zeros, padding, 1, writer->file) != 1))
-        return errno == ENOSPC ? GIRO_ERR_NOSPACE : GIRO_ERR_IO;
+        return io_error();
     struct giro_frame_header header;
     memcpy(&header, frame, sizeof(header));
     writer->header.frame_count++;
@@ -71,14 +80,14 @@ static enum giro_err finish(struct giro_spool_writer *writer)
     if (fwrite(&end, sizeof(end), 1, writer->file) != 1 || fseek(writer->file, 0, SEEK_SET) != 0 ||
         fwrite(&writer->header, sizeof(writer->header), 1, writer->file) != 1 ||
         fflush(writer->file) != 0 || fsync(fileno(writer->file)) != 0)
-        return errno == ENOSPC ? GIRO_ERR_NOSPACE : GIRO_ERR_IO;
+        return io_error();
     if (rename(writer->temporary, writer->path) != 0)
-        return GIRO_ERR_IO;
+        return io_error();
     char dir[600];
     snprintf(dir, sizeof(dir), "%s", writer->path);
     char *slash = strrchr(dir, '/');
     if (slash != NULL)
-        *slash = '\0';
+        slash[slash == dir ? 1 : 0] = '\0';
     int fd = open(slash != NULL ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool good = fd >= 0 && fsync(fd) == 0;
     if (fd >= 0)
@@ -89,9 +98,22 @@ static enum giro_err finish(struct giro_spool_writer *writer)
 enum giro_err giro_spool_finish(struct giro_spool_writer *writer)
 {
     enum giro_err err = finish(writer);
-    fclose(writer->file);
+    if (err != GIRO_ERR_OK) {
+        giro_spool_abandon(writer);
+        return err;
+    }
+    fclose(writer->file); /* flushed and synced above */
     free(writer);
-    return err;
+    return GIRO_ERR_OK;
+}
+
+void giro_spool_abandon(struct giro_spool_writer *writer)
+{
+    if (writer->file != NULL) {
+        fclose(writer->file);
+        unlink(writer->temporary);
+    }
+    free(writer);
 }
 
 /* ---- Reading --------------------------------------------------------------------------------------- */

@@ -212,15 +212,20 @@ static enum giro_err spool_control(const struct arguments *arguments,
         err = GIRO_ERR_ARGUMENT;
     }
     if (err == GIRO_ERR_OK)
-        err = giro_sequence_reserve(arguments->keys, "operators", 0, 1, &sequence, diagnosis);
-    if (err == GIRO_ERR_OK)
         err = giro_spool_create(path, genesis, &writer, diagnosis);
+    if (err == GIRO_ERR_OK) {
+        err = giro_sequence_reserve(arguments->keys, "operators", 0, 1, &sequence, diagnosis);
+        if (err != GIRO_ERR_OK)
+            giro_spool_abandon(writer);
+    }
     if (err == GIRO_ERR_OK) {
         size_t size = giro_control_make(genesis, maker, maker_id, checker, checker_id, 0, sequence,
                                         control, 1, frame);
         err = giro_spool_add(writer, frame, (uint32_t)size);
-        enum giro_err finished = giro_spool_finish(writer);
-        err = err == GIRO_ERR_OK ? finished : err;
+        if (err == GIRO_ERR_OK)
+            err = giro_spool_finish(writer);
+        else
+            giro_spool_abandon(writer);
     }
     if (maker != NULL)
         giro_key_free(maker);

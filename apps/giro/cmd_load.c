@@ -201,6 +201,8 @@ struct making {
     uint32_t filled[GIRO_MEMBERS_MAX];
     struct giro_record records[GIRO_MEMBERS_MAX][GIRO_FRAME_RECORDS_MAX];
     uint64_t frames[GIRO_MEMBERS_MAX];
+    bool reserved[GIRO_MEMBERS_MAX];
+    uint64_t end[GIRO_MEMBERS_MAX]; /* of the sequences reserved */
 };
 
 static enum giro_err flush(const struct giro_genesis *genesis, struct making *making,
@@ -241,8 +243,22 @@ static enum giro_err members_open(const struct arguments *arguments,
         GIRO_TRY(giro_key_file_load(arguments->keys, bic, "frame", &making->keys[m], diagnosis));
         GIRO_TRY(giro_sequence_reserve(arguments->keys, bic, 0, making->frames[m],
                                        &making->next[m], diagnosis));
+        making->reserved[m] = true;
+        making->end[m] = making->next[m] + making->frames[m];
     }
     return GIRO_ERR_OK;
+}
+
+/* A gap that nobody fills would stop a channel 1,024 sequences further on: what was never sent is given back. */
+static void give_back(const struct arguments *arguments, const struct giro_genesis *genesis,
+                      const struct making *making, uint32_t member, uint64_t from)
+{
+    struct giro_diagnosis diagnosis = {.fact = ""};
+    if (!making->reserved[member] ||
+        giro_sequence_return(arguments->keys, genesis->members[member].bic, 0, from,
+                             making->end[member], &diagnosis) == GIRO_ERR_OK)
+        return;
+    giro_diagnosis_print("giro load", &diagnosis);
 }
 
 static enum giro_err spool_fill(const struct arguments *arguments,
@@ -271,13 +287,11 @@ static enum giro_err spool_fill(const struct arguments *arguments,
 }
 
 static enum giro_err presign(const struct arguments *arguments, const struct giro_genesis *genesis,
-                             const char *path, struct giro_diagnosis *diagnosis)
+                             const char *path, struct making *making,
+                             struct giro_diagnosis *diagnosis)
 {
     static uint32_t cumulative[GIRO_MEMBERS_MAX];
     struct giro_spool_writer *writer = NULL;
-    struct making *making = calloc(1, sizeof(*making));
-    if (making == NULL)
-        return GIRO_ERR_NOMEM;
     weights_fill(arguments, genesis->member_count, cumulative);
     frames_count(arguments, genesis, cumulative, making);
     enum giro_err err = members_open(arguments, genesis, making, diagnosis);
@@ -285,20 +299,38 @@ static enum giro_err presign(const struct arguments *arguments, const struct gir
         err = giro_spool_create(path, genesis, &writer, diagnosis);
     if (err == GIRO_ERR_OK) {
         err = spool_fill(arguments, genesis, making, cumulative, writer);
-        enum giro_err finished = giro_spool_finish(writer);
-        err = err == GIRO_ERR_OK ? finished : err;
+        if (err == GIRO_ERR_OK)
+            err = giro_spool_finish(writer);
+        else
+            giro_spool_abandon(writer);
     }
-    for (uint32_t m = 0; m < GIRO_MEMBERS_MAX; m++)
+    for (uint32_t m = 0; m < genesis->member_count; m++) {
         if (making->keys[m] != NULL)
             giro_key_free(making->keys[m]);
-    free(making);
+        if (err != GIRO_ERR_OK && access(path, F_OK) != 0)
+            give_back(arguments, genesis, making, m, making->end[m] - making->frames[m]);
+    }
     return err;
 }
 
 /* ---- The command ----------------------------------------------------------------------------------------------- */
 
+struct giving_back {
+    const struct arguments *arguments;
+    const struct giro_genesis *genesis;
+    const struct making *making;
+};
+
+static void on_unsent(void *context, const struct giro_frame_header *header)
+{
+    const struct giving_back *back = context;
+    if (header->member < back->genesis->member_count && header->channel == 0)
+        give_back(back->arguments, back->genesis, back->making, header->member, header->sequence);
+}
+
+/* back: not NULL if nobody else will send the rest of the spool. */
 static int stream(const struct arguments *arguments, const struct giro_genesis *genesis,
-                  const char *spool)
+                  const char *spool, struct giving_back *back)
 {
     struct giro_stream_options options_of = {
         .command = "load",
@@ -313,7 +345,9 @@ static int stream(const struct arguments *arguments, const struct giro_genesis *
         .give_up_s = arguments->seconds == 0 ? 0 : arguments->seconds + 30,
         .json_path = arguments->json,
         .quiet = arguments->quiet,
-        .live = true};
+        .live = true,
+        .unsent = back == NULL ? NULL : on_unsent,
+        .unsent_context = back};
     return giro_stream_run(&options_of);
 }
 
@@ -355,14 +389,16 @@ int giro_cmd_load(int argc, char **argv)
     }
     char own_spool[64] = "";
     const char *path = arguments.spool;
+    static struct making making;
     if (err == GIRO_ERR_OK && path == NULL) {
         snprintf(own_spool, sizeof(own_spool), "load-%d.spool", (int)getpid());
         path = arguments.presign != NULL ? arguments.presign : own_spool;
-        err = presign(&arguments, &genesis, path, &diagnosis);
+        err = presign(&arguments, &genesis, path, &making, &diagnosis);
     }
+    struct giving_back back = {&arguments, &genesis, &making};
     int code = err == GIRO_ERR_OK ? GIRO_EXIT_OK : giro_fail("load", err, &diagnosis);
     if (err == GIRO_ERR_OK && arguments.presign == NULL)
-        code = stream(&arguments, &genesis, path);
+        code = stream(&arguments, &genesis, path, path == own_spool ? &back : NULL);
     if (path == own_spool)
         unlink(own_spool);
     if (genesis.members != NULL)

@@ -89,11 +89,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
+/* Sequences of channel 0 taken for a debtor's frames; none if both are equal. */
+struct reserved {
+    uint64_t first, next;
+};
+
 /* Frames of one debtor after another, each debtor's payments in file order. */
 static enum giro_err spool_debtor(const struct arguments *arguments,
                                   const struct giro_genesis *genesis, uint16_t debtor,
                                   const struct giro_csv_payment *payments, uint64_t count,
-                                  struct giro_spool_writer *writer,
+                                  struct giro_spool_writer *writer, struct reserved *reserved,
                                   struct giro_diagnosis *diagnosis)
 {
     uint64_t own = 0;
@@ -102,12 +107,13 @@ static enum giro_err spool_debtor(const struct arguments *arguments,
     if (own == 0)
         return GIRO_ERR_OK;
     struct giro_secret_key *key = NULL;
-    uint64_t sequence = 0;
+    uint64_t sequence = 0, frames = (own + arguments->records - 1) / arguments->records;
     const char *bic = genesis->members[debtor].bic;
     GIRO_TRY(giro_key_file_load(arguments->keys, bic, "frame", &key, diagnosis));
-    enum giro_err err = giro_sequence_reserve(arguments->keys, bic, 0,
-                                              (own + arguments->records - 1) / arguments->records,
-                                              &sequence, diagnosis);
+    enum giro_err err =
+        giro_sequence_reserve(arguments->keys, bic, 0, frames, &sequence, diagnosis);
+    if (err == GIRO_ERR_OK)
+        *reserved = (struct reserved){sequence, sequence + frames};
     struct giro_record records[GIRO_FRAME_RECORDS_MAX];
     uint32_t filled = 0;
     for (uint64_t i = 0; err == GIRO_ERR_OK && i < count; i++) {
@@ -127,6 +133,19 @@ static enum giro_err spool_debtor(const struct arguments *arguments,
     return err;
 }
 
+/* The spool did not come about: a gap would stop the debtors' channels 1,024 sequences further on. */
+static void sequences_return(const struct arguments *arguments, const struct giro_genesis *genesis,
+                             const struct reserved *reserved)
+{
+    for (uint32_t m = 0; m < genesis->member_count; m++) {
+        struct giro_diagnosis diagnosis = {.fact = ""};
+        if (reserved[m].next > reserved[m].first &&
+            giro_sequence_return(arguments->keys, genesis->members[m].bic, 0, reserved[m].first,
+                                 reserved[m].next, &diagnosis) != GIRO_ERR_OK)
+            giro_diagnosis_print("giro send", &diagnosis);
+    }
+}
+
 static enum giro_err spool_make(const struct arguments *arguments,
                                 const struct giro_genesis *genesis, const char *path,
                                 const struct giro_csv_payment *payments, uint64_t count,
@@ -139,12 +158,19 @@ static enum giro_err spool_make(const struct arguments *arguments,
         return GIRO_ERR_EXISTS;
     }
     struct giro_spool_writer *writer = NULL;
+    static struct reserved reserved[GIRO_MEMBERS_MAX];
     GIRO_TRY(giro_spool_create(path, genesis, &writer, diagnosis));
     enum giro_err err = GIRO_ERR_OK;
     for (uint32_t m = 0; err == GIRO_ERR_OK && m < genesis->member_count; m++)
-        err = spool_debtor(arguments, genesis, (uint16_t)m, payments, count, writer, diagnosis);
-    enum giro_err finished = giro_spool_finish(writer);
-    return err == GIRO_ERR_OK ? finished : err;
+        err = spool_debtor(arguments, genesis, (uint16_t)m, payments, count, writer, &reserved[m],
+                           diagnosis);
+    if (err == GIRO_ERR_OK)
+        err = giro_spool_finish(writer);
+    else
+        giro_spool_abandon(writer);
+    if (err != GIRO_ERR_OK && access(path, F_OK) != 0)
+        sequences_return(arguments, genesis, reserved);
+    return err;
 }
 
 static enum giro_err payments_load(const struct arguments *arguments,

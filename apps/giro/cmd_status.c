@@ -112,6 +112,8 @@ static int show(const struct arguments *arguments, const struct giro_hub_view *v
     }
     json_t *json = *err == GIRO_ERR_OK ? json_loadb((char *)about, about_size, 0, NULL) : NULL;
     int code = GIRO_EXIT_FAILURE;
+    if (*err == GIRO_ERR_OK && json == NULL)
+        fprintf(stderr, "giro status: the replica's answer is not JSON\n");
     if (json != NULL) {
         struct giro_proof_view proof;
         const char *wrong =
@@ -148,8 +150,8 @@ static int ask_in_turn(const struct arguments *arguments, const struct giro_hub_
             break;
         code = show(arguments, view, https, diagnosis, err);
         giro_https_close(https);
-        if (*err == GIRO_ERR_OK)
-            break;
+        if (code == GIRO_EXIT_OK)
+            break; /* a replica whose proof does not hold is no reason not to ask the others */
     }
     return code;
 }
@@ -158,8 +160,8 @@ int giro_cmd_status(int argc, char **argv)
 {
     static const char doc[] =
         "Shows the status of a payment and checks its proof: the ledger leaf, its path, and the certificate, under "
-        "the keys of the genesis file. The replica that answers is not trusted. Without a UETR: what the replicas say "
-        "of themselves.\v"
+        "the keys of the genesis file. The replica that answers is believed in one thing: which leaf and record is the "
+        "payment's. Without a UETR: what the replicas say of themselves.\v"
         "Examples:\n"
         "  giro status 5f3c1d9e-0b7a-4c55-9a51-2f60b1f1a001 --as XYXXCZPP --https 127.0.0.1:7600,127.0.0.1:7601\n"
         "  giro status --as XYXXCZPP --https 127.0.0.1:7600,127.0.0.1:7601 --settle 10";

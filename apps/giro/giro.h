@@ -56,7 +56,7 @@ bool giro_bics_add_list(struct giro_bics *bics, const char *text, const char **b
  * currencies (4 bytes each, at most max), their number into *currency_count. */
 enum giro_err giro_bics_from_payments(struct giro_bics *bics, const char *path, char currencies[][4], uint32_t max,
                                       uint32_t *currency_count, struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
-/* giro_bics_invent makes `count` BICs of a fictitious hub: BANKAACZ, BANKABCZ, ... */
+/* giro_bics_invent makes `count` BICs of a fictitious hub: BKAACZPP, BKABCZPP, ... */
 void giro_bics_invent(struct giro_bics *bics, uint32_t count);
 
 /* A progress line on a terminal, rewritten in place; on a file, a line now and then. */

@@ -5,6 +5,7 @@
 
 struct watch {
     const struct giro_stream_options *options;
+    const struct giro_spool *spool;
     struct giro_progress progress;
     uint64_t last_records, last_ns;
 };
@@ -37,6 +38,15 @@ static bool on_progress(void *context, const struct giro_sender_stats *stats)
                                        stats->frames_failed),
                        (unsigned long)stats->frames_resent);
     return true;
+}
+
+static void on_unsent(void *context, uint64_t spool_index)
+{
+    const struct watch *watch = context;
+    struct giro_frame_header header;
+    memcpy(&header, watch->spool->frames[spool_index], sizeof(header));
+    if (watch->options->unsent != NULL)
+        watch->options->unsent(watch->options->unsent_context, &header);
 }
 
 static uint64_t rate_of(const struct giro_sender_stats *stats)
@@ -122,7 +132,7 @@ int giro_stream_run(const struct giro_stream_options *options)
     enum giro_err err = giro_spool_open(options->spool_path, options->genesis, &spool, &diagnosis);
     if (err != GIRO_ERR_OK)
         return giro_fail(options->command, err, &diagnosis);
-    struct watch watch = {.options = options};
+    struct watch watch = {.options = options, .spool = &spool};
     giro_progress_begin(&watch.progress);
     giro_catch_signals();
     struct giro_sender_options sender = {.genesis = options->genesis,
@@ -136,6 +146,7 @@ int giro_stream_run(const struct giro_stream_options *options)
                                          .stop_after_ns = options->give_up_s * GIRO_NS_PER_S,
                                          .any_replica_first = true,
                                          .progress = on_progress,
+                                         .unsent = on_unsent,
                                          .context = &watch};
     static struct giro_sender_stats stats;
     uint64_t unfinished = 0;

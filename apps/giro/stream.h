@@ -18,6 +18,9 @@ struct giro_stream_options {
     const char *json_path; /* one JSON object with the figures; NULL = none */
     bool quiet;
     bool live; /* a progress line on standard error */
+    /* unsent: a channel's frames from this one on were never sent. May be NULL. */
+    void (*unsent)(void *context, const struct giro_frame_header *header);
+    void *unsent_context;
 };
 /* giro_stream_run returns an exit code: 0 iff every frame sent was certified with an effect (executed now or before). */
 int giro_stream_run(const struct giro_stream_options *options);
