@@ -231,7 +231,7 @@ static void replica_away_catches_up(struct sim_world *world)
 const struct sim_scenario sim_scenarios[] = {
     {"lone_payment_then_quiet", lone_payment_then_quiet, 1},
     {"kill_all_and_restart", kill_all_and_restart, 2},
-    {"power_loss_of_all_mid_load", power_loss_of_all_mid_load, 4},
+    {"power_loss_of_all_mid_load", power_loss_of_all_mid_load, 2},
     {"crash_at_every_write_boundary", crash_at_every_write_boundary, 48},
     {"leader_dead", leader_dead, 1},
     {"partition_minority_heals", partition_minority_heals, 1},
