@@ -4,6 +4,7 @@
 #include <event2/bufferevent_ssl.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
+#include <event2/listener.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <openssl/ssl.h>
@@ -18,11 +19,14 @@
 
 #define BODY_MAX (64u * 1024u)
 #define ANSWER_MAX (16u * 1024u * 1024u)
+#define CONNECTIONS_MAX 64u
 
 struct giro_api {
     struct giro_api_options options;
     SSL_CTX *tls;
     struct evhttp *http;
+    struct evconnlistener *listener; /* evhttp's; paused while CONNECTIONS_MAX are open */
+    uint32_t connection_count;
 };
 
 /* Who asks: a member index, the operator, or nobody. */
@@ -105,10 +109,34 @@ static bool range_of(struct evhttp_request *request, uint64_t *from, uint64_t *t
         if (text == NULL)
             continue;
         *wanted[i].value = strtoull(text, &end, 10);
-        good = good && end != text && *end == '\0';
+        good = good && text[0] >= '0' && text[0] <= '9' && *end == '\0';
     }
     evhttp_clear_headers(&values);
     return good;
+}
+
+/* Bytes [from, to) of the file, at most ANSWER_MAX; none if the range is empty. */
+static void send_journal(struct evhttp_request *request, const char *path, uint64_t size_bytes,
+                         uint64_t from, uint64_t to)
+{
+    struct evbuffer *body = evbuffer_new();
+    bool good = body != NULL;
+    if (good && from < to) {
+        uint64_t length = to - from > ANSWER_MAX ? ANSWER_MAX : to - from;
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        good = fd >= 0 && evbuffer_add_file(body, fd, (ev_off_t)from, (ev_off_t)length) == 0;
+        if (fd >= 0 && !good)
+            close(fd);
+    }
+    char total[24];
+    snprintf(total, sizeof(total), "%lu", (unsigned long)size_bytes);
+    evhttp_add_header(evhttp_request_get_output_headers(request), "Giro-Journal-Bytes", total);
+    if (good)
+        answer_bytes(request, 200, "application/octet-stream", body);
+    else
+        answer_error(request, 500, "the journal cannot be read here; ask another replica");
+    if (body != NULL)
+        evbuffer_free(body);
 }
 
 static void get_journal(struct giro_api *api, struct evhttp_request *request, uint32_t client,
@@ -140,17 +168,7 @@ static void get_journal(struct giro_api *api, struct evhttp_request *request, ui
                                      : "from and to are byte offsets");
         return;
     }
-    to = to > size_bytes ? size_bytes : to;
-    to = to > from + ANSWER_MAX ? from + ANSWER_MAX : to;
-    struct evbuffer *body = evbuffer_new();
-    int fd = from < to ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    char total[24];
-    snprintf(total, sizeof(total), "%lu", (unsigned long)size_bytes);
-    evhttp_add_header(evhttp_request_get_output_headers(request), "Giro-Journal-Bytes", total);
-    if (fd >= 0 && evbuffer_add_file(body, fd, (ev_off_t)from, (ev_off_t)(to - from)) != 0)
-        close(fd);
-    answer_bytes(request, 200, "application/octet-stream", body);
-    evbuffer_free(body);
+    send_journal(request, path, size_bytes, from, to > size_bytes ? size_bytes : to);
 }
 
 static void get_journals(struct giro_api *api, struct evhttp_request *request, uint32_t client)
@@ -214,7 +232,7 @@ static void get_channel(struct giro_api *api, struct evhttp_request *request, ui
 {
     char *end = NULL;
     unsigned long channel = strtoul(rest, &end, 10);
-    if (end == rest || *end != '\0' || channel >= GIRO_CHANNELS_MAX) {
+    if (rest[0] < '0' || rest[0] > '9' || *end != '\0' || channel >= GIRO_CHANNELS_MAX) {
         answer_error(request, 400, "a channel is a number from 0 to 63");
         return;
     }
@@ -315,12 +333,40 @@ static void on_request(struct evhttp_request *request, void *context)
         route(api, request, client, path);
 }
 
+/* Connections are counted by their SSL objects: evhttp does not tell when one ends. */
+static int connection_index = -1;
+
+static void connection_closed(void *parent, void *data, CRYPTO_EX_DATA *ad, int index, long number,
+                              void *pointer)
+{
+    (void)parent;
+    (void)ad;
+    (void)index;
+    (void)number;
+    (void)pointer;
+    struct giro_api *api = data;
+    if (api == NULL)
+        return;
+    GIRO_ASSERT(api->connection_count > 0);
+    api->connection_count--;
+    if (api->listener != NULL)
+        evconnlistener_enable(api->listener);
+}
+
+/* NULL makes evhttp serve the connection without TLS, where nobody is a client: it gets 403. */
 static struct bufferevent *stream_make(struct event_base *base, void *context)
 {
-    SSL *ssl = SSL_new(context);
+    struct giro_api *api = context;
+    SSL *ssl = SSL_new(api->tls);
+    if (ssl == NULL || SSL_set_ex_data(ssl, connection_index, api) != 1) {
+        SSL_free(ssl);
+        return NULL;
+    }
+    if (++api->connection_count >= CONNECTIONS_MAX)
+        evconnlistener_disable(api->listener);
     struct bufferevent *stream = bufferevent_openssl_socket_new(
         base, -1, ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
-    if (stream != NULL)
+    if (stream != NULL) /* else libevent has freed ssl */
         bufferevent_openssl_set_allow_dirty_shutdown(stream, 1);
     return stream;
 }
@@ -342,14 +388,23 @@ enum giro_err giro_api_open(const struct giro_api_options *options, struct giro_
         giro_api_close(api);
         return err;
     }
+    if (connection_index < 0)
+        connection_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, connection_closed);
     api->http = evhttp_new(options->base);
-    evhttp_set_bevcb(api->http, stream_make, api->tls);
+    if (api->http == NULL || connection_index < 0) {
+        giro_api_close(api);
+        return GIRO_ERR_NOMEM;
+    }
+    evhttp_set_bevcb(api->http, stream_make, api);
     evhttp_set_gencb(api->http, on_request, api);
     evhttp_set_allowed_methods(api->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST);
     evhttp_set_max_body_size(api->http, BODY_MAX);
     evhttp_set_max_headers_size(api->http, 16 * 1024);
     evhttp_set_timeout(api->http, 20);
-    if (evhttp_bind_socket(api->http, options->address->host, options->address->port) == 0) {
+    struct evhttp_bound_socket *bound = evhttp_bind_socket_with_handle(
+        api->http, options->address->host, options->address->port);
+    if (bound != NULL) {
+        api->listener = evhttp_bound_socket_get_listener(bound);
         *api_out = api;
         return GIRO_ERR_OK;
     }
@@ -362,6 +417,7 @@ enum giro_err giro_api_open(const struct giro_api_options *options, struct giro_
 
 void giro_api_close(struct giro_api *api)
 {
+    api->listener = NULL; /* evhttp_free frees it before the connections */
     if (api->http != NULL)
         evhttp_free(api->http);
     SSL_CTX_free(api->tls);

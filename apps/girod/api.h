@@ -6,13 +6,13 @@
  *   GET /v1/status                     heights, round, counters, rejects by reason, port, links       any client
  *   GET /v1/channel/<n>                {"base","next","stopped"} of the client's channel n             member, operator
  *   GET /v1/journals                   [{"bic","date","bytes"}] of the client (operator: all)          member, operator
- *   GET /v1/journal/<BIC>/<date>?from=<offset>&to=<offset>   bytes of the journal, whole blocks        own BIC, operator
+ *   GET /v1/journal/<BIC>/<date>?from=<offset>&to=<offset>   bytes of the journal, whose end is a block's   own BIC, operator
  *   GET /v1/proof/<uetr>               encoded proof (kind PROOF) of the payment's frame leaf          debtor, creditor, operator
  *   GET /v1/payment/<uetr>             JSON: record index in the frame, debtor, creditor               debtor, creditor, operator
  *   POST /v1/control                   body: one CONTROL frame; handed to the hub like a datagram     operator
  *   GET /metrics                       Prometheus text                                                 operator
- * Errors: 400, 403, 404, 429 with {"error": "..."}; never more than 64 connections, 16 MiB an answer (larger journals are
- * read in ranges).
+ * Errors: 400, 403, 404, 500 with {"error": "..."}; never more than 64 connections (others wait in the listen queue), 16 MiB
+ * an answer (larger journals are read in ranges).
  * Threads: the event loop's. */
 #ifndef GIRO_APPS_API_H
 #define GIRO_APPS_API_H

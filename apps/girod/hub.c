@@ -20,7 +20,7 @@
     16u /* signatures between two looks at the links: about 1 ms with libsodium */
 #define RECEIVE_BURSTS     4u  /* bursts taken per turn */
 #define IDLE_TURNS         32u /* empty turns before the loop sleeps */
-#define LEDGER_HEIGHTS_MAX (1u << 24)
+#define LEDGER_HEIGHTS_MAX (1u << 28) /* 2 x 2 GiB of address space, touched as heights come */
 #define ENTRIES_MAX        (1u << 24)
 
 struct giro_hub {
@@ -53,7 +53,7 @@ struct giro_hub {
     enum giro_err failed;
     bool stopping, recovering;
     struct giro_stages stages;
-    uint32_t settled_cycle;
+    uint16_t journal_date; /* the latest business date journalled */
     uint64_t evidence;
 };
 
@@ -111,7 +111,9 @@ static void on_journal(void *context, uint16_t member, uint16_t business_date, c
         file_failed(hub, "the journal", err);
     struct giro_journal_block block;
     memcpy(&block, bytes, sizeof(block));
-    if (block.has_cycle && !hub->recovering && hub->publish != NULL)
+    bool new_date = business_date > hub->journal_date;
+    hub->journal_date = new_date ? business_date : hub->journal_date;
+    if ((block.has_cycle || new_date) && !hub->recovering && hub->publish != NULL)
         giro_publish_request(hub->publish);
 }
 

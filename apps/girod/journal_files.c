@@ -42,7 +42,8 @@ static void path_make(const struct giro_journal_files *files, uint16_t member, u
              files->genesis->members[member].bic, text);
 }
 
-/* Walks the blocks of an open journal, remembers sequences, returns the end of the last whole block. */
+/* Walks the blocks of an open journal, remembers sequences, returns the end of the last whole block that follows on the
+ * ones before it; what a removed older journal held is not missed. */
 static uint64_t scan(struct giro_journal_files *files, struct member_files *own, int fd,
                      uint64_t size_bytes)
 {
@@ -62,13 +63,27 @@ static uint64_t scan(struct giro_journal_files *files, struct member_files *own,
         free(bytes);
         uint32_t currency =
             good ? giro_genesis_currency_by_number(files->genesis, record.currency) : GIRO_NONE;
-        if (currency == GIRO_NONE)
+        if (currency == GIRO_NONE ||
+            (own->sequences[currency] != 0 && record.sequence != own->sequences[currency] + 1))
             break;
-        if (record.sequence > own->sequences[currency])
-            own->sequences[currency] = record.sequence;
+        own->sequences[currency] = record.sequence;
         offset += block.size_bytes;
     }
     return offset;
+}
+
+/* Lets go of descriptors of other members until one more may be opened. */
+static void make_room(struct giro_journal_files *files, uint16_t member)
+{
+    for (uint32_t i = 1; files->open_count >= OPEN_MAX && i < files->genesis->member_count; i++) {
+        struct member_files *other =
+            &files->members[(member + i) % files->genesis->member_count];
+        if (other->fd < 0)
+            continue;
+        close(other->fd);
+        other->fd = -1;
+        files->open_count--;
+    }
 }
 
 static enum giro_err open_date(struct giro_journal_files *files, uint16_t member, uint16_t date)
@@ -81,33 +96,47 @@ static enum giro_err open_date(struct giro_journal_files *files, uint16_t member
         own->fd = -1;
         files->open_count--;
     }
-    for (uint32_t i = 1; files->open_count >= OPEN_MAX && i < files->genesis->member_count; i++) {
-        struct member_files *other =
-            &files->members[(member + i) % files->genesis->member_count];
-        if (other->fd < 0)
-            continue;
-        close(other->fd);
-        other->fd = -1;
-        files->open_count--;
-    }
+    make_room(files, member);
     char path[700];
     path_make(files, member, date, path, sizeof(path));
     own->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    struct stat info;
-    if (own->fd < 0 || fstat(own->fd, &info) != 0)
+    if (own->fd < 0)
         return io_error();
     files->open_count++;
     own->date = date;
+    struct stat info;
+    if (fstat(own->fd, &info) != 0)
+        return io_error();
     own->size_bytes = (uint64_t)info.st_size;
-    if (own->size_bytes >= sizeof(struct giro_journal_header))
-        return GIRO_ERR_OK;
-    struct giro_journal_header header = {.head = giro_head_make(GIRO_KIND_JOURNAL),
-                                         .chain_id = files->genesis->chain_id,
-                                         .member = member,
-                                         .business_date = date};
+    struct giro_journal_header found,
+        header = {.head = giro_head_make(GIRO_KIND_JOURNAL),
+                  .chain_id = files->genesis->chain_id,
+                  .member = member,
+                  .business_date = date};
+    if (own->size_bytes >= sizeof(header)) {
+        if (pread(own->fd, &found, sizeof(found), 0) != (ssize_t)sizeof(found))
+            return io_error();
+        return memcmp(&found, &header, sizeof(header)) == 0 ? GIRO_ERR_OK : GIRO_ERR_CHAIN;
+    }
     if (pwrite(own->fd, &header, sizeof(header), 0) != (ssize_t)sizeof(header))
         return io_error();
     own->size_bytes = sizeof(header);
+    return GIRO_ERR_OK;
+}
+
+/* Finds the last whole block of the journal in hand and cuts what follows. Behind a journal that was cut, nothing of later
+ * dates can stay: replay appends in order. */
+static enum giro_err date_recover(struct giro_journal_files *files, struct member_files *own,
+                                  uint64_t found_bytes, bool *was_cut)
+{
+    uint64_t end = sizeof(struct giro_journal_header);
+    if (!*was_cut)
+        end = scan(files, own, own->fd, own->size_bytes);
+    if (end < own->size_bytes && ftruncate(own->fd, (off_t)end) != 0)
+        return io_error();
+    *was_cut = *was_cut || end != found_bytes;
+    own->size_bytes = end;
+    files->bytes += end;
     return GIRO_ERR_OK;
 }
 
@@ -122,20 +151,20 @@ static enum giro_err member_recover(struct giro_journal_files *files, uint16_t m
     struct dirent **names = NULL;
     int count = scandir(path, &names, NULL, alphasort);
     enum giro_err err = count < 0 ? io_error() : GIRO_ERR_OK;
+    bool was_cut = false;
     for (int i = 0; i < count; i++) {
         uint16_t date;
         size_t length = strlen(names[i]->d_name);
         bool journal = length == 18 && strcmp(names[i]->d_name + 10, ".journal") == 0 &&
                        giro_date_parse(names[i]->d_name, 10, &date);
         if (err == GIRO_ERR_OK && journal) {
+            struct stat info;
+            char file[1000];
+            snprintf(file, sizeof(file), "%s/%s", path, names[i]->d_name);
+            uint64_t found_bytes = stat(file, &info) == 0 ? (uint64_t)info.st_size : 0;
             err = open_date(files, member, date);
-            if (err == GIRO_ERR_OK) {
-                uint64_t end = scan(files, own, own->fd, own->size_bytes);
-                if (end < own->size_bytes && ftruncate(own->fd, (off_t)end) != 0)
-                    err = io_error();
-                own->size_bytes = end;
-                files->bytes += end;
-            }
+            if (err == GIRO_ERR_OK)
+                err = date_recover(files, own, found_bytes, &was_cut);
         }
         free(names[i]);
     }

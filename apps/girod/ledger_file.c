@@ -274,14 +274,21 @@ enum giro_err giro_ledger_file_block(struct giro_ledger_file *file, uint64_t hei
     return GIRO_ERR_OK;
 }
 
+/* Certificates have no checksum. What replay brings again is compared, so one torn by a power loss is written anew. */
+static bool certificate_is(struct giro_ledger_file *file, uint64_t offset, const uint8_t *bytes,
+                           size_t size_bytes)
+{
+    uint8_t stored[8 + GIRO_CERTIFICATE_BYTES_MAX];
+    return tail_read(&file->certificates, offset, stored, size_bytes) &&
+           memcmp(stored, bytes, size_bytes) == 0;
+}
+
 enum giro_err giro_ledger_file_certificate(struct giro_ledger_file *file,
                                            const struct giro_certificate *certificate)
 {
     uint64_t height = certificate->header.body.height;
     if (height >= file->heights_max)
         return GIRO_ERR_FULL;
-    if (file->certificate_offsets[height] != 0)
-        return GIRO_ERR_OK;
     uint8_t bytes[8 + GIRO_CERTIFICATE_BYTES_MAX];
     struct giro_writer writer;
     giro_writer_init(&writer, bytes, sizeof(bytes));
@@ -290,7 +297,9 @@ enum giro_err giro_ledger_file_certificate(struct giro_ledger_file *file,
     GIRO_ASSERT(!writer.failed);
     uint32_t size_bytes = (uint32_t)writer.offset - 8;
     memcpy(bytes, &size_bytes, sizeof(size_bytes));
-    uint64_t offset;
+    uint64_t offset = file->certificate_offsets[height];
+    if (offset != 0 && certificate_is(file, offset, bytes, writer.offset))
+        return GIRO_ERR_OK;
     GIRO_TRY(tail_append(&file->certificates, bytes, writer.offset, &offset));
     file->certificate_offsets[height] = offset;
     return GIRO_ERR_OK;

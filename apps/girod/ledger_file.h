@@ -16,6 +16,8 @@ enum giro_err giro_ledger_file_open(const char *dir, const struct giro_genesis *
 void giro_ledger_file_close(struct giro_ledger_file *file);
 enum giro_err giro_ledger_file_block(struct giro_ledger_file *file, uint64_t height, const void *bytes, size_t size_bytes)
     GIRO_MUST_USE;
+/* giro_ledger_file_certificate: a certificate that is there with the same bytes is not written again; the newest of a height
+ * counts. */
 enum giro_err giro_ledger_file_certificate(struct giro_ledger_file *file, const struct giro_certificate *certificate)
     GIRO_MUST_USE;
 /* giro_ledger_file_leaf reads one leaf's preimage; returns its size, 0 if it is not there. */

@@ -17,6 +17,7 @@
 #define DIAL_LAST_NS 2000000000u
 #define HANDSHAKES_MAX 64u /* accepted connections whose peer is not known yet */
 #define HANDSHAKE_S 5
+#define SILENCE_MS 5000 /* unacknowledged this long: the peer's machine or the network is gone */
 
 struct link {
     struct giro_links *links;
@@ -119,17 +120,28 @@ static void on_read(struct bufferevent *stream, void *context)
     } while (evbuffer_get_length(input) < before);
 }
 
-static void no_delay(struct bufferevent *stream)
+/* Without the limits a connection to a machine that lost power would live on for a quarter of an hour, and its
+ * retransmissions, ever rarer, would keep the link down long after the machine is back. */
+static void tune(struct bufferevent *stream)
 {
-    int on = 1;
-    setsockopt(bufferevent_getfd(stream), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    int fd = bufferevent_getfd(stream);
+    const struct {
+        int level, name, value;
+    } settings[] = {{IPPROTO_TCP, TCP_NODELAY, 1},
+                    {IPPROTO_TCP, TCP_USER_TIMEOUT, SILENCE_MS},
+                    {SOL_SOCKET, SO_KEEPALIVE, 1},
+                    {IPPROTO_TCP, TCP_KEEPIDLE, 2},
+                    {IPPROTO_TCP, TCP_KEEPINTVL, 1},
+                    {IPPROTO_TCP, TCP_KEEPCNT, 3}};
+    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
+        setsockopt(fd, settings[i].level, settings[i].name, &settings[i].value, sizeof(int));
 }
 
 static void link_up(struct link *link)
 {
     link->up = true;
     link->redial_ns = DIAL_FIRST_NS;
-    no_delay(link->stream);
+    tune(link->stream);
     bufferevent_set_timeouts(link->stream, NULL, NULL);
     bufferevent_setwatermark(link->stream, EV_READ, sizeof(struct giro_peer_envelope), 0);
     if (link->links->options.state != NULL)
@@ -162,13 +174,12 @@ static void dial(evutil_socket_t fd, short what, void *context)
     struct giro_links *links = link->links;
     const struct giro_config_address *address = &links->options.peers[link->peer];
     SSL *ssl = SSL_new(links->client);
-    if (ssl == NULL)
-        return;
-    link->stream =
-        bufferevent_openssl_socket_new(links->options.base, -1, ssl, BUFFEREVENT_SSL_CONNECTING,
-                                       BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
-    if (link->stream == NULL) {
-        SSL_free(ssl);
+    if (ssl != NULL)
+        link->stream =
+            bufferevent_openssl_socket_new(links->options.base, -1, ssl, BUFFEREVENT_SSL_CONNECTING,
+                                           BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
+    if (link->stream == NULL) { /* libevent has freed ssl */
+        link_down(link);        /* tried again later */
         return;
     }
     bufferevent_openssl_set_allow_dirty_shutdown(link->stream, 1);
@@ -227,8 +238,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     guest->stream =
         bufferevent_openssl_socket_new(links->options.base, fd, ssl, BUFFEREVENT_SSL_ACCEPTING,
                                        BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
-    if (guest->stream == NULL) {
-        SSL_free(ssl);
+    if (guest->stream == NULL) { /* libevent has freed ssl */
         evutil_closesocket(fd);
         return;
     }
@@ -285,7 +295,10 @@ enum giro_err giro_links_open(const struct giro_links_options *options, struct g
         link->redial_ns = DIAL_FIRST_NS;
         if (err == GIRO_ERR_OK && i < options->self) {
             link->redial = evtimer_new(options->base, dial, link);
-            dial(-1, 0, link);
+            if (link->redial == NULL)
+                err = GIRO_ERR_NOMEM;
+            else
+                dial(-1, 0, link);
         }
     }
     if (err != GIRO_ERR_OK) {
