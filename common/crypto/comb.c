@@ -7,25 +7,54 @@ static const struct giro_fe curve_2d = {
 struct giro_comb_entry giro_comb_base[GIRO_COMB_BASE_WINDOWS * GIRO_COMB_BASE_ROW]
     __attribute__((aligned(GIRO_CACHE_LINE_BYTES)));
 
-void giro_comb_digits(uint32_t *digits, uint32_t width, const uint8_t scalar[32])
+/* The sum of 2^(width - 1) * 2^(width w) over all windows w. Added to a scalar, it turns each signed digit d into the
+ * unsigned d + 2^(width - 1): all carries in one addition, no branch on a digit. */
+static const uint64_t offset_8[5] = {UINT64_C(0x8080808080808080), UINT64_C(0x8080808080808080),
+                                     UINT64_C(0x8080808080808080), UINT64_C(0x8080808080808080), 0};
+static const uint64_t offset_6[5] = {UINT64_C(0x820820820820820), UINT64_C(0x2082082082082082),
+                                     UINT64_C(0x8208208208208208), UINT64_C(0x820820820820820),
+                                     UINT64_C(0x2)};
+static const uint64_t offset_4[5] = {UINT64_C(0x8888888888888888), UINT64_C(0x8888888888888888),
+                                     UINT64_C(0x8888888888888888), UINT64_C(0x8888888888888888), 0};
+
+static inline __attribute__((always_inline)) void
+digits_write(uint32_t *digits, uint32_t width, const uint64_t offset[5], const uint8_t scalar[32])
 {
     uint64_t words[5] = {0};
     memcpy(words, scalar, 32);
-    const uint32_t half = 1u << (width - 1), mask = 2 * half - 1;
+    unsigned __int128 sum = 0;
+    for (int i = 0; i < 5; i++) {
+        sum += (unsigned __int128)words[i] + offset[i];
+        words[i] = (uint64_t)sum;
+        sum >>= 64;
+    }
+    const int32_t half = 1 << (width - 1);
     const uint32_t windows = giro_comb_windows(width), row = giro_comb_row(width);
-    uint32_t carry = 0;
-    for (uint32_t i = 0, bit = 0; i < windows; i++, bit += width) {
-        const uint32_t shift = bit % 64;
+    GIRO_ASSERT(scalar[31] < 0x20); /* below 2^253: the last digit takes the carry */
+    for (uint32_t w = 0; w < windows; w++) {
+        const uint32_t bit = w * width, shift = bit % 64;
         uint64_t chunk = words[bit / 64] >> shift;
         if (shift + width > 64)
             chunk |= words[bit / 64 + 1] << (64 - shift);
-        const uint32_t value = ((uint32_t)chunk & mask) + carry; /* 0..2 half */
-        carry = value >= half;
-        /* value, or value - 2 half: a negative digit whose size is 2 half - value. */
-        const uint32_t size = carry ? 2 * half - value : value;
-        digits[i] = (i * row + size) << 1 | carry;
+        const int32_t digit = (int32_t)(chunk & (2 * (uint64_t)half - 1)) - half;
+        const int32_t sign = digit >> 31; /* 0 or -1 */
+        digits[w] = (w * row + (uint32_t)((digit ^ sign) - sign)) << 1 | ((uint32_t)sign & 1);
     }
-    GIRO_ASSERT(carry == 0); /* the scalar is below 2^253 */
+}
+
+void giro_comb_digits(uint32_t *digits, uint32_t width, const uint8_t scalar[32])
+{
+    switch (width) {
+    case 8:
+        digits_write(digits, 8, offset_8, scalar);
+        break;
+    case 6:
+        digits_write(digits, 6, offset_6, scalar);
+        break;
+    default:
+        GIRO_ASSERT(width == 4);
+        digits_write(digits, 4, offset_4, scalar);
+    }
 }
 
 /* The unified addition with an arbitrary point: eight multiplications and one by 2d. */
@@ -104,15 +133,21 @@ bool giro_comb_base_ready(void)
 
 void giro_comb_sum_portable(struct giro_comb_job *jobs, uint32_t count, uint32_t key_width)
 {
+    const uint32_t windows = giro_comb_windows(key_width);
+    for (uint32_t w = 0; w < windows && count > 0; w++)
+        giro_comb_prefetch(&jobs[0], w);
     for (uint32_t i = 0; i < count; i++) {
         struct giro_comb_job *job = &jobs[i];
         struct giro_point sum = giro_point_neutral;
-        for (uint32_t w = 0; w < giro_comb_windows(GIRO_COMB_BASE_WIDTH); w++)
+        for (uint32_t w = 0; w < GIRO_COMB_BASE_WINDOWS; w++)
             giro_point_add_entry(&sum, &giro_comb_base[job->base_digits[w] >> 1],
                                  job->base_digits[w] & 1);
-        for (uint32_t w = 0; w < giro_comb_windows(key_width); w++)
+        for (uint32_t w = 0; w < windows; w++) {
+            if (i + 1 < count)
+                giro_comb_prefetch(&jobs[i + 1], w);
             giro_point_add_entry(&sum, &job->table[job->key_digits[w] >> 1],
                                  job->key_digits[w] & 1);
+        }
         job->x = sum.x;
         job->y = sum.y;
         job->z = sum.z;

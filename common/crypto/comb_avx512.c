@@ -95,14 +95,27 @@ static inline void point8_add_key(struct point8 *point, const struct giro_comb_j
     point8_add(point, &entry, (__mmask8)negative);
 }
 
-/* Many keys' tables do not fit in a cache: their entries are asked for some additions ahead. */
-#define PREFETCH_WINDOWS 3u
-static inline void prefetch_key(const struct giro_comb_job *const jobs[8], uint32_t window)
+/* Into the second-level cache, while the group before is worked on: a group's entries fill the first-level cache. */
+static inline void prefetch_far(const struct giro_comb_job *const jobs[8], uint32_t window)
 {
     for (uint32_t l = 0; l < 8; l++) {
         const uint8_t *entry = (const uint8_t *)&jobs[l]->table[jobs[l]->key_digits[window] >> 1];
-        _mm_prefetch((const char *)entry, _MM_HINT_T0);
-        _mm_prefetch((const char *)entry + 64, _MM_HINT_T0);
+        _mm_prefetch((const char *)entry, _MM_HINT_T1);
+        _mm_prefetch((const char *)entry + GIRO_CACHE_LINE_BYTES, _MM_HINT_T1);
+    }
+}
+
+/* Into the first-level cache, one window ahead. */
+static inline void prefetch_near(const struct giro_comb_job *const jobs[8], uint32_t window)
+{
+    for (uint32_t l = 0; l < 8; l++) {
+        giro_comb_prefetch(jobs[l], window);
+        if (window < GIRO_COMB_BASE_WINDOWS) {
+            const uint8_t *entry =
+                (const uint8_t *)&giro_comb_base[jobs[l]->base_digits[window] >> 1];
+            _mm_prefetch((const char *)entry, _MM_HINT_T0);
+            _mm_prefetch((const char *)entry + GIRO_CACHE_LINE_BYTES, _MM_HINT_T0);
+        }
     }
 }
 
@@ -137,7 +150,9 @@ static void group_store(struct giro_comb_job *const jobs[8], const struct point8
     fe8_store(targets[2], &z);
 }
 
-static void group_sum(struct giro_comb_job *const jobs[8], uint32_t key_width)
+/* The sums of one group of eight; next is the group after it, NULL after the last. */
+static void group_sum(struct giro_comb_job *const jobs[8], struct giro_comb_job *const next[8],
+                      uint32_t key_width)
 {
     const struct giro_comb_job *const *inputs = (const struct giro_comb_job *const *)jobs;
     const __m512i zero = _mm512_setzero_si512(), one = _mm512_set1_epi64(1);
@@ -147,11 +162,11 @@ static void group_sum(struct giro_comb_job *const jobs[8], uint32_t key_width)
                            .t = {{zero, zero, zero, zero, zero}}};
     const uint32_t windows = giro_comb_windows(key_width);
     GIRO_ASSERT(windows >= GIRO_COMB_BASE_WINDOWS);
-    for (uint32_t w = 0; w < PREFETCH_WINDOWS; w++)
-        prefetch_key(inputs, w);
     for (uint32_t w = 0; w < windows; w++) {
-        if (w + PREFETCH_WINDOWS < windows)
-            prefetch_key(inputs, w + PREFETCH_WINDOWS);
+        if (next != NULL)
+            prefetch_far((const struct giro_comb_job *const *)next, w);
+        if (w + 1 < windows)
+            prefetch_near(inputs, w + 1);
         if (w < GIRO_COMB_BASE_WINDOWS)
             point8_add_base(&point, inputs, w);
         point8_add_key(&point, inputs, w);
@@ -159,17 +174,34 @@ static void group_sum(struct giro_comb_job *const jobs[8], uint32_t key_width)
     group_store(jobs, &point);
 }
 
+/* Empty lanes of the last group repeat its last job. */
+static void group_fill(struct giro_comb_job *group[8], struct giro_comb_job *jobs, uint32_t at,
+                       uint32_t count)
+{
+    for (uint32_t l = 0; l < 8; l++)
+        group[l] = &jobs[at + l < count ? at + l : count - 1];
+}
+
+/* One or two jobs are faster in plain C than in eight lanes. */
+#define LANES_WORTH 3u
+
 void giro_comb_sum_avx512(struct giro_comb_job *jobs, uint32_t count, uint32_t key_width)
 {
     uint32_t i = 0;
-    for (; i + 2 < count; i += 8) {
-        /* Empty lanes of the last group repeat its last job. */
-        struct giro_comb_job *group[8];
-        for (uint32_t l = 0; l < 8; l++)
-            group[l] = &jobs[i + l < count ? i + l : count - 1];
-        group_sum(group, key_width);
+    struct giro_comb_job *groups[2][8];
+    if (count >= LANES_WORTH) {
+        group_fill(groups[0], jobs, 0, count);
+        for (uint32_t w = 0; w < giro_comb_windows(key_width); w++)
+            prefetch_far((const struct giro_comb_job *const *)groups[0], w);
     }
-    /* One or two are faster in plain C than in eight lanes. */
+    for (; i + LANES_WORTH <= count; i += 8) {
+        struct giro_comb_job **const group = groups[i / 8 % 2],
+                                     **const next = groups[(i / 8 + 1) % 2];
+        const bool more = i + 8 + LANES_WORTH <= count;
+        if (more)
+            group_fill(next, jobs, i + 8, count);
+        group_sum(group, more ? next : NULL, key_width);
+    }
     if (i < count)
         giro_comb_sum_portable(jobs + i, count - i, key_width);
 }

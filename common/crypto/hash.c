@@ -10,8 +10,10 @@
 
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
-static_assert(sizeof(SHA256_CTX) <= sizeof(struct giro_sha256_state), "the state has room for OpenSSL's");
-static_assert(_Alignof(SHA256_CTX) <= _Alignof(struct giro_sha256_state), "the state is aligned for OpenSSL's");
+static_assert(sizeof(SHA256_CTX) <= sizeof(struct giro_sha256_state),
+              "the state has room for OpenSSL's");
+static_assert(_Alignof(SHA256_CTX) <= _Alignof(struct giro_sha256_state),
+              "the state is aligned for OpenSSL's");
 
 const struct giro_hash giro_hash_zero;
 

@@ -70,8 +70,9 @@ void giro_point_negate(struct giro_point *point)
 void giro_point_add_entry(struct giro_point *point, const struct giro_comb_entry *entry,
                           bool negative)
 {
-    const struct giro_fe *minus = negative ? &entry->sum : &entry->difference;
-    const struct giro_fe *plus = negative ? &entry->difference : &entry->sum;
+    /* Chosen by index: a digit's sign is a coin toss, and a branch on it would be mispredicted every other time. */
+    const struct giro_fe *minus_plus[2] = {&entry->difference, &entry->sum};
+    const struct giro_fe *minus = minus_plus[negative], *plus = minus_plus[!negative];
     const struct giro_fe y_minus_x = giro_fe_sub(&point->y, &point->x);
     const struct giro_fe y_plus_x = giro_fe_add(&point->y, &point->x);
     const struct giro_fe a = giro_fe_mul(&y_minus_x, minus);
@@ -79,9 +80,8 @@ void giro_point_add_entry(struct giro_point *point, const struct giro_comb_entry
     const struct giro_fe c = giro_fe_mul(&point->t, &entry->product);
     const struct giro_fe d = giro_fe_add(&point->z, &point->z);
     const struct giro_fe e = giro_fe_sub(&b, &a), h = giro_fe_add(&b, &a);
-    const struct giro_fe d_minus_c = giro_fe_sub(&d, &c), d_plus_c = giro_fe_add(&d, &c);
-    const struct giro_fe *f = negative ? &d_plus_c : &d_minus_c;
-    const struct giro_fe *g = negative ? &d_minus_c : &d_plus_c;
+    const struct giro_fe d_c[2] = {giro_fe_sub(&d, &c), giro_fe_add(&d, &c)};
+    const struct giro_fe *f = &d_c[negative], *g = &d_c[!negative];
     point->x = giro_fe_mul(&e, f);
     point->y = giro_fe_mul(g, &h);
     point->z = giro_fe_mul(f, g);
