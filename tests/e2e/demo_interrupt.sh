@@ -22,7 +22,6 @@ interrupt() {
   GIRO_BIN=$bin bash "$e2e_root/apps/demo/demo.sh" --seconds 6 --members 4 --port "$1" --out "$out" >"$out.log" 2>&1 </dev/null &
   pid=$!
   set +m
-  e2e_pids+=("$pid")
   for _ in $(seq 600); do
     ! grep -qF "$2" "$out.log" || break
     kill -0 "$pid" 2>/dev/null || break

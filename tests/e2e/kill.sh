@@ -15,7 +15,6 @@ hub_start
 load_start() {
   "$giro" load "${trust[@]}" --hub "$hub" --spool "load-$1.spool" --rate 3000 --json "load-$1.json" --quiet >load.log 2>&1 &
   load=$!
-  e2e_pids+=($load)
   sleep 0.7
 }
 load_runs() { kill -0 $load 2>/dev/null || { cat load.log >&2; fail "the load ended before the kill"; }; }

@@ -39,7 +39,6 @@ e2e_begin() {
   [ "$GIRO_E2E_NAMESPACE" = none ] || ip link set lo up
   work=$(mktemp -d "${TMPDIR:-/tmp}/giro-e2e-$e2e_name.XXXXXX")
   declare -gA pid_of=() starts_of=()
-  declare -ga e2e_pids=()
   trap e2e_end EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM
@@ -52,8 +51,11 @@ e2e_end() {
   trap - EXIT INT TERM
   set +e
   if [ $code != 0 ] && [ $code != 77 ]; then e2e_show_logs >&2; fi
-  for pid in "${e2e_pids[@]}"; do kill "$pid" 2>/dev/null; done
-  for pid in "${e2e_pids[@]}"; do
+  # Only children that still run: the id of one that ended may be somebody else's by now.
+  local -a running
+  mapfile -t running < <(jobs -pr)
+  for pid in "${running[@]}"; do kill "$pid" 2>/dev/null; done
+  for pid in "${running[@]}"; do
     for _ in $(seq 50); do
       kill -0 "$pid" 2>/dev/null || break
       sleep 0.1
@@ -131,7 +133,6 @@ replica_start() {
   # The shell's words about a killed job are no news here.
   "$girod" "hub/replica-$1.yaml" >>"hub/replica-$1.log" 2>&1 &
   pid_of[$1]=$!
-  e2e_pids+=($!)
   starts_of[$1]=$((${starts_of[$1]:-0} + 1))
 }
 
