@@ -26,6 +26,7 @@ int giro_cmd_verify(int argc, char **argv);
 int giro_cmd_admin(int argc, char **argv);
 int giro_cmd_hub(int argc, char **argv);
 int giro_cmd_summary(int argc, char **argv);
+int giro_cmd_crypto_check(int argc, char **argv);
 
 /* giro_fail prints the diagnosis (or the error's own sentence when it is empty) and returns GIRO_EXIT_FAILURE. */
 int giro_fail(const char *command, enum giro_err err, const struct giro_diagnosis *diagnosis);

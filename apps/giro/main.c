@@ -19,6 +19,8 @@ static const struct giro_command commands[] = {
     {"verify", "verify files of any kind without trusting the hub", giro_cmd_verify},
     {"admin", "control transactions: close a cycle, switch the day, set caps", giro_cmd_admin},
     {"summary", "a table (and summary.json) from verified files", giro_cmd_summary},
+    {"crypto check", "verify signatures with every variant of the verifier and with libsodium",
+     giro_cmd_crypto_check},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

@@ -31,7 +31,7 @@ static bool scalar_is_canonical(const uint8_t s[32])
 
 /* The encodings that libsodium 1.0.18 refuses as R (ge25519_has_small_order), sign bit apart: y of
  * the points of order 4, 1, 8, 8, 2, and p and p + 1, which stand for 0 and 1. */
-static bool order_is_small(const uint8_t r[32])
+static bool encoding_is_refused(const uint8_t r[32])
 {
     static const uint8_t refused[7][32] = {
         {0},
@@ -57,6 +57,39 @@ static bool order_is_small(const uint8_t r[32])
             return true;
     }
     return false;
+}
+
+enum giro_signature_fault giro_signature_fault(const struct giro_public_key *key,
+                                               const uint8_t *signature)
+{
+    if (!scalar_is_canonical(signature + 32))
+        return GIRO_SIGNATURE_S_NOT_BELOW_L;
+    if (encoding_is_refused(signature))
+        return GIRO_SIGNATURE_R_SMALL_ORDER;
+    struct giro_point point;
+    const struct giro_fe y = giro_fe_from_bytes(key->bytes);
+    uint8_t canonical[32];
+    giro_fe_to_bytes(&y, canonical);
+    canonical[31] |= key->bytes[31] & 0x80;
+    if (encoding_is_refused(key->bytes) || memcmp(canonical, key->bytes, sizeof(canonical)) != 0 ||
+        !giro_point_decode(&point, key->bytes))
+        return GIRO_SIGNATURE_KEY_REFUSED;
+    return GIRO_SIGNATURE_MISMATCH;
+}
+
+const char *giro_signature_fault_text(enum giro_signature_fault fault)
+{
+    switch (fault) {
+    case GIRO_SIGNATURE_MISMATCH:
+        return "R is not [S]B - [k]A: another key, another message, or damaged bytes";
+    case GIRO_SIGNATURE_S_NOT_BELOW_L:
+        return "S is not below the group order";
+    case GIRO_SIGNATURE_R_SMALL_ORDER:
+        return "R is a point of small order";
+    case GIRO_SIGNATURE_KEY_REFUSED:
+        return "the key is no point, of small order, or not canonical";
+    }
+    return "unknown fault";
 }
 
 static bool libsodium_accepts(const struct giro_verify_item *item, const struct giro_key_slot *slot)
@@ -118,7 +151,7 @@ static void chunk_take(struct chunk *chunk, const struct giro_key_ring *ring,
                        const struct giro_verify_item *item, const struct giro_key_slot *slot,
                        uint32_t item_index)
 {
-    if (!scalar_is_canonical(item->signature + 32) || order_is_small(item->signature))
+    if (!scalar_is_canonical(item->signature + 32) || encoding_is_refused(item->signature))
         return;
     const uint32_t i = chunk->count++;
     GIRO_ASSERT(i < CHUNK);

@@ -190,6 +190,17 @@ enum giro_verdict { GIRO_INVALID = 0, GIRO_VALID = 1 };
 uint32_t giro_verify_batch(const struct giro_key_ring *ring, const struct giro_verify_item *items, uint32_t count,
                            uint8_t *verdicts);
 
+/* Why a signature that is not valid is not: for people and tools, never in the verification path. */
+enum giro_signature_fault {
+    GIRO_SIGNATURE_MISMATCH = 0,   /* R is not [S]B - [k]A: another key, another message, or damage */
+    GIRO_SIGNATURE_S_NOT_BELOW_L,
+    GIRO_SIGNATURE_R_SMALL_ORDER,
+    GIRO_SIGNATURE_KEY_REFUSED,    /* libsodium takes no signature under such a key */
+};
+/* giro_signature_fault tells, of an invalid signature of 64 bytes, the cause libsodium finds first. */
+enum giro_signature_fault giro_signature_fault(const struct giro_public_key *key, const uint8_t *signature);
+const char *giro_signature_fault_text(enum giro_signature_fault fault);
+
 /* ---- Secret keys ---------------------------------------------------------------------------------------------------- */
 
 /* In locked memory (sodium_malloc), wiped on free. */
