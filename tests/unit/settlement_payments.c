@@ -38,6 +38,10 @@ static void change(struct giro_record *record, const struct row *row)
 #define CHANGE(field)                                                                              \
     if (strcmp(row->change, #field) == 0)                                                          \
     record->field = (__typeof__(record->field))row->value
+    if (strcmp(row->change, "uetr") == 0) { /* all zero but its last byte */
+        memset(record->uetr, 0, sizeof(record->uetr));
+        record->uetr[15] = (uint8_t)row->value;
+    }
     CHANGE(kind);
     CHANGE(service);
     CHANGE(priority);
@@ -58,6 +62,8 @@ static void change(struct giro_record *record, const struct row *row)
 Test(settlement_payments, each_rule_has_its_reason)
 {
     static const struct row rows[] = {
+        {SET(uetr, 0), 0, GIRO_REASON_NARR},
+        {SET(uetr, 1), 0, GIRO_REASON_NONE},
         {SET(service, GIRO_SERVICE_GROSS), 0, GIRO_REASON_NONE},
         {SET(service, 0), 0, GIRO_REASON_AG03},
         {SET(service, 3), 0, GIRO_REASON_AG03},
@@ -133,7 +139,6 @@ Test(settlement_payments, reasons_come_in_the_order_of_the_rules)
                                   .creditor = 9,
                                   .debtor_account = 1,
                                   .value_date = 1};
-    memcpy(record.uetr, used, sizeof(used));
     uint16_t sender = 2;
 #define NEXT(expected, ...)                                                                        \
     do {                                                                                           \
@@ -142,6 +147,7 @@ Test(settlement_payments, reasons_come_in_the_order_of_the_rules)
                   giro_reason_name(expected));                                                     \
         __VA_ARGS__;                                                                               \
     } while (0)
+    NEXT(GIRO_REASON_NARR, memcpy(record.uetr, used, sizeof(used)));
     NEXT(GIRO_REASON_AG03, record.kind = GIRO_PAYMENT_CREDIT_TRANSFER);
     NEXT(GIRO_REASON_AG03, record.service = GIRO_SERVICE_GROSS);
     NEXT(GIRO_REASON_AG03, record.earliest_s = 0);
