@@ -68,14 +68,16 @@ fi
 
 # ---- Leaving nothing behind ---------------------------------------------------------------------------------------------
 
-declare -a pids=()
 declare -A pid_of=()
 stopping=
 cleanup() {
   local pid
+  local -a running
   stopping=yes
-  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-  for pid in "${pids[@]}"; do
+  # Only children that still run: the id of one that ended may be somebody else's by now.
+  mapfile -t running < <(jobs -pr)
+  for pid in "${running[@]}"; do kill "$pid" 2>/dev/null || true; done
+  for pid in "${running[@]}"; do
     for _ in $(seq 50); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
     kill -9 "$pid" 2>/dev/null || true
   done
@@ -130,7 +132,6 @@ done
 start_replica() {
   "$bin/girod" "$out/replica-$1.yaml" >>"$out/replica-$1.log" 2>&1 &
   pid_of[$1]=$!
-  pids+=($!)
 }
 # wait_running I N: until replica I has said N times that it runs.
 wait_running() {
@@ -163,7 +164,6 @@ fi
 step "streaming payments"
 "${load[@]}" --genesis "$out/genesis.json" --keys "$out/keys" --hub "$hub" --json "$out/load.json" --quiet &
 load_pid=$!
-pids+=($load_pid)
 sleep "$half"
 kill -9 "${pid_of[$victim]}"
 wait "${pid_of[$victim]}" 2>/dev/null || true
