@@ -8,7 +8,7 @@ e2e_begin "$@"
 processes() { # of the demo that writes to $1, by their command lines
   local path
   for path in /proc/[0-9]*/cmdline; do
-    if tr '\0' ' ' <"$path" 2>/dev/null | grep -qF -- "$1"; then basename "$(dirname "$path")"; fi
+    if tr '\0' ' ' 2>/dev/null <"$path" | grep -qF -- "$1"; then basename "$(dirname "$path")"; fi
   done
 }
 interfaces() { ip -o link | cut -d : -f 2 | sort; }
