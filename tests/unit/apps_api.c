@@ -1,0 +1,356 @@
+/* The HTTPS interface of a whole girod with n = 1, in a child process: who may read what, and malformed requests. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <criterion/criterion.h>
+#include <jansson.h>
+
+#include "apps/giro/https.h"
+#include "apps/girod/hub.h"
+#include "giro/recon.h"
+#include "member/sender.h"
+#include "member_support.h"
+#include "sys_support.h"
+
+TestSuite(api, .init = hub_suite_open, .fini = hub_suite_close);
+
+#define CLIENTS 4u
+enum { DEBTOR, CREDITOR, STRANGER, OPERATOR };
+
+struct site {
+    struct hub hub;
+    char dir[256];
+    uint16_t ports[3]; /* UDP, peers, HTTPS */
+    pid_t girod;
+    struct giro_secret_key *keys[CLIENTS];
+    struct giro_https *clients[CLIENTS];
+    char bics[3][GIRO_BIC_BYTES], date[11];
+};
+
+/* Serves until SIGTERM. Never returns. */
+static void serve(const char *config_path)
+{
+    struct giro_config config;
+    struct giro_diagnosis diagnosis = {.fact = ""};
+    struct giro_hub *hub = NULL;
+    giro_log_set_level(GIRO_LOG_ERROR);
+    enum giro_err err = giro_config_load(config_path, &config, &diagnosis);
+    if (err == GIRO_ERR_OK)
+        err = giro_hub_open(&config, &hub, &diagnosis);
+    if (err == GIRO_ERR_OK) {
+        err = giro_hub_run(hub, &diagnosis);
+        giro_hub_close(hub);
+    }
+    if (err != GIRO_ERR_OK)
+        giro_diagnosis_print("test", &diagnosis);
+    _exit(err == GIRO_ERR_OK ? 0 : 1);
+}
+
+static enum giro_err get(struct site *site, uint32_t client, const char *path, uint8_t **bytes,
+                         size_t *size_bytes)
+{
+    struct giro_diagnosis diagnosis = {.fact = ""};
+    *bytes = NULL;
+    return giro_https_get(site->clients[client], path, bytes, size_bytes, &diagnosis);
+}
+
+/* Gets a path and throws the answer away. */
+static enum giro_err ask(struct site *site, uint32_t client, const char *path)
+{
+    uint8_t *bytes;
+    size_t size;
+    enum giro_err err = get(site, client, path, &bytes, &size);
+    if (err == GIRO_ERR_OK)
+        free(bytes);
+    return err;
+}
+
+static void pause_ms(long ms)
+{
+    struct timespec pause = {.tv_nsec = ms * 1000000};
+    nanosleep(&pause, NULL);
+}
+
+static struct site *site_open(void)
+{
+    struct site *site = calloc(1, sizeof(*site));
+    char path[300], text[1000];
+    hub_make(&site->hub, 1, 3);
+    scratch_make(site->dir);
+    hub_write(&site->hub, site->dir);
+    hub_ports(site->ports, 3);
+    snprintf(
+        text, sizeof(text),
+        "genesis: genesis.json\nreplica: 0\nkeys: .\ndata: data\nport:\n  driver: udp\n  address: "
+        "127.0.0.1\n"
+        "  udp_port: %u\npeers:\n  - 127.0.0.1:%u\nhttps: 127.0.0.1:%u\nlimits:\n  segment_mb: 4\n"
+        "  frames_pending: 1024\n  batches: 64\n",
+        site->ports[0], site->ports[1], site->ports[2]);
+    scratch_write(site->dir, "girod.yaml", text);
+    snprintf(path, sizeof(path), "%s/girod.yaml", site->dir);
+    fflush(NULL);
+    site->girod = fork();
+    cr_assert(site->girod >= 0);
+    if (site->girod == 0)
+        serve(path);
+    struct giro_config_address https = {.host = "127.0.0.1", .port = site->ports[2]};
+    struct giro_diagnosis diagnosis = {.fact = ""};
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+        site->keys[i] = i == OPERATOR ? hub_key("maker", "approver", 1)
+                                      : hub_key(site->hub.genesis.members[i].bic, "session", 1);
+        cr_assert(giro_https_open(&site->hub.genesis, &https, site->keys[i], &site->clients[i],
+                                  &diagnosis) == GIRO_ERR_OK);
+        if (i < OPERATOR)
+            memcpy(site->bics[i], site->hub.genesis.members[i].bic, GIRO_BIC_BYTES);
+    }
+    giro_date_format(site->hub.genesis.business_date, site->date);
+    for (int i = 0; ask(site, DEBTOR, "/v1/status") != GIRO_ERR_OK; i++) {
+        cr_assert(i < 200, "girod does not answer");
+        pause_ms(50);
+    }
+    return site;
+}
+
+static void site_close(struct site *site)
+{
+    int status;
+    kill(site->girod, SIGTERM);
+    cr_assert(waitpid(site->girod, &status, 0) == site->girod);
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "girod ended with %d", status);
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+        giro_https_close(site->clients[i]);
+        giro_key_free(site->keys[i]);
+    }
+    scratch_remove(site->dir);
+    hub_free(&site->hub);
+    free(site);
+}
+
+/* Debtor pays creditor three times; the UETR of the second payment. */
+static void pay(struct site *site, char uetr[37])
+{
+    char path[300];
+    struct giro_diagnosis diagnosis = {.fact = ""};
+    struct giro_spool_writer *writer;
+    struct giro_spool spool;
+    uint8_t bytes[GIRO_FRAME_BYTES_MAX];
+    snprintf(path, sizeof(path), "%s/a.spool", site->dir);
+    cr_assert(giro_spool_create(path, &site->hub.genesis, &writer, &diagnosis) == GIRO_ERR_OK);
+    size_t size = hub_frame(&site->hub, DEBTOR, CREDITOR, 0, 3, bytes);
+    cr_assert(giro_spool_add(writer, bytes, (uint32_t)size) == GIRO_ERR_OK);
+    cr_assert(giro_spool_finish(writer) == GIRO_ERR_OK);
+    cr_assert(giro_spool_open(path, &site->hub.genesis, &spool, &diagnosis) == GIRO_ERR_OK);
+    struct giro_config_address address = {.host = "127.0.0.1", .port = site->ports[0]};
+    struct giro_sender_options options = {.genesis = &site->hub.genesis,
+                                          .replicas = &address,
+                                          .replica_count = 1,
+                                          .spool = &spool,
+                                          .outstanding_max = 1,
+                                          .outstanding_total = 1,
+                                          .stop_after_ns = 20 * GIRO_NS_PER_S};
+    static struct giro_sender_stats stats;
+    uint64_t unfinished;
+    cr_assert(giro_sender_run(&options, &stats, &unfinished, &diagnosis) == GIRO_ERR_OK);
+    cr_assert(stats.by_status[GIRO_STATUS_ACSC] == 3, "a hub of one replica settles, too");
+    giro_spool_close(&spool);
+    giro_uetr_format(bytes + sizeof(struct giro_frame_header) + sizeof(struct giro_record), uetr);
+}
+
+static void expect(struct site *site, const char *path, const enum giro_err expected[CLIENTS])
+{
+    static const char *const names[] = {"debtor", "creditor", "stranger", "operator"};
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+        enum giro_err err = ask(site, i, path);
+        cr_expect(err == expected[i], "%s gets %s for %s, not %s", names[i], giro_err_name(err),
+                  path, giro_err_name(expected[i]));
+    }
+}
+
+#define OK        GIRO_ERR_OK
+#define FORBIDDEN GIRO_ERR_KEY   /* 403 */
+#define NOT_FOUND GIRO_ERR_NOENT /* 404 */
+#define WRONG     GIRO_ERR_STATE /* 400 and the like */
+
+Test(api, everyone_reads_what_is_theirs_and_nothing_else, .timeout = 60)
+{
+    struct site *site = site_open();
+    char uetr[37], path[200];
+    pay(site, uetr);
+    snprintf(path, sizeof(path), "/v1/journal/%s/%s", site->bics[CREDITOR], site->date);
+    for (int i = 0; ask(site, CREDITOR, path) != OK; i++) { /* sealed by the next second's block */
+        cr_assert(i < 100, "no journal");
+        pause_ms(50);
+    }
+    expect(site, "/v1/status", (enum giro_err[]){OK, OK, OK, OK});
+    expect(site, "/v1/journals", (enum giro_err[]){OK, OK, OK, OK});
+    expect(site, "/v1/channel/0", (enum giro_err[]){OK, OK, OK, OK});
+    expect(site, "/metrics", (enum giro_err[]){FORBIDDEN, FORBIDDEN, FORBIDDEN, OK});
+    expect(site, path, (enum giro_err[]){FORBIDDEN, OK, FORBIDDEN, OK});
+    snprintf(path, sizeof(path), "/v1/payment/%s", uetr);
+    expect(site, path, (enum giro_err[]){OK, OK, NOT_FOUND, OK});
+    snprintf(path, sizeof(path), "/v1/proof/%s", uetr);
+    expect(site, path, (enum giro_err[]){OK, OK, NOT_FOUND, OK});
+    uint8_t *bytes;
+    size_t size;
+    struct giro_proof_view view;
+    cr_assert(get(site, CREDITOR, path, &bytes, &size) == OK);
+    const char *wrong = giro_proof_verify(&site->hub.genesis, site->hub.ring, bytes, size, &view);
+    cr_expect(wrong == NULL, "%s", wrong);
+    free(bytes);
+    cr_assert(get(site, STRANGER, "/v1/journals", &bytes, &size) == OK);
+    cr_expect(strstr((const char *)bytes, site->bics[DEBTOR]) == NULL, "others' are not listed");
+    free(bytes);
+    cr_assert(get(site, DEBTOR, "/v1/channel/0", &bytes, &size) == OK);
+    json_t *json = json_loads((const char *)bytes, 0, NULL);
+    cr_expect(json_integer_value(json_object_get(json, "next")) == 1);
+    json_decref(json);
+    free(bytes);
+    site_close(site);
+}
+
+Test(api, malformed_paths_and_queries_are_told_apart_from_missing_things, .timeout = 60)
+{
+    struct site *site = site_open();
+    static const struct {
+        const char *path;
+        enum giro_err expected;
+    } rows[] = {
+        {"/", NOT_FOUND},
+        {"/v1", NOT_FOUND},
+        {"/v1/statuses", NOT_FOUND},
+        {"/v1/status/", NOT_FOUND},
+        {"//v1/status", NOT_FOUND},
+        {"/v1/channel/64", WRONG},
+        {"/v1/channel/-1", WRONG},
+        {"/v1/channel/", WRONG},
+        {"/v1/channel/1x", WRONG},
+        {"/v1/channel/63", OK},
+        {"/v1/payment/", WRONG},
+        {"/v1/payment/1234", WRONG},
+        {"/v1/payment/5f3c1d9e-0b7a-4c55-9a51-2f60b1f1a001x", WRONG},
+        {"/v1/payment/5f3c1d9e-0b7a-4c55-9a51-2f60b1f1a001", NOT_FOUND},
+        {"/v1/proof/5f3c1d9e-0b7a-4c55-9a51-2f60b1f1a0zz", WRONG},
+        {"/v1/proof/5f3c1d9e-0b7a-4c55-9a51-2f60b1f1a001", NOT_FOUND},
+        {"/v1/journal/B000CZPP", WRONG},
+        {"/v1/journal/B000CZPP/", WRONG},
+        {"/v1/journal/B000CZPP/2026-02-30", WRONG},
+        {"/v1/journal/B000CZPP/2026-11-24/x", WRONG},
+        {"/v1/journal/../../etc/passwd", WRONG},
+        {"/v1/journal/%2e%2e/2026-11-24", WRONG},
+        {"/v1/journal/B999CZPP/2026-11-24", NOT_FOUND},
+        {"/v1/journal/B000CZPP/1999-01-01", NOT_FOUND},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        enum giro_err err = ask(site, OPERATOR, rows[i].path);
+        cr_expect(err == rows[i].expected, "%s: %s", rows[i].path, giro_err_name(err));
+    }
+    char uetr[37], path[200];
+    pay(site, uetr);
+    snprintf(path, sizeof(path), "/v1/journal/%s/%s", site->bics[0], site->date);
+    for (int i = 0; ask(site, OPERATOR, path) != OK; i++) {
+        cr_assert(i < 100, "no journal");
+        pause_ms(50);
+    }
+    static const struct {
+        const char *query;
+        enum giro_err expected;
+        long size; /* -1: all of it */
+    } ranges[] = {{"", OK, -1},
+                  {"?from=0&to=64", OK, 64},
+                  {"?from=60&to=64", OK, 4},
+                  {"?to=10", OK, 10},
+                  {"?from=64&to=64", OK, 0},
+                  {"?from=65&to=64", OK, 0},
+                  {"?from=99999999999", OK, 0},
+                  {"?from=18446744073709551615", OK, 0},
+                  {"?to=18446744073709551615", OK, -1},
+                  {"?from=-1", WRONG, 0},
+                  {"?from=x", WRONG, 0},
+                  {"?from=", WRONG, 0},
+                  {"?from=1x", WRONG, 0},
+                  {"?other=1", OK, -1}};
+    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+        char url[300];
+        uint8_t *bytes;
+        size_t size = 0;
+        snprintf(url, sizeof(url), "%s%s", path, ranges[i].query);
+        enum giro_err err = get(site, OPERATOR, url, &bytes, &size);
+        cr_expect(err == ranges[i].expected, "%s: %s", url, giro_err_name(err));
+        if (err != OK)
+            continue;
+        cr_expect(ranges[i].size < 0 ? size > 64 : size == (size_t)ranges[i].size, "%s: %zu bytes",
+                  url, size);
+        free(bytes);
+    }
+    site_close(site);
+}
+
+static enum giro_err post(struct site *site, uint32_t client, const char *path, const void *body,
+                          size_t body_bytes)
+{
+    uint8_t *bytes = NULL;
+    size_t size;
+    struct giro_diagnosis diagnosis = {.fact = ""};
+    enum giro_err err =
+        giro_https_post(site->clients[client], path, body, body_bytes, &bytes, &size, &diagnosis);
+    if (err == OK)
+        free(bytes);
+    return err;
+}
+
+Test(api, only_operators_post_controls_and_only_whole_ones, .timeout = 60)
+{
+    struct site *site = site_open();
+    uint8_t frame[GIRO_FRAME_BYTES_MAX], payment[GIRO_FRAME_BYTES_MAX];
+    struct giro_control control = {.op = GIRO_CONTROL_CLOSE_CYCLE,
+                                   .currency = site->hub.genesis.currencies[0].number};
+    struct giro_secret_key *checker = hub_key("checker", "approver", 2);
+    size_t size = giro_control_make(&site->hub.genesis, site->keys[OPERATOR], 1, checker, 2, 0, 0,
+                                    &control, 1, frame);
+    size_t payment_bytes = hub_frame(&site->hub, DEBTOR, CREDITOR, 0, 1, payment);
+    giro_key_free(checker);
+    cr_expect(post(site, DEBTOR, "/v1/control", frame, size) == FORBIDDEN);
+    cr_expect(post(site, OPERATOR, "/v1/status", frame, size) == NOT_FOUND);
+    cr_expect(post(site, OPERATOR, "/v1/control", frame, size - 1) == WRONG);
+    cr_expect(post(site, OPERATOR, "/v1/control", payment, payment_bytes) == WRONG);
+    cr_expect(post(site, OPERATOR, "/v1/control", "", 0) == WRONG);
+    cr_expect(post(site, OPERATOR, "/v1/control", frame, size) == OK);
+    for (int i = 0;; i++) { /* executed: the operators' channel moves on */
+        uint8_t *bytes;
+        cr_assert(get(site, OPERATOR, "/v1/channel/0", &bytes, &size) == OK);
+        bool moved = strstr((const char *)bytes, "\"next\": 1") != NULL;
+        free(bytes);
+        if (moved)
+            break;
+        cr_assert(i < 100, "the control frame is not executed");
+        pause_ms(50);
+    }
+    site_close(site);
+}
+
+Test(api, a_key_that_nobody_enrolled_gets_no_connection, .timeout = 60)
+{
+    struct site *site = site_open();
+    struct giro_config_address https = {.host = "127.0.0.1", .port = site->ports[2]};
+    struct giro_diagnosis diagnosis = {.fact = ""};
+    struct giro_secret_key *keys[] = {hub_key("nobody", "session", 1),
+                                      hub_key(site->bics[0], "frame", 1)};
+    for (int i = 0; i < 2; i++) {
+        struct giro_https *https_client;
+        uint8_t *bytes = NULL;
+        size_t size;
+        cr_assert(giro_https_open(&site->hub.genesis, &https, keys[i], &https_client, &diagnosis) ==
+                  OK);
+        cr_expect(giro_https_get(https_client, "/v1/status", &bytes, &size, &diagnosis) ==
+                  GIRO_ERR_NETWORK);
+        giro_https_close(https_client);
+        giro_key_free(keys[i]);
+    }
+    for (int i = 0; i < 150; i++) /* closed connections do not count against the limit of 64 */
+        cr_assert(ask(site, STRANGER, "/v1/status") == OK, "request %d", i);
+    site_close(site);
+}

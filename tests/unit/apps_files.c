@@ -1,0 +1,427 @@
+/* The two derived files of a replica: leaves with certificates, and the members' journals. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include <criterion/criterion.h>
+
+#include "apps/girod/journal_files.h"
+#include "apps/girod/ledger_file.h"
+#include "giro/recon.h"
+#include "member_support.h"
+#include "sys_support.h"
+
+TestSuite(ledger_file, .init = hub_suite_open, .fini = hub_suite_close);
+TestSuite(journal_files, .init = hub_suite_open, .fini = hub_suite_close);
+
+#define HEIGHTS_MAX 4096u
+#define HEIGHTS     12u
+
+/* ---- Ledger file ---- */
+
+static uint32_t leaf_count(uint64_t height)
+{
+    return (uint32_t)(height % 5 == 0 ? 0 : 1 + height * 7 % 9);
+}
+
+/* A frame leaf with 1 to 4 results. */
+static uint32_t leaf_make(uint64_t height, uint32_t index, uint8_t out[512])
+{
+    struct giro_leaf_frame leaf = {.height = height,
+                                   .index = index,
+                                   .member = 1,
+                                   .sequence = height * 100 + index,
+                                   .outcome = GIRO_OUTCOME_EXECUTED,
+                                   .record_count = (uint16_t)(1 + index % 4)};
+    struct giro_result result = {.status = GIRO_STATUS_ACSC};
+    memcpy(out, GIRO_TAG_LEAF_FRAME, GIRO_TAG_BYTES);
+    memcpy(out + GIRO_TAG_BYTES, &leaf, sizeof(leaf));
+    for (uint32_t i = 0; i < leaf.record_count; i++)
+        memcpy(out + GIRO_TAG_BYTES + sizeof(leaf) + i * sizeof(result), &result, sizeof(result));
+    return GIRO_TAG_BYTES + (uint32_t)sizeof(leaf) + leaf.record_count * (uint32_t)sizeof(result);
+}
+
+static struct giro_commit_body body_make(uint64_t height)
+{
+    struct giro_hash leaves[16];
+    uint8_t leaf[512];
+    for (uint32_t i = 0; i < leaf_count(height); i++)
+        leaves[i] = giro_leaf_hash(leaf, leaf_make(height, i, leaf));
+    return (struct giro_commit_body){.head = giro_head_make(GIRO_KIND_COMMIT_VOTE),
+                                     .epoch = 1,
+                                     .height = height,
+                                     .time_ns = height * GIRO_NS_PER_S,
+                                     .ledger_root =
+                                         giro_merkle_root(height, leaves, leaf_count(height))};
+}
+
+static enum giro_err block_put(struct giro_ledger_file *file, uint64_t height)
+{
+    static uint8_t bytes[1 << 16];
+    struct giro_writer writer;
+    struct giro_commit_body body = body_make(height);
+    giro_writer_init(&writer, bytes, sizeof(bytes));
+    uint8_t *header = giro_writer_reserve(&writer, sizeof(struct giro_ledger_block));
+    giro_writer_put(&writer, &body, sizeof(body));
+    static const uint8_t zeros[8];
+    for (uint32_t i = 0; i < leaf_count(height); i++) {
+        uint8_t leaf[512];
+        uint32_t size = leaf_make(height, i, leaf);
+        giro_writer_u32(&writer, size);
+        giro_writer_put(&writer, leaf, size);
+        giro_writer_put(&writer, zeros, giro_align_up(size, 4) - size);
+    }
+    giro_writer_put(&writer, zeros, giro_align_up(writer.offset, 8) - writer.offset);
+    cr_assert(!writer.failed);
+    struct giro_ledger_block block = {.head = giro_head_make(GIRO_KIND_LEDGER_BLOCK),
+                                      .height = height,
+                                      .size_bytes = writer.offset,
+                                      .leaf_count = leaf_count(height)};
+    memcpy(header, &block, sizeof(block));
+    return giro_ledger_file_block(file, height, bytes, writer.offset);
+}
+
+static struct giro_certificate certificate_make(const struct hub *hub, uint64_t height,
+                                                uint32_t absent)
+{
+    struct giro_certificate certificate = {
+        .header = {.body = body_make(height), .scheme = GIRO_SCHEME_ED25519, .signer_count = 3}};
+    uint8_t message[GIRO_COMMIT_MESSAGE_BYTES];
+    size_t size = giro_commit_message(&hub->genesis.chain_id, &certificate.header.body, message);
+    certificate.header.body.head = giro_head_make(GIRO_KIND_CERTIFICATE);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < 4; i++) {
+        if (i == absent)
+            continue;
+        struct giro_secret_key *key = hub_key(hub->genesis.replicas[i].name, "batch", 1);
+        giro_bitmap_set(certificate.header.bitmap, i);
+        certificate.signatures[count++] = giro_sign(key, message, size);
+        giro_key_free(key);
+    }
+    return certificate;
+}
+
+static struct giro_ledger_file *ledger_open(const struct hub *hub, const char *dir)
+{
+    struct giro_ledger_file *file = NULL;
+    struct giro_diagnosis diagnosis = {.fact = ""};
+    enum giro_err err =
+        giro_ledger_file_open(dir, &hub->genesis, 2, HEIGHTS_MAX, &file, &diagnosis);
+    cr_assert(err == GIRO_ERR_OK, "%s: %s", giro_err_name(err), diagnosis.fact);
+    return file;
+}
+
+static void fill(const struct hub *hub, struct giro_ledger_file *file)
+{
+    for (uint64_t height = 1; height <= HEIGHTS; height++) {
+        cr_assert(block_put(file, height) == GIRO_ERR_OK);
+        struct giro_certificate certificate = certificate_make(hub, height, height % 4);
+        cr_assert(giro_ledger_file_certificate(file, &certificate) == GIRO_ERR_OK);
+    }
+}
+
+/* Every leaf comes back, its proof verifies under the genesis file, and proves that leaf. */
+static void expect_all(const struct hub *hub, struct giro_ledger_file *file)
+{
+    for (uint64_t height = 1; height <= HEIGHTS; height++)
+        for (uint32_t i = 0; i <= leaf_count(height); i++) {
+            uint8_t expected[512], found[512], *proof = NULL;
+            size_t proof_bytes = 0;
+            uint32_t size = leaf_make(height, i, expected);
+            bool there = i < leaf_count(height);
+            cr_assert(giro_ledger_file_leaf(file, height, i, found, sizeof(found)) ==
+                      (there ? size : 0));
+            enum giro_err err = giro_ledger_file_proof(file, height, i, &proof, &proof_bytes);
+            cr_assert(err == (there ? GIRO_ERR_OK : GIRO_ERR_NOENT));
+            if (!there)
+                continue;
+            struct giro_proof_view view;
+            const char *wrong =
+                giro_proof_verify(&hub->genesis, hub->ring, proof, proof_bytes, &view);
+            cr_assert(wrong == NULL, "height %lu leaf %u: %s", height, i, wrong);
+            cr_assert(memcmp(found, expected, size) == 0 && view.header.leaf_bytes == size &&
+                      memcmp(view.leaf, expected, size) == 0);
+            free(proof);
+        }
+}
+
+static uint64_t file_bytes(const char *dir, const char *name)
+{
+    char path[300];
+    struct stat info;
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    cr_assert(stat(path, &info) == 0);
+    return (uint64_t)info.st_size;
+}
+
+Test(ledger_file, every_leaf_is_proved_before_and_after_opening_again)
+{
+    struct hub hub;
+    char dir[256];
+    hub_make(&hub, 4, 3);
+    scratch_make(dir);
+    struct giro_ledger_file *file = ledger_open(&hub, dir);
+    fill(&hub, file);
+    expect_all(&hub, file);
+    uint8_t *proof;
+    size_t size;
+    cr_assert(giro_ledger_file_proof(file, 0, 0, &proof, &size) == GIRO_ERR_NOENT);
+    cr_assert(giro_ledger_file_proof(file, HEIGHTS + 1, 0, &proof, &size) == GIRO_ERR_NOENT);
+    cr_assert(giro_ledger_file_proof(file, UINT64_MAX, 0, &proof, &size) == GIRO_ERR_NOENT);
+    cr_assert(block_put(file, HEIGHTS + 1) == GIRO_ERR_OK); /* not certified */
+    cr_assert(giro_ledger_file_proof(file, HEIGHTS + 1, 0, &proof, &size) == GIRO_ERR_NOENT);
+    giro_ledger_file_close(file);
+    uint64_t ledger = file_bytes(dir, "ledger"), certificates = file_bytes(dir, "certificates");
+    file = ledger_open(&hub, dir);
+    expect_all(&hub, file);
+    fill(&hub, file); /* replay */
+    expect_all(&hub, file);
+    giro_ledger_file_close(file);
+    cr_assert(file_bytes(dir, "ledger") == ledger, "repeats are skipped");
+    cr_assert(file_bytes(dir, "certificates") == certificates);
+    scratch_remove(dir);
+    hub_free(&hub);
+}
+
+Test(ledger_file, torn_tails_are_cut_and_written_again_by_replay)
+{
+    struct hub hub;
+    char dir[256], path[300];
+    hub_make(&hub, 4, 3);
+    scratch_make(dir);
+    struct giro_ledger_file *file = ledger_open(&hub, dir);
+    fill(&hub, file);
+    giro_ledger_file_close(file);
+    static const char *const names[] = {"ledger", "certificates"};
+    for (uint32_t n = 0; n < 2; n++) {
+        uint64_t whole = file_bytes(dir, names[n]);
+        snprintf(path, sizeof(path), "%s/%s", dir, names[n]);
+        for (uint64_t at = 0; at < whole; at += at < 300 ? 31 : 211) {
+            cr_assert(truncate(path, (off_t)at) == 0);
+            file = ledger_open(&hub, dir);
+            fill(&hub, file);
+            giro_ledger_file_close(file);
+            cr_assert(file_bytes(dir, names[n]) == whole, "%s cut at %lu", names[n], at);
+        }
+    }
+    file = ledger_open(&hub, dir);
+    expect_all(&hub, file);
+    giro_ledger_file_close(file);
+    scratch_remove(dir);
+    hub_free(&hub);
+}
+
+Test(ledger_file, changed_bytes_do_not_survive_replay)
+{
+    struct hub hub;
+    char dir[256], path[300], *bytes = NULL;
+    size_t size = 0;
+    hub_make(&hub, 4, 3);
+    scratch_make(dir);
+    static const char *const names[] = {"ledger", "certificates"};
+    for (uint32_t n = 0; n < 2; n++) {
+        struct giro_ledger_file *file = ledger_open(&hub, dir);
+        fill(&hub, file);
+        giro_ledger_file_close(file);
+        snprintf(path, sizeof(path), "%s/%s", dir, names[n]);
+        cr_assert(giro_file_read(path, 1 << 20, &bytes, &size) == GIRO_ERR_OK);
+        for (size_t at = 64; at < size; at += 67) {
+            bytes[at] ^= 0x10;
+            cr_assert(giro_file_write(path, 0600, bytes, size) == GIRO_ERR_OK);
+            bytes[at] ^= 0x10;
+            file = ledger_open(&hub, dir);
+            fill(&hub, file);
+            expect_all(&hub, file);
+            giro_ledger_file_close(file);
+        }
+        free(bytes);
+        cr_assert(unlink(path) == 0);
+    }
+    scratch_remove(dir);
+    hub_free(&hub);
+}
+
+Test(ledger_file, files_of_another_hub_or_replica_are_refused)
+{
+    struct hub hub, other;
+    char dir[256];
+    struct giro_ledger_file *file;
+    struct giro_diagnosis diagnosis = {.fact = ""};
+    hub_make(&hub, 4, 3);
+    hub_make(&other, 4, 2);
+    scratch_make(dir);
+    giro_ledger_file_close(ledger_open(&hub, dir));
+    cr_assert(giro_ledger_file_open(dir, &other.genesis, 2, HEIGHTS_MAX, &file, &diagnosis) ==
+              GIRO_ERR_CHAIN);
+    cr_assert(strstr(diagnosis.fact, "does not belong here") != NULL);
+    cr_assert(giro_ledger_file_open(dir, &hub.genesis, 1, HEIGHTS_MAX, &file, &diagnosis) ==
+              GIRO_ERR_CHAIN);
+    file = ledger_open(&hub, dir);
+    cr_assert(block_put(file, HEIGHTS_MAX) == GIRO_ERR_FULL, "bounded");
+    giro_ledger_file_close(file);
+    scratch_remove(dir);
+    hub_free(&hub);
+    hub_free(&other);
+}
+
+/* ---- Journals ---- */
+
+#define DATES  3u
+#define BLOCKS 5u /* per date and currency */
+
+static uint32_t block_make(const struct hub *hub, uint16_t member, uint32_t currency,
+                           uint64_t sequence, uint8_t out[2048])
+{
+    uint32_t size = (uint32_t)giro_align_up(
+        sizeof(struct giro_journal_block) + sizeof(struct giro_window_record) + sequence % 5 * 40,
+        8);
+    memset(out, (int)sequence, size);
+    struct giro_journal_block block = {.magic = GIRO_MAGIC, .size_bytes = size};
+    struct giro_window_record record = {.member = member,
+                                        .currency = hub->genesis.currencies[currency].number,
+                                        .sequence = sequence};
+    memcpy(out, &block, sizeof(block));
+    memcpy(out + sizeof(block), &record, sizeof(record));
+    uint64_t checksum = XXH3_64bits(out + 16, size - 16);
+    memcpy(out + 8, &checksum, sizeof(checksum));
+    return size;
+}
+
+static struct giro_journal_files *journals_open(const struct hub *hub, const char *dir)
+{
+    struct giro_journal_files *files = NULL;
+    struct giro_diagnosis diagnosis = {.fact = ""};
+    enum giro_err err = giro_journal_files_open(dir, &hub->genesis, &files, &diagnosis);
+    cr_assert(err == GIRO_ERR_OK, "%s: %s", giro_err_name(err), diagnosis.fact);
+    return files;
+}
+
+static uint16_t date_of(const struct hub *hub, uint32_t date)
+{
+    return (uint16_t)(hub->genesis.business_date + date * 3);
+}
+
+/* What execution brings, in order: members 0 and 1, two currencies, three business dates. */
+static void replay(const struct hub *hub, struct giro_journal_files *files)
+{
+    uint8_t bytes[2048];
+    for (uint32_t date = 0; date < DATES; date++)
+        for (uint32_t i = 0; i < BLOCKS; i++)
+            for (uint32_t who = 0; who < 4; who++) {
+                uint32_t size = block_make(hub, who % 2, who / 2, 1 + date * BLOCKS + i, bytes);
+                cr_assert(giro_journal_files_append(files, who % 2, date_of(hub, date), bytes,
+                                                    size) == GIRO_ERR_OK);
+            }
+    cr_assert(giro_journal_files_sync(files) == GIRO_ERR_OK);
+}
+
+/* The journals of member 0 as they must be, one after another. */
+static struct giro_hash journals_hash(const struct hub *hub, struct giro_journal_files *files,
+                                      uint64_t sizes[DATES])
+{
+    struct giro_hash hash = {{0}};
+    for (uint32_t date = 0; date < DATES; date++) {
+        char path[700], *bytes = NULL;
+        size_t size = 0;
+        sizes[date] = giro_journal_files_path(files, 0, date_of(hub, date), path, sizeof(path));
+        cr_assert(giro_file_read(path, 1 << 20, &bytes, &size) == GIRO_ERR_OK);
+        cr_assert(size == sizes[date]);
+        struct giro_part parts[] = {{&hash, sizeof(hash)}, {bytes, size}};
+        hash = giro_sha256_parts(parts, 2);
+        free(bytes);
+    }
+    return hash;
+}
+
+Test(journal_files, replay_after_any_cut_of_any_date_gives_the_same_journals)
+{
+    struct hub hub;
+    char dir[256], path[700];
+    uint64_t sizes[DATES], found[DATES];
+    hub_make(&hub, 4, 2);
+    scratch_make(dir);
+    struct giro_journal_files *files = journals_open(&hub, dir);
+    replay(&hub, files);
+    struct giro_hash whole = journals_hash(&hub, files, sizes), again;
+    replay(&hub, files); /* recognised at once */
+    again = journals_hash(&hub, files, found);
+    cr_assert(giro_hash_equal(&whole, &again));
+    uint64_t bytes = giro_journal_files_bytes(files);
+    giro_journal_files_close(files);
+    for (uint32_t date = 0; date < DATES; date++)
+        for (uint64_t at = 0; at < sizes[date]; at += at < 64 ? 21 : 333) {
+            files = journals_open(&hub, dir);
+            giro_journal_files_path(files, 0, date_of(&hub, date), path, sizeof(path));
+            giro_journal_files_close(files);
+            cr_assert(truncate(path, (off_t)at) == 0);
+            files = journals_open(&hub, dir);
+            replay(&hub, files);
+            again = journals_hash(&hub, files, found);
+            cr_assert(giro_hash_equal(&whole, &again), "date %u cut at %lu", date, at);
+            giro_journal_files_close(files);
+        }
+    files = journals_open(&hub, dir);
+    cr_assert(giro_journal_files_bytes(files) + 6 * 64 >= bytes, "headers may count or not");
+    giro_journal_files_close(files);
+    scratch_remove(dir);
+    hub_free(&hub);
+}
+
+Test(journal_files, a_damaged_byte_is_repaired_by_replay_and_removed_dates_stay_removed)
+{
+    struct hub hub;
+    char dir[256], path[700], *bytes = NULL;
+    size_t size = 0;
+    uint64_t sizes[DATES], found[DATES];
+    hub_make(&hub, 4, 2);
+    scratch_make(dir);
+    struct giro_journal_files *files = journals_open(&hub, dir);
+    replay(&hub, files);
+    struct giro_hash whole = journals_hash(&hub, files, sizes);
+    giro_journal_files_path(files, 0, date_of(&hub, 1), path, sizeof(path));
+    giro_journal_files_close(files);
+    cr_assert(giro_file_read(path, 1 << 20, &bytes, &size) == GIRO_ERR_OK);
+    for (size_t at = 64; at < size; at += 501) {
+        bytes[at] ^= 1;
+        cr_assert(giro_file_write(path, 0600, bytes, size) == GIRO_ERR_OK);
+        bytes[at] ^= 1;
+        files = journals_open(&hub, dir);
+        replay(&hub, files);
+        struct giro_hash again = journals_hash(&hub, files, found);
+        cr_assert(giro_hash_equal(&whole, &again), "byte %zu", at);
+        giro_journal_files_close(files);
+    }
+    free(bytes);
+    files = journals_open(&hub, dir);
+    giro_journal_files_path(files, 0, date_of(&hub, 0), path, sizeof(path));
+    giro_journal_files_close(files);
+    cr_assert(unlink(path) == 0);
+    files = journals_open(&hub, dir);
+    replay(&hub, files);
+    cr_assert(giro_journal_files_path(files, 0, date_of(&hub, 0), path, sizeof(path)) == 0);
+    cr_assert(giro_journal_files_path(files, 0, date_of(&hub, 2), path, sizeof(path)) == sizes[2]);
+    giro_journal_files_close(files);
+    scratch_remove(dir);
+    hub_free(&hub);
+}
+
+Test(journal_files, journals_of_another_hub_are_refused)
+{
+    struct hub hub, other;
+    char dir[256];
+    struct giro_journal_files *files;
+    struct giro_diagnosis diagnosis = {.fact = ""};
+    hub_make(&hub, 4, 2);
+    hub_make(&other, 1, 2);
+    scratch_make(dir);
+    files = journals_open(&hub, dir);
+    replay(&hub, files);
+    giro_journal_files_close(files);
+    cr_assert(giro_journal_files_open(dir, &other.genesis, &files, &diagnosis) == GIRO_ERR_CHAIN);
+    cr_assert(strstr(diagnosis.fact, dir) != NULL);
+    scratch_remove(dir);
+    hub_free(&hub);
+    hub_free(&other);
+}
