@@ -72,7 +72,7 @@ struct giro_comb_job {
     const struct giro_comb_entry *table;         /* of -A */
     uint32_t base_digits[GIRO_COMB_WINDOWS_MAX]; /* of S */
     uint32_t key_digits[GIRO_COMB_WINDOWS_MAX];  /* of k */
-    struct giro_fe x, y, z;                      /* the sum, carried limbs */
+    struct giro_fe x, y, z;                      /* the sum, loose limbs */
 };
 
 /* giro_comb_prefetch asks for the entry of one window of the key's table. Tables of many keys fit in no near cache: what a
@@ -91,6 +91,10 @@ void giro_comb_digits(uint32_t *digits, uint32_t width, const uint8_t scalar[32]
 typedef void giro_comb_sum_fn(struct giro_comb_job *jobs, uint32_t count, uint32_t key_width);
 void giro_comb_sum_portable(struct giro_comb_job *jobs, uint32_t count, uint32_t key_width);
 void giro_comb_sum_avx512(struct giro_comb_job *jobs, uint32_t count, uint32_t key_width);
+void giro_comb_sum_avx2(struct giro_comb_job *jobs, uint32_t count, uint32_t key_width);
+/* For the tests: four products, loose. Limbs of a and b < 2^51 + 2^41: what four lanes carry at most. */
+void giro_field4_mul(struct giro_fe results[4], const struct giro_fe a[4],
+                     const struct giro_fe b[4]);
 /* For the tests: eight carried products; element l has limbs a[0..5)[l]. */
 void giro_field8_mul(uint64_t result[5][8], const uint64_t a[5][8], const uint64_t b[5][8]);
 

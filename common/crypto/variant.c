@@ -12,8 +12,10 @@ static const struct {
     [GIRO_VARIANT_LIBSODIUM] = {"libsodium", {NULL, NULL}},
     [GIRO_VARIANT_PORTABLE] = {"portable", {giro_comb_sum_portable, giro_hash_portable}},
 #if GIRO_CRYPTO_X86
+    [GIRO_VARIANT_AVX2] = {"avx2", {giro_comb_sum_avx2, giro_hash_portable}},
     [GIRO_VARIANT_AVX512] = {"avx512", {giro_comb_sum_avx512, giro_hash_avx512}},
 #else
+    [GIRO_VARIANT_AVX2] = {"avx2", {NULL, NULL}},
     [GIRO_VARIANT_AVX512] = {"avx512", {NULL, NULL}},
 #endif
 };
@@ -29,6 +31,13 @@ bool giro_crypto_variant_there(enum giro_crypto_variant variant)
     case GIRO_VARIANT_LIBSODIUM:
     case GIRO_VARIANT_PORTABLE:
         return true;
+    case GIRO_VARIANT_AVX2:
+#if GIRO_CRYPTO_X86
+        __builtin_cpu_init();
+        return __builtin_cpu_supports("avx2") != 0;
+#else
+        return false;
+#endif
     case GIRO_VARIANT_AVX512:
 #if GIRO_CRYPTO_X86
         __builtin_cpu_init();

@@ -87,6 +87,7 @@ enum giro_err giro_crypto_init(void) GIRO_MUST_USE;
 enum giro_crypto_variant {
     GIRO_VARIANT_LIBSODIUM, /* one libsodium call a signature */
     GIRO_VARIANT_PORTABLE,  /* comb tables, plain C */
+    GIRO_VARIANT_AVX2,      /* comb tables, four lanes: AVX2 */
     GIRO_VARIANT_AVX512,    /* comb tables, eight lanes: AVX-512 IFMA */
     GIRO_VARIANT_COUNT
 };

@@ -219,3 +219,28 @@ Test(crypto_field, eight_lanes_multiply_as_the_slow_reference)
         }
     }
 }
+
+Test(crypto_field, four_lanes_multiply_as_the_slow_reference)
+{
+    if (!giro_crypto_variant_there(GIRO_VARIANT_AVX2))
+        cr_skip("SKIPPED: this processor has no AVX2");
+    uint64_t seed = crypto_seed();
+    struct giro_prng prng;
+    giro_prng_init(&prng, seed);
+    const uint64_t max = (UINT64_C(1) << 51) + (UINT64_C(1) << 41); /* what a factor may have */
+    for (uint32_t round = 0; round < 500; round++) {
+        struct giro_fe a[4], b[4], r[4];
+        for (int l = 0; l < 4; l++) {
+            for (int i = 0; i < 5; i++) {
+                a[l].v[i] = round == 0 ? max - 1 : limb_draw(&prng, max);
+                b[l].v[i] = round == 0 ? max - 1 : limb_draw(&prng, max);
+            }
+        }
+        giro_field4_mul(r, a, b);
+        for (int l = 0; l < 4; l++) {
+            const struct slow x = slow_of(a[l].v), y = slow_of(b[l].v), found = slow_of(r[l].v);
+            const struct slow expected = slow_mul(&x, &y);
+            cr_assert(slow_equal(&found, &expected), "seed %lu round %u lane %d", seed, round, l);
+        }
+    }
+}

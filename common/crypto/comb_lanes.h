@@ -1,0 +1,174 @@
+/* common/crypto/comb_lanes.h - the comb sum in lanes, for any vector field: lane l works on job l of a group. Included by
+ * exactly one file of each variant, after its field header (field8.h, field4.h), which defines VFE_LANES, struct vfe,
+ * struct ventry and the vfe_ operations. */
+#ifndef GIRO_CRYPTO_COMB_LANES_H
+#define GIRO_CRYPTO_COMB_LANES_H
+
+/* One point a lane. Only Y - X and Y + X are needed of X and Y; all limbs carried. */
+struct vpoint {
+    struct vfe difference, sum, z, t;
+};
+
+/* giro_point_add_entry in lanes; a set bit of negative subtracts that lane's entry. Sums and differences are taken of raw
+ * products, so that an addition carries eight times, not fourteen. */
+static inline void vpoint_add(struct vpoint *point, const struct ventry *entry, uint32_t negative)
+{
+    const struct vfe bias = vfe_bias();
+    const struct vfe a = vfe_mul(&point->difference, &entry->minus);
+    const struct vfe b = vfe_mul(&point->sum, &entry->plus);
+    struct vfe raw = vfe_add(&b, &bias);
+    raw = vfe_sub(&raw, &a);
+    const struct vfe e = vfe_carry(&raw);
+    raw = vfe_add(&a, &b);
+    const struct vfe h = vfe_carry(&raw);
+
+    struct vfe c = vfe_mul(&point->t, &entry->product);
+    vfe_negate_if(&c, negative);
+    struct vfe d = vfe_add(&point->z, &point->z);
+    d = vfe_add(&d, &bias);
+    raw = vfe_sub(&d, &c);
+    const struct vfe f = vfe_carry(&raw);
+    raw = vfe_add(&d, &c);
+    const struct vfe g = vfe_carry(&raw);
+
+    const struct vfe x = vfe_mul(&e, &f), y = vfe_mul(&g, &h);
+    raw = vfe_add(&y, &bias);
+    raw = vfe_sub(&raw, &x);
+    point->difference = vfe_carry(&raw);
+    raw = vfe_add(&y, &x);
+    point->sum = vfe_carry(&raw);
+    raw = vfe_mul(&f, &g);
+    point->z = vfe_carry(&raw);
+    raw = vfe_mul(&e, &h);
+    point->t = vfe_carry(&raw);
+}
+
+static inline void vpoint_add_base(struct vpoint *point,
+                                   const struct giro_comb_job *const jobs[VFE_LANES],
+                                   uint32_t window)
+{
+    const struct giro_comb_entry *entries[VFE_LANES];
+    uint32_t negative = 0;
+    for (uint32_t l = 0; l < VFE_LANES; l++) {
+        const uint32_t digit = jobs[l]->base_digits[window];
+        entries[l] = &giro_comb_base[digit >> 1];
+        negative |= (digit & 1) << l;
+    }
+    const struct ventry entry = ventry_load(entries, negative);
+    vpoint_add(point, &entry, negative);
+}
+
+static inline void vpoint_add_key(struct vpoint *point,
+                                  const struct giro_comb_job *const jobs[VFE_LANES],
+                                  uint32_t window)
+{
+    const struct giro_comb_entry *entries[VFE_LANES];
+    uint32_t negative = 0;
+    for (uint32_t l = 0; l < VFE_LANES; l++) {
+        const uint32_t digit = jobs[l]->key_digits[window];
+        entries[l] = &jobs[l]->table[digit >> 1];
+        negative |= (digit & 1) << l;
+    }
+    const struct ventry entry = ventry_load(entries, negative);
+    vpoint_add(point, &entry, negative);
+}
+
+/* Into the second-level cache, while the group before is worked on: a group's entries fill the first-level cache. */
+static inline void prefetch_far(const struct giro_comb_job *const jobs[VFE_LANES], uint32_t window)
+{
+    for (uint32_t l = 0; l < VFE_LANES; l++) {
+        const uint8_t *entry = (const uint8_t *)&jobs[l]->table[jobs[l]->key_digits[window] >> 1];
+        _mm_prefetch((const char *)entry, _MM_HINT_T1);
+        _mm_prefetch((const char *)entry + GIRO_CACHE_LINE_BYTES, _MM_HINT_T1);
+    }
+}
+
+/* Into the first-level cache, one window ahead. */
+static inline void prefetch_near(const struct giro_comb_job *const jobs[VFE_LANES], uint32_t window)
+{
+    for (uint32_t l = 0; l < VFE_LANES; l++) {
+        giro_comb_prefetch(jobs[l], window);
+        if (window < GIRO_COMB_BASE_WINDOWS) {
+            const uint8_t *entry =
+                (const uint8_t *)&giro_comb_base[jobs[l]->base_digits[window] >> 1];
+            _mm_prefetch((const char *)entry, _MM_HINT_T0);
+            _mm_prefetch((const char *)entry + GIRO_CACHE_LINE_BYTES, _MM_HINT_T0);
+        }
+    }
+}
+
+static void group_store(struct giro_comb_job *const jobs[VFE_LANES], const struct vpoint *point)
+{
+    /* 2X = (Y + X) - (Y - X) and 2Y and 2Z name the same point. */
+    struct vfe x = vfe_bias(), y = vfe_add(&point->sum, &point->difference);
+    x = vfe_add(&x, &point->sum);
+    x = vfe_sub(&x, &point->difference);
+    struct vfe z = vfe_add(&point->z, &point->z);
+    x = vfe_carry(&x);
+    y = vfe_carry(&y);
+    z = vfe_carry(&z);
+    struct giro_fe *targets[3][VFE_LANES];
+    for (uint32_t l = 0; l < VFE_LANES; l++) {
+        targets[0][l] = &jobs[l]->x;
+        targets[1][l] = &jobs[l]->y;
+        targets[2][l] = &jobs[l]->z;
+    }
+    vfe_store(targets[0], &x);
+    vfe_store(targets[1], &y);
+    vfe_store(targets[2], &z);
+}
+
+/* The sums of one group; next is the group after it, NULL after the last. */
+static void group_sum(struct giro_comb_job *const jobs[VFE_LANES],
+                      struct giro_comb_job *const next[VFE_LANES], uint32_t key_width)
+{
+    const struct giro_comb_job *const *inputs = (const struct giro_comb_job *const *)jobs;
+    struct vpoint point = {
+        .difference = vfe_small(1), .sum = vfe_small(1), .z = vfe_small(1), .t = vfe_small(0)};
+    const uint32_t windows = giro_comb_windows(key_width);
+    GIRO_ASSERT(windows >= GIRO_COMB_BASE_WINDOWS);
+    for (uint32_t w = 0; w < windows; w++) {
+        if (next != NULL)
+            prefetch_far((const struct giro_comb_job *const *)next, w);
+        if (w + 1 < windows)
+            prefetch_near(inputs, w + 1);
+        if (w < GIRO_COMB_BASE_WINDOWS)
+            vpoint_add_base(&point, inputs, w);
+        vpoint_add_key(&point, inputs, w);
+    }
+    group_store(jobs, &point);
+}
+
+/* Empty lanes of the last group repeat its last job. */
+static void group_fill(struct giro_comb_job *group[VFE_LANES], struct giro_comb_job *jobs,
+                       uint32_t at, uint32_t count)
+{
+    for (uint32_t l = 0; l < VFE_LANES; l++)
+        group[l] = &jobs[at + l < count ? at + l : count - 1];
+}
+
+/* One or two jobs are faster in plain C than in lanes. */
+#define LANES_WORTH 3u
+
+static void lanes_sum(struct giro_comb_job *jobs, uint32_t count, uint32_t key_width)
+{
+    uint32_t i = 0;
+    struct giro_comb_job *groups[2][VFE_LANES];
+    if (count >= LANES_WORTH) {
+        group_fill(groups[0], jobs, 0, count);
+        for (uint32_t w = 0; w < giro_comb_windows(key_width); w++)
+            prefetch_far((const struct giro_comb_job *const *)groups[0], w);
+    }
+    for (; i + LANES_WORTH <= count; i += VFE_LANES) {
+        struct giro_comb_job **const group = groups[i / VFE_LANES % 2],
+                                     **const next = groups[(i / VFE_LANES + 1) % 2];
+        const bool more = i + VFE_LANES + LANES_WORTH <= count;
+        if (more)
+            group_fill(next, jobs, i + VFE_LANES, count);
+        group_sum(group, more ? next : NULL, key_width);
+    }
+    if (i < count)
+        giro_comb_sum_portable(jobs + i, count - i, key_width);
+}
+
+#endif
