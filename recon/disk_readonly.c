@@ -103,7 +103,8 @@ struct giro_disk readonly_disk_open(struct readonly_disk *disk, const char *path
                                              .poll = disk_poll,
                                              .remove = disk_remove,
                                              .list = disk_list,
-                                             .close = disk_close};
+                                             .close = disk_close,
+                                             .prepare = NULL};
     snprintf(disk->path, sizeof(disk->path), "%s", path);
     for (uint32_t i = 0; i < READONLY_FILES_MAX; i++)
         disk->fds[i] = -1;

@@ -169,10 +169,34 @@ static enum giro_err log_read(struct log_verify *log)
     if (torn_bytes > 0)
         snprintf(torn, sizeof(torn), "; ends torn after record %lu (normal after a kill)",
                  (unsigned long)log->last_sequence);
-    verify_say(verify, log->path, "block log: %lu records, %lu blocks, %lu executed, %lu batches%s",
+    char prepared[80] = "";
+    if (log->prepared_count > 0)
+        snprintf(prepared, sizeof(prepared), "; %u segment%s prepared, not used yet",
+                 log->prepared_count, log->prepared_count == 1 ? "" : "s");
+    verify_say(verify, log->path,
+               "block log: %lu records, %lu blocks, %lu executed, %lu batches%s%s",
                (unsigned long)log->records, (unsigned long)log->blocks.count,
-               (unsigned long)log->roots.count, (unsigned long)log->batches.count, torn);
+               (unsigned long)log->roots.count, (unsigned long)log->batches.count, torn, prepared);
     return GIRO_ERR_OK;
+}
+
+static bool header_whole(const struct giro_log_segment_header *header)
+{
+    XXH128_canonical_t canonical;
+    XXH128_hash_t hash = XXH3_128bits(header, offsetof(struct giro_log_segment_header, checksum));
+    XXH128_canonicalFromHash(&canonical, hash);
+    return memcmp(canonical.digest, header->checksum, sizeof(header->checksum)) == 0;
+}
+
+/* Prepared for the records to come, or left by a death while its header was written, as recovery tells it (giro_log_walk):
+ * no whole header, and no record where the first one would be. */
+static bool segment_is_prepared(const struct recon_map *map)
+{
+    struct giro_log_segment_header header;
+    if (map->size_bytes < 2 * SEGMENT_FIRST)
+        return true;
+    memcpy(&header, map->bytes, sizeof(header));
+    return !header_whole(&header) && verify_is_zero(map->bytes + SEGMENT_FIRST, SEGMENT_FIRST);
 }
 
 /* Whose segment it is, and the rest of its header's block, which has no checksum. */
@@ -180,9 +204,14 @@ static enum giro_err segment_look(struct log_verify *log, const char *path,
                                   const struct recon_map *map)
 {
     struct giro_log_segment_header header;
-    if (map->size_bytes < SEGMENT_FIRST || verify_is_zero(map->bytes, SEGMENT_FIRST))
-        return GIRO_ERR_OK; /* made, never used */
+    if (segment_is_prepared(map)) {
+        log->prepared_count++;
+        return GIRO_ERR_OK;
+    }
     memcpy(&header, map->bytes, sizeof(header));
+    if (!header_whole(&header))
+        return recon_fail(log->verify->diagnosis, GIRO_ERR_DAMAGED, path,
+                          "offset 0: a segment header does not match its checksum");
     if (!verify_is_zero(map->bytes + sizeof(header), SEGMENT_FIRST - sizeof(header)))
         return recon_fail(log->verify->diagnosis, GIRO_ERR_FORMAT, path,
                           "offset %lu: the rest of the segment's header is not zero",

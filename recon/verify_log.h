@@ -27,6 +27,7 @@ struct log_verify {
     struct giro_log_position last; /* of the last record */
     uint64_t last_end;             /* offset behind it */
     uint64_t newest_generation;    /* of the segments that have a header */
+    uint32_t prepared_count;       /* segments that were made and not used yet */
     struct recon_map segment;      /* of generation segment_generation */
     uint64_t segment_generation;
     const char *wrong; /* with the place: */

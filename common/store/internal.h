@@ -34,32 +34,42 @@ void giro_log_digest_end(struct giro_log_digest *digest, uint8_t checksum[16]);
 const char *giro_log_record_shape(const struct giro_log_record_header *header, uint64_t generation,
                                   uint64_t segment_bytes, uint64_t offset);
 
+/* A file without records or a valid header. reusable: nothing was ever written to it, as far as the walk looks (its
+ * first two blocks; records are written only behind a durable header). */
+struct giro_log_blank {
+    uint64_t generation, size_bytes;
+    bool reusable;
+};
+
 /* One pass over all segments of a directory, oldest first. */
 struct giro_log_walk {
     /* set by the caller */
     struct giro_disk *disk;
     const struct giro_hash *chain_id;
     uint32_t replica;  /* GIRO_NONE: whatever the first segment says */
-    bool remove_blank; /* files that a crash left without a header */
+    bool remove_blank; /* files that were made and not used, but for the last one */
     uint8_t *window;   /* 4,096-aligned, >= GIRO_LOG_BODY_BYTES_MAX + 8,192 */
     uint32_t window_bytes;
     enum giro_err (*visit)(void *context, const struct giro_log_found *found);
     void *context;
     /* results */
     uint64_t next_sequence;
-    uint64_t generation_max;
+    uint64_t generation_max;          /* of the files with a header */
+    struct giro_log_blank blank;      /* the last file, if it was made and not used; generation 0 = none */
     struct giro_log_damage damage; /* where the last segment's records end, or what is wrong */
     /* the walk's own */
     uint64_t names[NAMES_MAX];
     uint32_t names_count, names_next;
-    uint64_t names_after;
+    uint64_t names_after, names_last;
 };
 enum giro_err giro_log_walk(struct giro_log_walk *walk) GIRO_MUST_USE;
 
-/* giro_log_header_read opens a generation's file, reads and checks its header. *blank: the file has no header and no
- * record. The handle stays open iff OK and not blank. scratch holds 8,192 bytes, 4,096-aligned. */
+/* giro_log_header_read opens a generation's file, reads and checks its header. blank->generation is 0 unless the file
+ * has no header, or a torn one, and no record. The handle stays open iff OK and not blank. scratch holds 8,192 bytes,
+ * 4,096-aligned. */
 enum giro_err giro_log_header_read(struct giro_disk *disk, uint64_t generation, uint8_t *scratch,
                                    struct giro_log_segment_header *header, uint32_t *file,
-                                   bool *blank, const char **sentence) GIRO_MUST_USE;
+                                   struct giro_log_blank *blank, const char **sentence)
+    GIRO_MUST_USE;
 
 #endif

@@ -49,6 +49,9 @@ struct giro_log {
     uint64_t file_generation;
     uint32_t file;
     bool header_pending;
+    /* the segment after it, made and opened when the log was; generation 0 = none */
+    uint64_t ready_generation;
+    uint32_t ready_file;
     struct reading cached; /* an older segment, open for reading; generation 0 = none */
     uint64_t bytes_written;
 };
@@ -103,6 +106,44 @@ static void check(const struct giro_log *log)
 
 /* ---- Opening ------------------------------------------------------------------------------------ */
 
+/* Makes the file of the coming segment, or takes the blank one that an earlier start left. On a full disk the log can
+ * still be read; its first flush will say so again. */
+static enum giro_err ready_open(struct giro_log *log, const struct giro_log_blank *blank)
+{
+    struct giro_disk *disk = log->options.disk;
+    char name[SEGMENT_NAME_BYTES];
+    uint64_t size_bytes = 0;
+    bool reused = blank->reusable && blank->generation == log->open.generation &&
+                  blank->size_bytes == log->options.segment_bytes;
+    if (blank->generation != 0 && !reused) {
+        giro_log_name(blank->generation, name);
+        GIRO_TRY(disk->ops->remove(disk->self, name));
+    }
+    giro_log_name(log->open.generation, name);
+    enum giro_err err = disk->ops->open(disk->self, name, log->options.segment_bytes,
+                                        &log->ready_file, &size_bytes);
+    if (err == GIRO_ERR_NOSPACE)
+        return GIRO_ERR_OK;
+    GIRO_TRY(err);
+    if (size_bytes != log->options.segment_bytes) {
+        disk->ops->close(disk->self, log->ready_file);
+        return GIRO_ERR_EXISTS;
+    }
+    log->ready_generation = log->open.generation;
+    return GIRO_ERR_OK;
+}
+
+/* Has the disk make the next segment while this one fills. If it does not, open does when the time comes. */
+static void prepare_next(struct giro_log *log)
+{
+    struct giro_disk *disk = log->options.disk;
+    char name[SEGMENT_NAME_BYTES];
+    if (disk->ops->prepare == NULL)
+        return;
+    giro_log_name(log->file_generation + 1, name);
+    (void)disk->ops->prepare(disk->self, name, log->options.segment_bytes);
+}
+
 enum giro_err giro_log_open(struct giro_log *log, uint64_t promised,
                             enum giro_err (*visit)(void *context,
                                                    const struct giro_log_found *found),
@@ -124,9 +165,10 @@ enum giro_err giro_log_open(struct giro_log *log, uint64_t promised,
         return GIRO_ERR_DAMAGED;
     log->next_sequence = walk.next_sequence;
     log->watermark = walk.next_sequence - 1;
-    /* Always a new segment, made with the first record: no byte after a torn tail is ever written to or read. */
+    /* Always a segment that nothing was written to: no byte after a torn tail is ever written to or read. */
     log->open.generation = walk.generation_max + 1;
     log->open.offset = BLOCK_BYTES;
+    GIRO_TRY(ready_open(log, &walk.blank));
     log->opened = true;
     check(log);
     return GIRO_ERR_OK;
@@ -264,23 +306,37 @@ static enum giro_err fail(struct giro_log *log, enum giro_err err)
     return err;
 }
 
-/* Makes the segment of a group and submits its header. Everything before it is durable by now: see walk.c. */
+/* Opens a segment's file for writing; *size_bytes is its size. */
+static enum giro_err segment_open(struct giro_log *log, uint64_t generation, uint64_t *size_bytes)
+{
+    struct giro_disk *disk = log->options.disk;
+    *size_bytes = log->options.segment_bytes;
+    if (log->ready_generation == generation) {
+        log->file = log->ready_file;
+        log->ready_generation = 0;
+    } else {
+        char name[SEGMENT_NAME_BYTES];
+        giro_log_name(generation, name);
+        GIRO_TRY(disk->ops->open(disk->self, name, *size_bytes, &log->file, size_bytes));
+    }
+    log->file_generation = generation;
+    return GIRO_ERR_OK;
+}
+
+/* Submits the header of a group's segment. Everything before it is durable by now: see walk.c. */
 static enum giro_err start_segment(struct giro_log *log, const struct group *group)
 {
     struct giro_disk *disk = log->options.disk;
     GIRO_ASSERT(inflight(log) == 0 && group->generation > log->file_generation);
     GIRO_ASSERT(log->watermark == group->first_sequence - 1);
+    GIRO_ASSERT(log->ready_generation == 0 || log->ready_generation == group->generation);
     if (log->file_generation != 0)
         disk->ops->close(disk->self, log->file);
     log->file_generation = 0;
-    char name[SEGMENT_NAME_BYTES];
     uint64_t size_bytes = 0;
-    giro_log_name(group->generation, name);
-    enum giro_err err =
-        disk->ops->open(disk->self, name, log->options.segment_bytes, &log->file, &size_bytes);
+    enum giro_err err = segment_open(log, group->generation, &size_bytes);
     if (err != GIRO_ERR_OK)
         return fail(log, err);
-    log->file_generation = group->generation;
     if (size_bytes != log->options.segment_bytes)
         return fail(log, GIRO_ERR_EXISTS);
     struct giro_log_segment_header header = {.head = giro_head_make(GIRO_KIND_LOG_SEGMENT),
@@ -369,6 +425,7 @@ enum giro_err giro_log_completed(struct giro_log *log, uint64_t tag, enum giro_e
     if (rest == TAG_HEADER) {
         GIRO_ASSERT(log->header_pending);
         log->header_pending = false;
+        prepare_next(log);
         return GIRO_ERR_OK;
     }
     /* group_submit itself may have one of its two writes under way. */
@@ -434,12 +491,12 @@ static enum giro_err read_segment(struct giro_log *log, uint64_t generation,
             disk->ops->close(disk->self, log->cached.file);
         log->cached.generation = 0;
         struct giro_log_segment_header header;
-        bool blank = false;
+        struct giro_log_blank blank;
         const char *sentence;
         uint32_t file = 0;
         GIRO_TRY(giro_log_header_read(disk, generation, log->read_block, &header, &file, &blank,
                                       &sentence));
-        if (blank)
+        if (blank.generation != 0)
             return GIRO_ERR_DAMAGED;
         log->cached = (struct reading){generation, header.seed, header.size_bytes, file};
     }

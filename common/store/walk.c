@@ -1,6 +1,7 @@
 /* Reading the log back. A segment's header becomes durable only after every record of the segments before it, so a
  * valid header is itself a promise: the segment before it must be intact up to this one's first sequence. Only the last
- * segment may end early. Records past the next segment's first sequence are a tail that an earlier start cut away. */
+ * segment may end early. Records past the next segment's first sequence are a tail that an earlier start cut away.
+ * Records become durable only after their segment's header: a file whose header is not there holds none. */
 #include "internal.h"
 
 #define READ_AHEAD_BYTES (512u * 1024u)
@@ -54,25 +55,30 @@ static void collect_name(void *context, const char *name)
 static enum giro_err next_generation(struct giro_log_walk *walk, uint64_t *generation)
 {
     if (walk->names_next == walk->names_count) {
-        walk->names_after = walk->generation_max;
+        walk->names_after = walk->names_last;
         walk->names_count = walk->names_next = 0;
         GIRO_TRY(walk->disk->ops->list(walk->disk->self, collect_name, walk));
     }
     *generation = 0;
     if (walk->names_next < walk->names_count) {
         *generation = walk->names[walk->names_next++];
-        walk->generation_max = *generation;
+        walk->names_last = *generation;
     }
     return GIRO_ERR_OK;
+}
+
+static bool header_whole(const struct giro_log_segment_header *header)
+{
+    uint8_t checksum[16];
+    giro_log_header_checksum(header, checksum);
+    return memcmp(checksum, header->checksum, sizeof checksum) == 0;
 }
 
 static enum giro_err header_check(const struct giro_log_segment_header *header, uint64_t generation,
                                   uint64_t size_bytes, const char **sentence)
 {
     static const uint8_t zeros[6];
-    uint8_t checksum[16];
-    giro_log_header_checksum(header, checksum);
-    if (memcmp(checksum, header->checksum, sizeof checksum) != 0) {
+    if (!header_whole(header)) {
         *sentence = "a segment header does not match its checksum";
         return GIRO_ERR_DAMAGED;
     }
@@ -94,28 +100,30 @@ static enum giro_err header_check(const struct giro_log_segment_header *header, 
 
 enum giro_err giro_log_header_read(struct giro_disk *disk, uint64_t generation, uint8_t *scratch,
                                    struct giro_log_segment_header *header, uint32_t *file,
-                                   bool *blank, const char **sentence)
+                                   struct giro_log_blank *blank, const char **sentence)
 {
     char name[SEGMENT_NAME_BYTES];
     uint64_t size_bytes = 0;
     giro_log_name(generation, name);
-    *blank = false;
+    memset(blank, 0, sizeof *blank);
     *sentence = "a segment cannot be read";
     GIRO_TRY(disk->ops->open(disk->self, name, 0, file, &size_bytes));
-    if (size_bytes < 2 * BLOCK_BYTES) {
-        *blank = true; /* making the file was cut short */
-        disk->ops->close(disk->self, *file);
-        return GIRO_ERR_OK;
-    }
-    enum giro_err err = disk->ops->read(disk->self, *file, 0, scratch, 2 * BLOCK_BYTES);
-    if (err == GIRO_ERR_OK) {
+    enum giro_err err = GIRO_ERR_OK;
+    bool is_blank = size_bytes < 2 * BLOCK_BYTES; /* making the file was cut short */
+    bool reusable = false;
+    if (!is_blank)
+        err = disk->ops->read(disk->self, *file, 0, scratch, 2 * BLOCK_BYTES);
+    if (!is_blank && err == GIRO_ERR_OK) {
         memcpy(header, scratch, sizeof *header);
-        if (is_zero(scratch, 2 * BLOCK_BYTES))
-            *blank = true;
-        else
+        bool no_record = is_zero(scratch + BLOCK_BYTES, BLOCK_BYTES);
+        reusable = no_record && is_zero(scratch, BLOCK_BYTES);
+        is_blank = no_record && (reusable || !header_whole(header));
+        if (!is_blank)
             err = header_check(header, generation, size_bytes, sentence);
     }
-    if (err != GIRO_ERR_OK || *blank)
+    if (err == GIRO_ERR_OK && is_blank)
+        *blank = (struct giro_log_blank){generation, size_bytes, reusable};
+    if (err != GIRO_ERR_OK || is_blank)
         disk->ops->close(disk->self, *file);
     return err;
 }
@@ -203,12 +211,24 @@ static enum giro_err walk_segment(struct giro_log_walk *walk, struct segment *se
     return GIRO_ERR_OK;
 }
 
+/* A blank file that is not the last one is a leftover. */
+static enum giro_err blank_remove(struct giro_log_walk *walk)
+{
+    char name[SEGMENT_NAME_BYTES];
+    uint64_t generation = walk->blank.generation;
+    memset(&walk->blank, 0, sizeof walk->blank);
+    if (generation == 0 || !walk->remove_blank)
+        return GIRO_ERR_OK;
+    giro_log_name(generation, name);
+    return walk->disk->ops->remove(walk->disk->self, name);
+}
+
 /* The next segment that has a header; *there is false at the end. */
 static enum giro_err next_segment(struct giro_log_walk *walk, struct segment *segment, bool *there)
 {
     for (;;) {
         uint64_t generation = 0;
-        bool blank = false;
+        struct giro_log_blank blank;
         const char *sentence = "";
         *there = false;
         GIRO_TRY(next_generation(walk, &generation));
@@ -221,15 +241,18 @@ static enum giro_err next_segment(struct giro_log_walk *walk, struct segment *se
             (void)damaged(walk, generation, 0, sentence);
             return err;
         }
-        if (!blank) {
-            *there = true;
+        *there = blank.generation == 0;
+        if (*there)
+            walk->generation_max = generation;
+        err = blank_remove(walk);
+        if (err != GIRO_ERR_OK && *there)
+            walk->disk->ops->close(walk->disk->self, segment->file);
+        if (err != GIRO_ERR_OK)
+            *there = false;
+        GIRO_TRY(err);
+        walk->blank = blank;
+        if (*there)
             return GIRO_ERR_OK;
-        }
-        if (walk->remove_blank) {
-            char name[SEGMENT_NAME_BYTES];
-            giro_log_name(generation, name);
-            GIRO_TRY(walk->disk->ops->remove(walk->disk->self, name));
-        }
     }
 }
 
@@ -260,6 +283,8 @@ enum giro_err giro_log_walk(struct giro_log_walk *walk)
     walk->next_sequence = 1;
     walk->generation_max = 0;
     walk->names_count = walk->names_next = 0;
+    walk->names_after = walk->names_last = 0;
+    memset(&walk->blank, 0, sizeof walk->blank);
     for (;;) {
         memset(&next, 0, sizeof next);
         enum giro_err err = next_segment(walk, &next, &more);

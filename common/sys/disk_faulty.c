@@ -16,6 +16,7 @@ struct file {
     uint8_t *bytes;
     uint64_t size_bytes;
     uint32_t open_count;
+    bool prepared; /* and not opened yet: a death may leave it out */
 };
 
 enum flight_state {
@@ -37,6 +38,7 @@ struct flight {
 struct giro_disk_faulty {
     struct giro_disk_faults faults;
     struct giro_prng prng;
+    struct giro_prng prepare_prng; /* apart, so that preparing changes no other draw of a seed */
     struct file *files;
     uint32_t file_count;
     uint32_t generation; /* of handles: one more at each power loss or crash */
@@ -123,6 +125,7 @@ static enum giro_err faulty_open(void *self, const char *name, uint64_t create_b
     if (found == NULL)
         found = file_make(faulty, name, create_bytes);
     found->open_count++;
+    found->prepared = false;
     *file =
         (faulty->generation & INDEX_MASK) << GENERATION_SHIFT | (uint32_t)(found - faulty->files);
     *size_bytes = found->size_bytes;
@@ -237,15 +240,20 @@ static uint32_t faulty_poll(void *self, struct giro_disk_completion *out, uint32
     return count;
 }
 
+static void file_drop(struct file *file)
+{
+    GIRO_ASSERT(file->open_count == 0);
+    free(file->bytes);
+    memset(file, 0, sizeof *file);
+}
+
 static enum giro_err faulty_remove(void *self, const char *name)
 {
     struct giro_disk_faulty *faulty = self;
     struct file *file = file_named(faulty, name);
     if (file == NULL)
         return GIRO_ERR_NOENT;
-    GIRO_ASSERT(file->open_count == 0);
-    free(file->bytes);
-    memset(file, 0, sizeof *file);
+    file_drop(file);
     return GIRO_ERR_OK;
 }
 
@@ -272,6 +280,18 @@ static enum giro_err faulty_list(void *self, void (*visit)(void *context, const 
     return GIRO_ERR_OK;
 }
 
+static enum giro_err faulty_prepare(void *self, const char *name, uint64_t create_bytes)
+{
+    struct giro_disk_faulty *faulty = self;
+    if (!giro_disk_name_good(name) || create_bytes == 0)
+        return GIRO_ERR_ARGUMENT;
+    const bool fails = giro_prng_chance(&faulty->prepare_prng, 1, 4) ||
+                       faulty->submitted >= faulty->silent_after || !fits(faulty, create_bytes);
+    if (!fails && file_named(faulty, name) == NULL)
+        file_make(faulty, name, create_bytes)->prepared = true;
+    return GIRO_ERR_OK;
+}
+
 static void faulty_close(void *self, uint32_t handle)
 {
     struct giro_disk_faulty *faulty = self;
@@ -293,6 +313,7 @@ static const struct giro_disk_ops faulty_ops = {
     .remove = faulty_remove,
     .list = faulty_list,
     .close = faulty_close,
+    .prepare = faulty_prepare,
 };
 
 void giro_disk_faulty_set_faults(struct giro_disk_faulty *faulty,
@@ -309,6 +330,7 @@ struct giro_disk_faulty *giro_disk_faulty_new(uint64_t seed, const struct giro_d
 {
     struct giro_disk_faulty *faulty = must_have(calloc(1, sizeof *faulty));
     giro_prng_init(&faulty->prng, seed);
+    giro_prng_init(&faulty->prepare_prng, ~seed);
     giro_disk_faulty_set_faults(faulty, faults);
     faulty->silent_after = UINT64_MAX;
     return faulty;
@@ -360,8 +382,13 @@ static void forget_handles(struct giro_disk_faulty *faulty)
 {
     for (uint32_t i = 0; i < GIRO_DISK_DEPTH; i++)
         flight_free(&faulty->flights[i]);
-    for (uint32_t i = 0; i < faulty->file_count; i++)
-        faulty->files[i].open_count = 0;
+    for (uint32_t i = 0; i < faulty->file_count; i++) {
+        struct file *file = &faulty->files[i];
+        file->open_count = 0;
+        if (file->prepared && giro_prng_chance(&faulty->prepare_prng, 1, 2))
+            file_drop(file);
+        file->prepared = false;
+    }
     faulty->generation++;
 }
 

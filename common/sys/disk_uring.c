@@ -1,7 +1,7 @@
 /* The real disk. Writes go through io_uring with O_DIRECT | O_DSYNC; where the kernel refuses
  * io_uring they are done by pwritev2(RWF_DSYNC) inside submit and only their completions are
- * queued. Reads, creation, listing and removal are synchronous: they happen at start, at repair and
- * when a segment rolls. */
+ * queued. Reads, creation, listing and removal are synchronous: they happen at start and at repair.
+ * A file that will be wanted later is prepared by a thread of its own (disk_make.c). */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,13 +17,7 @@
 #include "sys_internal.h"
 
 #define FILES_MAX    256u
-#define ZEROS_BYTES  (1u << 20)
 #define BOUNCE_BYTES (1u << 20)
-
-/* A file grows under this name and is then renamed, so that a death cannot leave a short one. The
- * `~` is not a character of good names, and the next open of the directory removes what was left.
- */
-#define UNFINISHED_SUFFIX "~"
 
 struct place {
     bool taken;
@@ -43,6 +37,7 @@ struct uring_disk {
     struct io_uring ring;
     int fds[FILES_MAX]; /* -1 = free */
     uint64_t sizes_bytes[FILES_MAX];
+    struct giro_disk_maker maker;
     uint8_t *bounce; /* for reads that are not aligned */
     struct place places[GIRO_DISK_DEPTH];
     uint32_t under_way_count;
@@ -88,47 +83,18 @@ static int open_durable(const struct uring_disk *disk, const char *name)
     return openat(disk->dir_fd, name, flags);
 }
 
-static int fill_zeros(int fd, uint64_t size_bytes)
-{
-    uint8_t *zeros = calloc(1, ZEROS_BYTES);
-    if (zeros == NULL)
-        return ENOMEM;
-    int number = 0;
-    for (uint64_t at = 0; at < size_bytes && number == 0;) {
-        const uint64_t left = size_bytes - at;
-        const ssize_t put = write(fd, zeros, left < ZEROS_BYTES ? left : ZEROS_BYTES);
-        if (put >= 0)
-            at += (uint64_t)put;
-        else if (errno != EINTR)
-            number = errno;
-    }
-    free(zeros);
-    return number;
-}
-
-/* create writes zeros rather than calling fallocate: a later O_DSYNC write into an unwritten extent
- * would have to journal the extent's change as well. */
 static enum giro_err create(struct uring_disk *disk, const char *name, uint64_t size_bytes)
 {
-    char unfinished[GIRO_DISK_NAME_BYTES + sizeof UNFINISHED_SUFFIX];
-    snprintf(unfinished, sizeof unfinished, "%s" UNFINISHED_SUFFIX, name);
-    const int fd = openat(disk->dir_fd, unfinished,
-                          O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return say_errno(disk, "cannot create", name, errno);
-    int number = fill_zeros(fd, size_bytes);
-    if (number == 0 && fsync(fd) != 0)
-        number = errno;
-    if (close(fd) != 0 && number == 0)
-        number = errno;
-    if (number == 0 && renameat(disk->dir_fd, unfinished, disk->dir_fd, name) != 0)
-        number = errno;
-    if (number == 0 && fsync(disk->dir_fd) != 0)
-        number = errno;
-    if (number == 0)
-        return GIRO_ERR_OK;
-    unlinkat(disk->dir_fd, unfinished, 0);
-    return say_errno(disk, "cannot create", name, number);
+    const int number = giro_disk_maker_make(&disk->maker, name, size_bytes);
+    return number == 0 ? GIRO_ERR_OK : say_errno(disk, "cannot create", name, number);
+}
+
+static enum giro_err uring_prepare(void *self, const char *name, uint64_t create_bytes)
+{
+    struct uring_disk *disk = self;
+    if (!giro_disk_name_good(name) || create_bytes == 0)
+        return GIRO_ERR_ARGUMENT;
+    return giro_disk_maker_prepare(&disk->maker, name, create_bytes);
 }
 
 static enum giro_err uring_open(void *self, const char *name, uint64_t create_bytes, uint32_t *file,
@@ -142,6 +108,7 @@ static enum giro_err uring_open(void *self, const char *name, uint64_t create_by
         index++;
     if (index == FILES_MAX)
         return GIRO_ERR_FULL;
+    giro_disk_maker_wait(&disk->maker, name);
     int fd = open_durable(disk, name);
     if (fd < 0 && errno == ENOENT && create_bytes == 0)
         return GIRO_ERR_NOENT;
@@ -212,6 +179,7 @@ static enum giro_err uring_remove(void *self, const char *name)
     struct uring_disk *disk = self;
     if (!giro_disk_name_good(name))
         return GIRO_ERR_ARGUMENT;
+    giro_disk_maker_wait(&disk->maker, name);
     if (unlinkat(disk->dir_fd, name, 0) != 0)
         return errno == ENOENT ? GIRO_ERR_NOENT : say_errno(disk, "cannot remove", name, errno);
     return fsync(disk->dir_fd) == 0 ? GIRO_ERR_OK : say_errno(disk, "cannot remove", name, errno);
@@ -434,10 +402,12 @@ static const struct giro_disk_ops uring_ops = {
     .remove = uring_remove,
     .list = uring_list,
     .close = uring_close,
+    .prepare = uring_prepare,
 };
 
 static void discard(struct uring_disk *disk)
 {
+    giro_disk_maker_stop(&disk->maker);
     if (disk->has_ring)
         io_uring_queue_exit(&disk->ring);
     for (uint32_t i = 0; i < FILES_MAX; i++) {
@@ -474,6 +444,7 @@ static enum giro_err take_directory(struct uring_disk *disk, const char *path)
     disk->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (disk->dir_fd < 0)
         return say_errno(disk, "cannot open", "", errno);
+    disk->maker.dir_fd = disk->dir_fd;
     if (made)
         GIRO_TRY(sync_above(disk));
     disk->lock_fd = openat(disk->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -487,7 +458,7 @@ static enum giro_err take_directory(struct uring_disk *disk, const char *path)
 static int is_unfinished(const struct dirent *entry)
 {
     const size_t length = strlen(entry->d_name);
-    return length > 1 && strcmp(entry->d_name + length - 1, UNFINISHED_SUFFIX) == 0;
+    return length > 1 && strcmp(entry->d_name + length - 1, GIRO_DISK_UNFINISHED) == 0;
 }
 
 static enum giro_err remove_unfinished(struct uring_disk *disk)
@@ -501,7 +472,8 @@ static enum giro_err remove_unfinished(struct uring_disk *disk)
         free(entries[i]);
     }
     free(entries);
-    return GIRO_ERR_OK;
+    /* A death between rename and fsync left a name that is not durable: open trusts names. */
+    return fsync(disk->dir_fd) == 0 ? GIRO_ERR_OK : say_errno(disk, "cannot sync", "", errno);
 }
 
 static enum giro_err start_ring(struct uring_disk *disk, bool use_ring)
@@ -531,6 +503,7 @@ enum giro_err giro_disk_uring_open_choose(const char *path, bool use_ring, struc
     struct uring_disk *self = calloc(1, sizeof *self);
     if (self == NULL)
         return GIRO_ERR_NOMEM;
+    giro_disk_maker_init(&self->maker);
     self->dir_fd = self->lock_fd = self->event_fd = -1;
     for (uint32_t i = 0; i < FILES_MAX; i++)
         self->fds[i] = -1;

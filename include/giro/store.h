@@ -56,9 +56,11 @@ struct giro_log_found {
 size_t giro_log_footprint(const struct giro_log_options *options);
 struct giro_log *giro_log_init(void *mem, size_t size_bytes, const struct giro_log_options *options);
 /* giro_log_open finds the segments, visits every intact record in order, and makes the log ready to append after
- * the last one. promised is the highest watermark known from the safety slots: a log that ends below it gives
- * GIRO_ERR_DAMAGED (repair from peers), one that merely ends torn above it is cut there. GIRO_ERR_CHAIN: another
- * hub's or replica's log. visit returning anything but OK stops with that error. */
+ * the last one, in a segment whose file is there on return: the one an earlier start left unused, or a new one. (On a
+ * full disk it opens all the same, and the first flush says NOSPACE.) Later segments are made by the disk in the
+ * background (prepare), each while the one before it fills. promised is the highest watermark known from the safety
+ * slots: a log that ends below it gives GIRO_ERR_DAMAGED (repair from peers), one that merely ends torn above it is cut
+ * there. GIRO_ERR_CHAIN: another hub's or replica's log. visit returning anything but OK stops with that error. */
 enum giro_err giro_log_open(struct giro_log *log, uint64_t promised,
                             enum giro_err (*visit)(void *context, const struct giro_log_found *found), void *context)
     GIRO_MUST_USE;

@@ -68,6 +68,12 @@ struct giro_disk_ops {
     enum giro_err (*list)(void *self, void (*visit)(void *context, const char *name), void *context);
     /* close gives the handle back. No write may be under way on it. */
     void (*close)(void *self, uint32_t file);
+    /* prepare begins to make, in the background, the file that a later open(name, create_bytes) of that
+     * size then finds ready; an open or remove of that name waits while it is under way. It promises
+     * speed only: the file may be in the list or not until it is opened, and if it could not be made,
+     * open makes it and reports why not. One file at a time: FULL while another is under way. NULL: a
+     * disk that prepares nothing. */
+    enum giro_err (*prepare)(void *self, const char *name, uint64_t create_bytes);
 };
 struct giro_disk {
     const struct giro_disk_ops *ops;
@@ -81,6 +87,7 @@ struct giro_disk {
  * fdatasync semantics kept. */
 enum giro_err giro_disk_uring_open(const char *path, struct giro_disk *disk, int *event_fd)
     GIRO_MUST_USE;
+/* close waits for the writes under way and gives up the file being prepared. */
 void giro_disk_uring_close(struct giro_disk *disk);
 
 /* The faulty disk: files in memory, a seeded fault plan, for simulator and tests. Completions appear
@@ -101,7 +108,9 @@ void giro_disk_faulty_set_faults(struct giro_disk_faulty *faulty, const struct g
 void giro_disk_faulty_advance(struct giro_disk_faulty *faulty, uint64_t now_ns);
 uint64_t giro_disk_faulty_next_ns(const struct giro_disk_faulty *faulty);
 /* power_loss applies the fault plan to uncompleted writes and forgets all handles. crash (process
- * death) lets every submitted write reach the disk whole, and forgets all handles. */
+ * death) lets every submitted write reach the disk whole, and forgets all handles. After both a file
+ * that was prepared and not opened yet is there or not, by the seed. A prepared file is made at once or
+ * (by the seed, one in four) not at all. */
 void giro_disk_faulty_power_loss(struct giro_disk_faulty *faulty);
 void giro_disk_faulty_crash(struct giro_disk_faulty *faulty);
 /* stop_after makes every submit after the next `writes` ones fail silently (never complete): the way a

@@ -142,6 +142,44 @@ Test(recon_verify, a_log_that_ends_torn_is_told_from_a_damaged_one)
     files_day_free(day);
 }
 
+static void find_prepared(void *context, const char *path, const char *what)
+{
+    (void)path;
+    if (strstr(what, "1 segment prepared, not used yet") != NULL)
+        ++*(uint32_t *)context;
+}
+
+/* A file made for records to come, and one whose header a death tore; with a record behind it, it is damage. */
+Test(recon_verify, a_prepared_segment_is_no_error)
+{
+    struct files_day *day = files_day_new(0xC1);
+    files_replica(day);
+    const char *segment = "data/log/log-0000000000000002";
+    char *bytes = calloc(1, 4u << 20);
+    uint32_t said = 0;
+    char path[FILES_PATH_BYTES];
+    struct giro_verify_options options = {.genesis = &day->rig->genesis,
+                                          .ring = day->rig->ring,
+                                          .say = find_prepared,
+                                          .say_context = &said};
+    files_path(day, "data/log", path);
+    for (uint32_t torn = 0; torn < 2; torn++) {
+        memset(bytes, (int)torn, 40);
+        files_write(day, segment, bytes, 4u << 20);
+        enum giro_err err = giro_verify_path(&options, path, &day->diagnosis);
+        cr_assert(err == GIRO_ERR_OK, "%s: %s", day->diagnosis.fact, day->diagnosis.detail);
+        cr_assert(said == torn + 1, "torn %u", torn);
+    }
+    bytes[4096 + 9] = 1;
+    files_write(day, segment, bytes, 4u << 20);
+    bad(day, "data/log", GIRO_ERR_DAMAGED, "log-0000000000000002");
+    memset(bytes, 0, 40);
+    files_write(day, segment, bytes, 4u << 20);
+    bad(day, "data/log", GIRO_ERR_DAMAGED, "log-0000000000000002");
+    free(bytes);
+    files_day_free(day);
+}
+
 Test(recon_verify, a_short_tail_after_a_kill_is_no_error)
 {
     static const char *const names[] = {"data/ledger", "data/certificates",

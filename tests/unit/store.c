@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #include "common/store/internal.h"
 #include "store_support.h"
@@ -295,6 +296,205 @@ Test(store, death_at_every_write_boundary_leaves_a_log_that_opens)
                 watermark = giro_log_watermark(fixture.log);
                 cr_assert_eq(watermark, fixture.model_count);
                 giro_disk_faulty_power_loss(fixture.faulty);
+            }
+            store_fixture_free(&fixture);
+        }
+    }
+}
+
+/* ---- Prepared segments ---------------------------------------------------------------------------- */
+
+struct log_files {
+    uint32_t count;
+    char last[GIRO_DISK_NAME_BYTES];
+};
+
+static void count_file(void *context, const char *name)
+{
+    struct log_files *files = context;
+    files->count++;
+    snprintf(files->last, sizeof files->last, "%s", name);
+}
+
+static struct log_files log_files(struct store_fixture *fixture)
+{
+    struct log_files files = {0};
+    cr_assert_eq(fixture->disk.ops->list(fixture->disk.self, count_file, &files), GIRO_ERR_OK);
+    return files;
+}
+
+static void write_one(struct store_fixture *fixture)
+{
+    cr_assert_eq(store_append(fixture, 100), GIRO_ERR_OK);
+    cr_assert_eq(store_settle(fixture), GIRO_ERR_OK);
+}
+
+static enum giro_err scan(struct store_fixture *fixture)
+{
+    struct giro_log_damage damage;
+    fixture->visited = 0;
+    fixture->wrong = NULL;
+    return giro_log_scan(&fixture->disk, &fixture->options.chain_id, store_visit, fixture, &damage);
+}
+
+Test(store, an_idle_log_makes_no_file_at_a_restart)
+{
+    for (uint64_t seed = 0; seed < 8; seed++) {
+        struct store_fixture fixture;
+        store_fixture_init(&fixture, seed);
+        for (uint32_t start = 0; start < 30; start++) {
+            cr_assert_eq(store_open(&fixture, 0), GIRO_ERR_OK);
+            cr_assert_eq(log_files(&fixture).count, 1, "start %u", start);
+            giro_disk_faulty_power_loss(fixture.faulty);
+        }
+        uint32_t used = 1;
+        cr_assert_eq(store_open(&fixture, 0), GIRO_ERR_OK);
+        write_one(&fixture);
+        for (uint32_t start = 0; start < 30; start++) {
+            giro_disk_faulty_crash(fixture.faulty);
+            cr_assert_eq(store_open(&fixture, fixture.model_count), GIRO_ERR_OK);
+            cr_assert_eq(log_files(&fixture).count, used + 1, "seed %lu start %u", seed, start);
+            cr_assert_eq(scan(&fixture), GIRO_ERR_OK);
+            if (start % 10 == 9) {
+                write_one(&fixture);
+                used++;
+            }
+        }
+        cr_assert_null(fixture.wrong);
+        store_fixture_free(&fixture);
+    }
+}
+
+/* A disk that counts the files it had to make while its caller waited. */
+static const struct giro_disk_ops *counted_ops;
+static uint32_t counted_made;
+
+static enum giro_err counted_open(void *self, const char *name, uint64_t create_bytes,
+                                  uint32_t *file, uint64_t *size_bytes)
+{
+    if (counted_ops->open(self, name, 0, file, size_bytes) == GIRO_ERR_OK)
+        return GIRO_ERR_OK;
+    counted_made++;
+    return counted_ops->open(self, name, create_bytes, file, size_bytes);
+}
+
+static enum giro_err counted_prepare(void *self, const char *name, uint64_t create_bytes)
+{
+    uint32_t file;
+    uint64_t size_bytes;
+    GIRO_TRY(counted_ops->open(self, name, create_bytes, &file, &size_bytes));
+    counted_ops->close(self, file);
+    return GIRO_ERR_OK;
+}
+
+Test(store, no_append_waits_for_a_file_to_be_made)
+{
+    struct store_fixture fixture;
+    store_fixture_init(&fixture, 3);
+    struct giro_disk_ops ops = *(counted_ops = fixture.disk.ops);
+    ops.open = counted_open;
+    ops.prepare = counted_prepare;
+    fixture.disk.ops = &ops;
+    cr_assert_eq(store_open(&fixture, 0), GIRO_ERR_OK);
+    cr_assert_eq(counted_made, 1, "at open");
+    for (uint32_t i = 0; i < 60; i++) {
+        cr_assert_eq(store_append(&fixture, 300000), GIRO_ERR_OK);
+        cr_assert_eq(store_settle(&fixture), GIRO_ERR_OK);
+    }
+    cr_assert_geq(fixture.model[fixture.model_count].position.generation, 4);
+    cr_assert_eq(counted_made, 1, "in use");
+    cr_assert_eq(store_open(&fixture, fixture.model_count), GIRO_ERR_OK);
+    cr_assert_null(fixture.wrong);
+    cr_assert_eq(counted_made, 1, "the prepared one is used");
+    ops.prepare = NULL; /* a disk that prepares nothing */
+    for (uint32_t i = 0; i < 20; i++) {
+        cr_assert_eq(store_append(&fixture, 300000), GIRO_ERR_OK);
+        cr_assert_eq(store_settle(&fixture), GIRO_ERR_OK);
+    }
+    cr_assert_eq(counted_made, 2, "at the rollover");
+    store_fixture_free(&fixture);
+}
+
+/* What a death can leave behind the last record, made by hand: a file of segment 2. */
+Test(store, a_last_segment_without_records_is_accepted)
+{
+    static const struct {
+        const char *what;
+        uint64_t size_bytes, byte_at; /* byte_at: of a byte that is not zero */
+        enum giro_err err;
+        uint64_t generation; /* of the next record */
+        uint32_t files;
+    } rows[] = {
+        {"prepared only", 4u << 20, 0, GIRO_ERR_OK, 2, 2},
+        {"another size", 5u << 20, 0, GIRO_ERR_OK, 2, 2},
+        {"no block", 4096, 0, GIRO_ERR_OK, 2, 2},
+        {"a torn header", 4u << 20, 40, GIRO_ERR_OK, 2, 2},
+        {"no header, and a record", 4u << 20, 4096 + 5, GIRO_ERR_DAMAGED, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct store_fixture fixture;
+        store_fixture_init(&fixture, 1000 + i);
+        const char *name = "log-0000000000000002";
+        struct giro_disk *disk = &fixture.disk;
+        cr_assert_eq(store_open(&fixture, 0), GIRO_ERR_OK);
+        write_one(&fixture);
+        giro_disk_faulty_crash(fixture.faulty);
+        (void)disk->ops->remove(disk->self, name);
+        uint32_t file;
+        uint64_t size_bytes;
+        cr_assert_eq(disk->ops->open(disk->self, name, rows[i].size_bytes, &file, &size_bytes), 0);
+        disk->ops->close(disk->self, file);
+        if (rows[i].byte_at != 0)
+            cr_assert_eq(giro_disk_faulty_flip(fixture.faulty, name, rows[i].byte_at, 2), 0);
+        cr_assert_eq(scan(&fixture), rows[i].err, "%s", rows[i].what);
+        enum giro_err err = store_open(&fixture, 1);
+        cr_assert_eq(err, rows[i].err, "%s", rows[i].what);
+        if (err == GIRO_ERR_OK) {
+            cr_assert(fixture.wrong == NULL && fixture.visited == 1, "%s", rows[i].what);
+            cr_assert_eq(log_files(&fixture).count, rows[i].files, "%s", rows[i].what);
+            write_one(&fixture);
+            cr_assert_eq(fixture.model[2].position.generation, rows[i].generation, "%s",
+                         rows[i].what);
+            giro_disk_faulty_crash(fixture.faulty);
+            cr_assert_eq(store_open(&fixture, 2), GIRO_ERR_OK, "%s", rows[i].what);
+            cr_assert_null(fixture.wrong, "%s", rows[i].what);
+        }
+        store_fixture_free(&fixture);
+    }
+}
+
+/* Death at every write of a log that rolls over, then at every write of the next life: at most one file is blank. */
+Test(store, death_at_every_write_boundary_accumulates_no_prepared_segment)
+{
+    for (uint64_t boundary = 0; boundary < 22; boundary++) {
+        for (uint64_t seed = 0; seed < 2; seed++) {
+            struct store_fixture fixture;
+            store_fixture_init(&fixture, 100 * boundary + seed);
+            uint64_t watermark = 0;
+            for (uint64_t life = 0; life < 3; life++) {
+                cr_assert_eq(store_open(&fixture, watermark), GIRO_ERR_OK, "boundary %lu seed %lu",
+                             boundary, seed);
+                cr_assert_null(fixture.wrong, "boundary %lu seed %lu: %s", boundary, seed,
+                               fixture.wrong);
+                uint64_t last = 0;
+                struct log_files files = log_files(&fixture);
+                cr_assert_eq(sscanf(files.last, "log-%lx", &last), 1);
+                cr_assert_eq(files.count, last, "boundary %lu seed %lu: a hole or a leftover",
+                             boundary, seed);
+                cr_assert_leq(last, 1 + 4 * life, "boundary %lu seed %lu", boundary, seed);
+                cr_assert_eq(scan(&fixture), GIRO_ERR_OK);
+                giro_disk_faulty_stop_after(fixture.faulty, life == 0 ? boundary : life);
+                for (uint32_t i = 0; i < 16; i++) {
+                    if (store_append(&fixture, 600000) != GIRO_ERR_OK)
+                        break;
+                    cr_assert_eq(store_settle(&fixture), GIRO_ERR_OK);
+                }
+                watermark = giro_log_watermark(fixture.log);
+                giro_disk_faulty_stop_after(fixture.faulty, UINT64_MAX);
+                if (seed % 2 == 0)
+                    giro_disk_faulty_crash(fixture.faulty);
+                else
+                    giro_disk_faulty_power_loss(fixture.faulty);
             }
             store_fixture_free(&fixture);
         }

@@ -290,3 +290,72 @@ Test(sys, faulty_asserts_on_bytes_changed_while_borrowed, .signal = SIGABRT)
     struct giro_disk_completion completion;
     (void)disk.ops->poll(disk.self, &completion, 1);
 }
+
+static bool is_there(struct giro_disk disk, const char *name)
+{
+    uint32_t file;
+    uint64_t size_bytes;
+    if (disk.ops->open(disk.self, name, 0, &file, &size_bytes) != GIRO_ERR_OK)
+        return false;
+    cr_assert(size_bytes == 2 * BLOCK);
+    disk.ops->close(disk.self, file);
+    return true;
+}
+
+static bool is_listed(struct giro_disk disk, const char *name)
+{
+    char names[64] = "";
+    cr_assert(disk.ops->list(disk.self, collect, names) == GIRO_ERR_OK);
+    return strstr(names, name) != NULL;
+}
+
+Test(sys, faulty_prepared_files_are_there_or_not_until_they_are_opened)
+{
+    uint32_t made = 0, kept[2] = {0};
+    for (uint64_t seed = 0; seed < 400; seed++) {
+        const struct giro_disk_faults faults = {.capacity_bytes = 4 * BLOCK};
+        struct giro_disk_faulty *faulty = giro_disk_faulty_new(seed, &faults);
+        struct giro_disk disk = giro_disk_faulty_disk(faulty);
+        cr_assert(disk.ops->prepare(disk.self, "../x", 2 * BLOCK) == GIRO_ERR_ARGUMENT);
+        cr_assert(disk.ops->prepare(disk.self, "a", 0) == GIRO_ERR_ARGUMENT);
+        cr_assert(disk.ops->prepare(disk.self, "a", 2 * BLOCK) == GIRO_ERR_OK);
+        cr_assert(disk.ops->prepare(disk.self, "big", 8 * BLOCK) == GIRO_ERR_OK);
+        cr_assert(!is_listed(disk, "big"), "the disk is too small for it");
+        if (is_listed(disk, "a")) {
+            made++;
+            if (seed % 4 < 2)
+                giro_disk_faulty_power_loss(faulty);
+            else
+                giro_disk_faulty_crash(faulty);
+            kept[seed % 4 / 2] += is_there(disk, "a");
+        }
+        /* Whatever became of it, open has it; and what was opened stays. */
+        (void)open_or_make(disk, "a", 2 * BLOCK);
+        giro_disk_faulty_power_loss(faulty);
+        cr_assert(is_there(disk, "a"), "seed %llu", (unsigned long long)seed);
+        giro_disk_faulty_free(faulty);
+    }
+    cr_assert(made > 270 && made < 330, "%u", made);
+    for (uint32_t i = 0; i < 2; i++)
+        cr_assert(kept[i] > 50 && kept[i] < 100, "%u", kept[i]);
+}
+
+Test(sys, faulty_prepare_leaves_a_file_that_is_there_alone)
+{
+    const struct giro_disk_faults faults = {.latency_max_ns = 0};
+    struct giro_disk_faulty *faulty = giro_disk_faulty_new(1, &faults);
+    struct giro_disk disk = giro_disk_faulty_disk(faulty);
+    (void)open_or_make(disk, "a", 2 * BLOCK);
+    cr_assert(giro_disk_faulty_flip(faulty, "a", 7, 0) == GIRO_ERR_OK);
+    for (uint32_t i = 0; i < 20; i++)
+        cr_assert(disk.ops->prepare(disk.self, "a", 2 * BLOCK) == GIRO_ERR_OK);
+    giro_disk_faulty_power_loss(faulty);
+    uint8_t byte = 0;
+    const uint32_t file = open_or_make(disk, "a", 0);
+    cr_assert(disk.ops->read(disk.self, file, 7, &byte, 1) == GIRO_ERR_OK && byte == 1);
+    giro_disk_faulty_stop_after(faulty, 0);
+    for (uint32_t i = 0; i < 20; i++)
+        cr_assert(disk.ops->prepare(disk.self, "b", 2 * BLOCK) == GIRO_ERR_OK);
+    cr_assert(!is_listed(disk, "b"), "the dead prepare nothing");
+    giro_disk_faulty_free(faulty);
+}

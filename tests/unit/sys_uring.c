@@ -196,6 +196,93 @@ Test(sys, uring_close_waits_for_borrowed_buffers)
     scratch_remove(path);
 }
 
+static bool file_there(const char *directory, const char *name)
+{
+    char path[320];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    return access(path, F_OK) == 0;
+}
+
+static void zeros_whole(struct giro_disk disk, uint32_t file, uint64_t size_bytes)
+{
+    uint8_t *content = malloc(size_bytes);
+    memset(content, 1, size_bytes);
+    cr_assert(disk.ops->read(disk.self, file, 0, content, (uint32_t)size_bytes) == GIRO_ERR_OK);
+    for (uint64_t i = 0; i < size_bytes; i++)
+        cr_assert(content[i] == 0, "byte %llu", (unsigned long long)i);
+    free(content);
+}
+
+static void prepare_and_open(const char *path)
+{
+    const uint64_t size = 2 * 1024 * 1024 + 3 * BLOCK;
+    struct giro_disk disk;
+    int event_fd;
+    uint32_t file;
+    uint64_t size_bytes;
+    cr_assert(giro_disk_uring_open(path, &disk, &event_fd) == GIRO_ERR_OK);
+    cr_assert(disk.ops->prepare(disk.self, "a b", BLOCK) == GIRO_ERR_ARGUMENT);
+    cr_assert(disk.ops->prepare(disk.self, "a", 0) == GIRO_ERR_ARGUMENT);
+    /* Waited for by open, by nobody, and by remove. */
+    cr_assert(disk.ops->prepare(disk.self, "a", size) == GIRO_ERR_OK);
+    cr_assert(disk.ops->open(disk.self, "a", size, &file, &size_bytes) == GIRO_ERR_OK);
+    cr_assert(size_bytes == size);
+    zeros_whole(disk, file, size);
+    cr_assert(disk.ops->prepare(disk.self, "b", size) == GIRO_ERR_OK);
+    while (!file_there(path, "b"))
+        usleep(1000);
+    cr_assert(disk.ops->open(disk.self, "b", size, &file, &size_bytes) == GIRO_ERR_OK);
+    zeros_whole(disk, file, size);
+    cr_assert(disk.ops->prepare(disk.self, "c", size) == GIRO_ERR_OK);
+    cr_assert(disk.ops->remove(disk.self, "c") == GIRO_ERR_OK);
+    cr_assert(!file_there(path, "c") && !file_there(path, "c~"));
+    /* One at a time. */
+    cr_assert(disk.ops->prepare(disk.self, "c", 32 * size) == GIRO_ERR_OK);
+    cr_assert(disk.ops->prepare(disk.self, "d", size) == GIRO_ERR_FULL);
+    /* Closing gives up the file under way. */
+    giro_disk_uring_close(&disk);
+    cr_assert(!file_there(path, "c") && !file_there(path, "c~") && !file_there(path, "d"));
+}
+
+Test(sys, uring_prepares_a_file_that_open_then_finds)
+{
+    char path[256];
+    scratch_make(path);
+    prepare_and_open(path);
+    scratch_remove(path);
+    snprintf(path, sizeof path, "/dev/shm/giro-XXXXXX"); /* no O_DIRECT */
+    if (mkdtemp(path) == NULL)
+        return;
+    prepare_and_open(path);
+    scratch_remove(path);
+}
+
+Test(sys, uring_prepare_harms_no_file_and_its_failure_is_left_to_open)
+{
+    char path[256];
+    scratch_make(path);
+    struct giro_disk disk;
+    int event_fd;
+    uint32_t file;
+    uint64_t size_bytes;
+    cr_assert(giro_disk_uring_open(path, &disk, &event_fd) == GIRO_ERR_OK);
+    scratch_write(path, "a", "mine");
+    cr_assert(disk.ops->prepare(disk.self, "a", BLOCK) == GIRO_ERR_OK);
+    cr_assert(disk.ops->open(disk.self, "a", BLOCK, &file, &size_bytes) == GIRO_ERR_OK);
+    cr_assert(size_bytes == 4);
+    /* A folder where the unfinished file would be: neither thread can make the file. */
+    char blocked[300];
+    snprintf(blocked, sizeof blocked, "%s/b~", path);
+    cr_assert(mkdir(blocked, 0700) == 0);
+    cr_assert(disk.ops->prepare(disk.self, "b", BLOCK) == GIRO_ERR_OK);
+    cr_assert(disk.ops->open(disk.self, "b", BLOCK, &file, &size_bytes) != GIRO_ERR_OK);
+    cr_assert(rmdir(blocked) == 0);
+    cr_assert(disk.ops->open(disk.self, "b", BLOCK, &file, &size_bytes) == GIRO_ERR_OK);
+    cr_assert(size_bytes == BLOCK);
+    giro_disk_uring_close(&disk);
+    scratch_remove(path);
+}
+
 Test(sys, uring_asserts_alignment, .signal = SIGABRT)
 {
     char path[] = "/tmp/giro-XXXXXX";

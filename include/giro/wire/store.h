@@ -11,6 +11,8 @@ extern "C" {
 
 /* Segment file "log-<generation as 16 hex digits>": header 4,096 | records. A group commit starts at a multiple of
  * 4,096 and is padded to one; no durable block is ever written again.
+ * A file is made with zeros before it is needed. While its header block is zero it is prepared, not used yet: records
+ * follow only a durable header. A header that a death tore has no record behind it either, and the file is made anew.
  * offset size field: segment header (the rest of the 4,096 is zero)
  *      0    8 head           kind LOG_SEGMENT
  *      8   32 chain_id
