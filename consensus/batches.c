@@ -378,12 +378,12 @@ static void body_send(struct giro_batches *batches, uint32_t slot)
     const struct giro_batch_slot *s = &batches->slots[slot];
     uint16_t missing[GIRO_RESEND_SINGLE_MAX];
     uint32_t missing_count = 0;
-    for (uint16_t peer = 0; peer < env->options.replica_count; peer++) {
+    for (uint32_t peer = 0; peer < env->options.replica_count; peer++) {
         if (peer == env->options.self || giro_bitmap_has(s->acked, peer) ||
             giro_bitmap_has(s->refused, peer))
             continue;
         if (missing_count < GIRO_RESEND_SINGLE_MAX)
-            missing[missing_count] = peer;
+            missing[missing_count] = (uint16_t)peer;
         missing_count++;
     }
     const uint8_t *bytes = giro_batches_slot_bytes(batches, slot);

@@ -303,7 +303,7 @@ static void serve_ancestors(struct giro_consensus *core, uint16_t peer,
 void giro_fetch_on_request(struct giro_consensus *core, uint16_t sender, const uint8_t *body,
                            size_t size_bytes)
 {
-    struct giro_fetch_blocks request;
+    struct giro_fetch_blocks request = {.count = 0};
     enum giro_reject reject = GIRO_REJECT_NONE;
     if (size_bytes != sizeof(request)) {
         reject = size_bytes < sizeof(request) ? GIRO_REJECT_TRUNCATED : GIRO_REJECT_OVERSIZED;

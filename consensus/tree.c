@@ -118,6 +118,7 @@ uint32_t giro_tree_committed_at(const struct giro_tree *tree, uint64_t height)
 {
     if (height > tree->committed_height)
         return GIRO_NONE;
+    GIRO_ASSERT(tree->slot_count > 0);
     const uint32_t slot = tree->chain[height % tree->slot_count];
     const struct giro_block *const block = &tree->blocks[slot];
     const bool there =

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +39,20 @@ static uint64_t wall_ns(void)
 
 /* ---- One journal ------------------------------------------------------------------------------------ */
 
-/* The last window of the folders "<from>-<to>" that are there; 0 if none. */
+/* <to> of a folder's name "<from>-<to>"; 0 for other names. */
+static uint64_t cut_end(const char *name)
+{
+    char *end;
+    if (name[0] < '0' || name[0] > '9')
+        return 0;
+    (void)strtoul(name, &end, 10);
+    if (end[0] != '-' || end[1] < '0' || end[1] > '9')
+        return 0;
+    uint64_t to = strtoul(end + 1, &end, 10);
+    return *end == '\0' && to != ULONG_MAX ? to : 0;
+}
+
+/* The last window of the folders that are there; 0 if none. */
 static uint64_t last_cut(const char *dir)
 {
     uint64_t last = 0;
@@ -46,10 +60,8 @@ static uint64_t last_cut(const char *dir)
     if (list == NULL)
         return 0;
     for (const struct dirent *entry; (entry = readdir(list)) != NULL;) {
-        unsigned long from, to;
-        int end = 0;
-        if (sscanf(entry->d_name, "%20lu-%20lu%n", &from, &to, &end) == 2 && end > 0 &&
-            entry->d_name[end] == '\0' && to > last)
+        uint64_t to = cut_end(entry->d_name);
+        if (to > last)
             last = to;
     }
     closedir(list);

@@ -321,9 +321,9 @@ static enum giro_err read_account(struct parse *parse, const json_t *object,
     account->currency_index = (uint16_t)currency;
     GIRO_TRY(read_account_amounts(parse, object, account));
     GIRO_TRY(strict_string(strict, object, "status", 1, 16, &status));
-    for (uint8_t i = GIRO_ACCOUNT_OPEN; i <= GIRO_ACCOUNT_CLOSED; i++) {
-        if (strcmp(status, giro_genesis_status_text(i)) == 0)
-            account->status = i;
+    for (uint32_t i = GIRO_ACCOUNT_OPEN; i <= GIRO_ACCOUNT_CLOSED; i++) {
+        if (strcmp(status, giro_genesis_status_text((uint8_t)i)) == 0)
+            account->status = (uint8_t)i;
     }
     if (account->status == 0)
         return strict_fail_in(strict, "status", "a status is open, blocked or closed",

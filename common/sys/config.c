@@ -140,6 +140,18 @@ struct report {
     uint32_t line, column;
 };
 
+/* Reads "(line: 3, column: 7)"; leaves line 0 if it is not that. */
+static void place_read(struct report *report, const char *place)
+{
+    static const char before_line[] = "(line: ", before_column[] = ", column: ";
+    char *end;
+    const unsigned long line = strtoul(place + sizeof before_line - 1, &end, 10);
+    if (strncmp(end, before_column, sizeof before_column - 1) != 0)
+        return;
+    report->line = (uint32_t)line;
+    report->column = (uint32_t)strtoul(end + sizeof before_column - 1, &end, 10);
+}
+
 static void on_cyaml_log(cyaml_log_t level, void *context, const char *format, va_list arguments)
 {
     struct report *report = context;
@@ -157,9 +169,8 @@ static void on_cyaml_log(cyaml_log_t level, void *context, const char *format, v
             snprintf(report->fact, sizeof report->fact, "%s", fact);
         return;
     }
-    if (report->line == 0 &&
-        sscanf(place, "(line: %u, column: %u)", &report->line, &report->column) != 2)
-        report->line = 0;
+    if (report->line == 0)
+        place_read(report, place);
     const char *field = strstr(text, "in mapping field '");
     if (report->field[0] == '\0' && field != NULL) {
         field += strlen("in mapping field '");

@@ -224,17 +224,13 @@ static const struct row rows[] = {
     {ROUND_TIMED_OUT, "round <= last voted round", GIRO_REJECT_ROUND, false},
 };
 
-/* Breaks one condition of the block of round 2 on the first block. */
-static void violate(struct net *net, struct draft *draft, enum violation violation,
-                    const struct giro_qc *genesis)
+/* What is wrong with the certificates a block stands on. */
+static void violate_certificates(struct net *net, struct draft *draft, enum violation violation,
+                                 const struct giro_qc *genesis)
 {
-    uint64_t expiry_ns = wall(net) + 60 * GIRO_NS_PER_S;
     struct giro_qc *qc = &draft->qc;
     struct giro_hash chain_id = net->chain_id;
     switch (violation) {
-    case NOTHING_WITH_PAYLOAD:
-        payload(net, draft, 2, expiry_ns);
-        return;
     case NOTHING_AFTER_TIMEOUT:
     case TC_SIGNATURE_BROKEN:
     case TC_OF_AN_EARLIER_ROUND:
@@ -252,6 +248,33 @@ static void violate(struct net *net, struct draft *draft, enum violation violati
         draft->header.height = 1;
         draft->header.parent_id = net->genesis_id;
         return;
+    case QC_SIGNATURE_BROKEN:
+        qc->signatures[2].bytes[9] ^= 1;
+        return;
+    case QC_ONE_SIGNER_SHORT:
+        qc->header.bitmap[0] = 6;
+        qc->header.signer_count = 2;
+        return;
+    case QC_OF_ANOTHER_CHAIN:
+        net->chain_id.bytes[3] ^= 1;
+        *qc = qc_for(net, &qc->header.block_id, 1, genesis);
+        net->chain_id = chain_id;
+        return;
+    default:
+        return;
+    }
+}
+
+/* Breaks one condition of the block of round 2 on the first block. */
+static void violate(struct net *net, struct draft *draft, enum violation violation,
+                    const struct giro_qc *genesis)
+{
+    uint64_t expiry_ns = wall(net) + 60 * GIRO_NS_PER_S;
+    violate_certificates(net, draft, violation, genesis);
+    switch (violation) {
+    case NOTHING_WITH_PAYLOAD:
+        payload(net, draft, 2, expiry_ns);
+        return;
     case OTHER_CHAIN:
         draft->header.chain_id.bytes[0] ^= 1;
         return;
@@ -267,20 +290,8 @@ static void violate(struct net *net, struct draft *draft, enum violation violati
     case SIGNED_WITH_THE_VOTE_KEY:
         draft->wrong_key = true;
         return;
-    case QC_SIGNATURE_BROKEN:
-        qc->signatures[2].bytes[9] ^= 1;
-        return;
-    case QC_ONE_SIGNER_SHORT:
-        qc->header.bitmap[0] = 6;
-        qc->header.signer_count = 2;
-        return;
-    case QC_OF_ANOTHER_CHAIN:
-        net->chain_id.bytes[3] ^= 1;
-        *qc = qc_for(net, &qc->header.block_id, 1, genesis);
-        net->chain_id = chain_id;
-        return;
     case ROUND_SKIPPED:
-        *draft = draft_on(net, qc, 3, 2);
+        *draft = draft_on(net, &draft->qc, 3, 2);
         return;
     case HEIGHT_SKIPPED:
         draft->header.height = 3;
@@ -305,8 +316,7 @@ static void violate(struct net *net, struct draft *draft, enum violation violati
     case BATCH_IN_PARENT:
         payload(net, draft, 1, expiry_ns);
         return;
-    case NOTHING:
-    case ROUND_TIMED_OUT:
+    default:
         return;
     }
 }
