@@ -1,4 +1,4 @@
-/* Comb tables: how they are built, and the digits that index them. */
+/* Comb tables: how they are built, and the sum in plain C. */
 #include "comb.h"
 
 static const struct giro_fe curve_2d = {
@@ -6,56 +6,6 @@ static const struct giro_fe curve_2d = {
 
 struct giro_comb_entry giro_comb_base[GIRO_COMB_BASE_WINDOWS * GIRO_COMB_BASE_ROW]
     __attribute__((aligned(GIRO_CACHE_LINE_BYTES)));
-
-/* The sum of 2^(width - 1) * 2^(width w) over all windows w. Added to a scalar, it turns each signed digit d into the
- * unsigned d + 2^(width - 1): all carries in one addition, no branch on a digit. */
-static const uint64_t offset_8[5] = {UINT64_C(0x8080808080808080), UINT64_C(0x8080808080808080),
-                                     UINT64_C(0x8080808080808080), UINT64_C(0x8080808080808080), 0};
-static const uint64_t offset_6[5] = {UINT64_C(0x820820820820820), UINT64_C(0x2082082082082082),
-                                     UINT64_C(0x8208208208208208), UINT64_C(0x820820820820820),
-                                     UINT64_C(0x2)};
-static const uint64_t offset_4[5] = {UINT64_C(0x8888888888888888), UINT64_C(0x8888888888888888),
-                                     UINT64_C(0x8888888888888888), UINT64_C(0x8888888888888888), 0};
-
-static inline __attribute__((always_inline)) void
-digits_write(uint32_t *digits, uint32_t width, const uint64_t offset[5], const uint8_t scalar[32])
-{
-    uint64_t words[5] = {0};
-    memcpy(words, scalar, 32);
-    unsigned __int128 sum = 0;
-    for (int i = 0; i < 5; i++) {
-        sum += (unsigned __int128)words[i] + offset[i];
-        words[i] = (uint64_t)sum;
-        sum >>= 64;
-    }
-    const int32_t half = 1 << (width - 1);
-    const uint32_t windows = giro_comb_windows(width), row = giro_comb_row(width);
-    GIRO_ASSERT(scalar[31] < 0x20); /* below 2^253: the last digit takes the carry */
-    for (uint32_t w = 0; w < windows; w++) {
-        const uint32_t bit = w * width, shift = bit % 64;
-        uint64_t chunk = words[bit / 64] >> shift;
-        if (shift + width > 64)
-            chunk |= words[bit / 64 + 1] << (64 - shift);
-        const int32_t digit = (int32_t)(chunk & (2 * (uint64_t)half - 1)) - half;
-        const int32_t sign = digit >> 31; /* 0 or -1 */
-        digits[w] = (w * row + (uint32_t)((digit ^ sign) - sign)) << 1 | ((uint32_t)sign & 1);
-    }
-}
-
-void giro_comb_digits(uint32_t *digits, uint32_t width, const uint8_t scalar[32])
-{
-    switch (width) {
-    case 8:
-        digits_write(digits, 8, offset_8, scalar);
-        break;
-    case 6:
-        digits_write(digits, 6, offset_6, scalar);
-        break;
-    default:
-        GIRO_ASSERT(width == 4);
-        digits_write(digits, 4, offset_4, scalar);
-    }
-}
 
 /* The unified addition with an arbitrary point: eight multiplications and one by 2d. */
 static struct giro_point point_add(const struct giro_point *p, const struct giro_point *q)

@@ -1,0 +1,64 @@
+/* The signed digits of a scalar. */
+#include "comb.h"
+
+/* The sum of 2^(width - 1) * 2^(width w) over all windows w. Added to a scalar, it turns each signed digit d into the
+ * unsigned d + 2^(width - 1): all carries in one addition, no branch on a digit. */
+static const uint64_t offset_8[5] = {UINT64_C(0x8080808080808080), UINT64_C(0x8080808080808080),
+                                     UINT64_C(0x8080808080808080), UINT64_C(0x8080808080808080), 0};
+static const uint64_t offset_6[5] = {UINT64_C(0x820820820820820), UINT64_C(0x2082082082082082),
+                                     UINT64_C(0x8208208208208208), UINT64_C(0x820820820820820),
+                                     UINT64_C(0x2)};
+static const uint64_t offset_4[5] = {UINT64_C(0x8888888888888888), UINT64_C(0x8888888888888888),
+                                     UINT64_C(0x8888888888888888), UINT64_C(0x8888888888888888), 0};
+
+static inline uint32_t digit_code(uint32_t row_start, int32_t digit)
+{
+    const int32_t sign = digit >> 31; /* 0 or -1 */
+    return (row_start + (uint32_t)((digit ^ sign) - sign)) << 1 | ((uint32_t)sign & 1);
+}
+
+static inline __attribute__((always_inline)) void
+digits_write(uint32_t *digits, uint32_t width, const uint64_t offset[5], const uint8_t scalar[32])
+{
+    uint64_t words[5] = {0};
+    memcpy(words, scalar, 32);
+    unsigned __int128 sum = 0;
+    for (int i = 0; i < 5; i++) {
+        sum += (unsigned __int128)words[i] + offset[i];
+        words[i] = (uint64_t)sum;
+        sum >>= 64;
+    }
+    GIRO_ASSERT(scalar[31] < 0x20); /* below 2^253: the last digit takes the carry */
+    const int32_t half = 1 << (width - 1);
+    const uint32_t windows = giro_comb_windows(width), row = giro_comb_row(width);
+    if (width == 8) { /* a digit a byte: the compiler makes vectors of this loop */
+        uint8_t bytes[32];
+        memcpy(bytes, words, sizeof(bytes));
+        for (uint32_t w = 0; w < 32; w++)
+            digits[w] = digit_code(w * row, (int32_t)bytes[w] - half);
+        return;
+    }
+    for (uint32_t w = 0; w < windows; w++) {
+        const uint32_t bit = w * width, shift = bit % 64;
+        uint64_t chunk = words[bit / 64] >> shift;
+        if (shift + width > 64)
+            chunk |= words[bit / 64 + 1] << (64 - shift);
+        const int32_t digit = (int32_t)(chunk & (2 * (uint64_t)half - 1)) - half;
+        digits[w] = digit_code(w * row, digit);
+    }
+}
+
+void giro_comb_digits(uint32_t *digits, uint32_t width, const uint8_t scalar[32])
+{
+    switch (width) {
+    case 8:
+        digits_write(digits, 8, offset_8, scalar);
+        break;
+    case 6:
+        digits_write(digits, 6, offset_6, scalar);
+        break;
+    default:
+        GIRO_ASSERT(width == 4);
+        digits_write(digits, 4, offset_4, scalar);
+    }
+}
