@@ -13,7 +13,6 @@
 #include "apps/girod/api.h"
 #include "apps/girod/publish.h"
 #include "apps/girod/receipts.h"
-#include "apps/girod/spare.h"
 #include "apps/girod/stages.h"
 
 #define VERIFY_PER_TURN                                                                            \
@@ -31,8 +30,7 @@ struct giro_hub {
     struct giro_secret_key *vote_key, *batch_key, *transport_key;
     uint8_t window_secret[32];
     struct giro_clock clock;
-    struct giro_disk disk, log_disk; /* the log's has its segments made beforehand */
-    struct giro_spare *spare;
+    struct giro_disk disk;
     int disk_fd;
     struct giro_port *port;
     struct giro_ingress *ingress;
@@ -381,13 +379,6 @@ static enum giro_err open_files(struct giro_hub *hub, struct giro_diagnosis *dia
                            "the data directory \"%s\" cannot be opened", path);
         return err;
     }
-    err = giro_spare_open(path, (uint64_t)config->segment_mb << 20, hub->disk, &hub->spare);
-    if (err != GIRO_ERR_OK) {
-        giro_diagnosis_set(diagnosis, giro_err_sentence(err), giro_err_advice(err),
-                           "a log segment cannot be made in \"%s\"", path);
-        return err;
-    }
-    hub->log_disk = giro_spare_disk(hub->spare);
     GIRO_TRY(giro_ledger_file_open(config->data_path, &hub->genesis, config->replica,
                                    LEDGER_HEIGHTS_MAX, &hub->ledger, diagnosis));
     snprintf(path, sizeof(path), "%s/journal", config->data_path);
@@ -425,7 +416,7 @@ static enum giro_err open_replica(struct giro_hub *hub)
                                            .self = hub->config.replica,
                                            .vote_key = hub->vote_key,
                                            .batch_key = hub->batch_key,
-                                           .disk = &hub->log_disk,
+                                           .disk = &hub->disk,
                                            .segment_bytes =
                                                (uint64_t)hub->config.segment_mb * 1024u * 1024u,
                                            .log_buffer_bytes = 16u * 1024u * 1024u,
@@ -433,7 +424,7 @@ static enum giro_err open_replica(struct giro_hub *hub)
                                            .blocks_max = 256,
                                            .pending_max = hub->config.frames_pending,
                                            .entries_max = ENTRIES_MAX,
-                                           .uetr_index_max = 1u << 22,
+                                           .uetr_index_max = 1u << 20,
                                            .callbacks = {.context = hub,
                                                          .send = on_send,
                                                          .answer = on_answer,
@@ -592,8 +583,6 @@ void giro_hub_close(struct giro_hub *hub)
         munmap(hub->ingress_mem, hub->ingress_bytes);
     if (hub->port != NULL)
         giro_port_close(hub->port);
-    if (hub->spare != NULL)
-        giro_spare_close(hub->spare);
     if (hub->disk.ops != NULL)
         giro_disk_uring_close(&hub->disk);
     if (hub->base != NULL)
