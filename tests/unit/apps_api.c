@@ -248,6 +248,12 @@ Test(api, malformed_paths_and_queries_are_told_apart_from_missing_things, .timeo
         enum giro_err err = ask(site, OPERATOR, rows[i].path);
         cr_expect(err == rows[i].expected, "%s: %s", rows[i].path, giro_err_name(err));
     }
+    site_close(site);
+}
+
+Test(api, a_journal_is_read_in_ranges_of_bytes, .timeout = 60)
+{
+    struct site *site = site_open();
     char uetr[37], path[200];
     pay(site, uetr);
     snprintf(path, sizeof(path), "/v1/journal/%s/%s", site->bics[0], site->date);
