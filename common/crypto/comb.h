@@ -67,12 +67,15 @@ bool giro_comb_base_ready(void);
 
 /* ---- Jobs: one signature on its way ---- */
 
+static_assert(GIRO_COMB_BASE_WINDOWS * GIRO_COMB_BASE_ROW * 2 <= UINT16_MAX,
+              "an offset and a sign fit in a digit");
+
 /* A digit as the lookups want it: the entry's offset in its table, in entries, and its sign in bit 0. */
 struct giro_comb_job {
-    const struct giro_comb_entry *table;         /* of -A */
-    uint32_t base_digits[GIRO_COMB_WINDOWS_MAX]; /* of S */
-    uint32_t key_digits[GIRO_COMB_WINDOWS_MAX];  /* of k */
-    struct giro_fe x, y, z;                      /* the sum, loose limbs */
+    const struct giro_comb_entry *table;          /* of -A */
+    uint16_t base_digits[GIRO_COMB_BASE_WINDOWS]; /* of S */
+    uint16_t key_digits[GIRO_COMB_WINDOWS_MAX];   /* of k */
+    struct giro_fe x, y, z;                       /* the sum, loose limbs */
 };
 
 /* giro_comb_prefetch asks for the entry of one window of the key's table. Tables of many keys fit in no near cache: what a
@@ -85,7 +88,7 @@ static inline void giro_comb_prefetch(const struct giro_comb_job *job, uint32_t 
 }
 
 /* giro_comb_digits writes the digits of a scalar < 2^253. */
-void giro_comb_digits(uint32_t *digits, uint32_t width, const uint8_t scalar[32]);
+void giro_comb_digits(uint16_t *digits, uint32_t width, const uint8_t scalar[32]);
 
 /* [S]B + [k](-A) of jobs[0..count), whose tables all have width key_width. */
 typedef void giro_comb_sum_fn(struct giro_comb_job *jobs, uint32_t count, uint32_t key_width);

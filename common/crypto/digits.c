@@ -11,14 +11,14 @@ static const uint64_t offset_6[5] = {UINT64_C(0x820820820820820), UINT64_C(0x208
 static const uint64_t offset_4[5] = {UINT64_C(0x8888888888888888), UINT64_C(0x8888888888888888),
                                      UINT64_C(0x8888888888888888), UINT64_C(0x8888888888888888), 0};
 
-static inline uint32_t digit_code(uint32_t row_start, int32_t digit)
+static inline uint16_t digit_code(uint32_t row_start, int32_t digit)
 {
     const int32_t sign = digit >> 31; /* 0 or -1 */
-    return (row_start + (uint32_t)((digit ^ sign) - sign)) << 1 | ((uint32_t)sign & 1);
+    return (uint16_t)((row_start + (uint32_t)((digit ^ sign) - sign)) << 1 | ((uint32_t)sign & 1));
 }
 
 static inline __attribute__((always_inline)) void
-digits_write(uint32_t *digits, uint32_t width, const uint64_t offset[5], const uint8_t scalar[32])
+digits_write(uint16_t *digits, uint32_t width, const uint64_t offset[5], const uint8_t scalar[32])
 {
     uint64_t words[5] = {0};
     memcpy(words, scalar, 32);
@@ -48,7 +48,7 @@ digits_write(uint32_t *digits, uint32_t width, const uint64_t offset[5], const u
     }
 }
 
-void giro_comb_digits(uint32_t *digits, uint32_t width, const uint8_t scalar[32])
+void giro_comb_digits(uint16_t *digits, uint32_t width, const uint8_t scalar[32])
 {
     switch (width) {
     case 8:

@@ -187,7 +187,7 @@ struct giro_verify_item {
 };
 enum giro_verdict { GIRO_INVALID = 0, GIRO_VALID = 1 };
 /* giro_verify_batch writes verdicts[i] for items[i], each independent of the others; returns the number valid.
- * An unknown or stale handle is INVALID. Uses about 110 KiB of stack. Cost: README.md. */
+ * An unknown or stale handle is INVALID. Uses about 70 KiB of stack. Cost: README.md. */
 uint32_t giro_verify_batch(const struct giro_key_ring *ring, const struct giro_verify_item *items, uint32_t count,
                            uint8_t *verdicts);
 

@@ -75,7 +75,7 @@ Test(crypto_comb, the_base_table_is_that_of_the_base_point)
 /* The digits, put together again byte by byte, are the scalar. */
 static void digits_hold(const uint8_t scalar[32], uint32_t width, uint64_t seed)
 {
-    uint32_t digits[GIRO_COMB_WINDOWS_MAX];
+    uint16_t digits[GIRO_COMB_WINDOWS_MAX];
     giro_comb_digits(digits, width, scalar);
     int32_t bits[GIRO_COMB_WINDOWS_MAX * GIRO_COMB_WIDTH_MAX + 8] = {0};
     for (uint32_t w = 0; w < giro_comb_windows(width); w++) {
