@@ -14,6 +14,8 @@
 #include "sys_internal.h"
 
 #define PIECE_BYTES (1u << 20)
+#define REST_NS     20000000u /* so 64 MiB take 1.3 s, far less than filling them does */
+#define REST_PIECES 3u        /* and not more than a quarter of the disk's time */
 
 /* A file grows under this name and is then renamed, so that a death cannot leave a short one. The
  * `~` is not a character of good names, and the next open of the directory removes what was left.
@@ -27,11 +29,13 @@ static uint64_t mono_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* The worker rests after a piece for as long as the piece took, so that at least half of the disk
- * is left to commits; not while someone waits for the file. False: the disk is being closed. */
+/* The worker rests after each piece, longer where the disk is slow, so that commits come first, also
+ * where several replicas share a disk; not while someone waits for the file. False: the disk is
+ * being closed. */
 static bool rest(struct giro_disk_maker *maker, uint64_t piece_ns)
 {
-    const uint64_t until_ns = mono_ns() + piece_ns;
+    const uint64_t long_ns = piece_ns * REST_PIECES;
+    const uint64_t until_ns = mono_ns() + (long_ns > REST_NS ? long_ns : REST_NS);
     const struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000u),
                                    .tv_nsec = (long)(until_ns % 1000000000u)};
     int result = 0;
