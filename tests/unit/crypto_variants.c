@@ -94,12 +94,12 @@ static void r_strange(struct giro_prng *prng, uint8_t r[32])
     r[31] |= (uint8_t)(giro_prng_below(prng, 2) << 7);
 }
 
-/* S such that [S]B - [k]A is the neutral point, for the R that stands there: only the check of R's order, or of its bytes,
- * refuses it. */
-static void s_for_neutral(const struct giro_secret_key *secret, const struct giro_public_key *key,
-                          const uint8_t *message, uint32_t message_bytes, uint8_t *signature)
+/* The secret scalar, and k for the R that stands in the signature. */
+static void scalars_of(const struct giro_secret_key *secret, const struct giro_public_key *key,
+                       const uint8_t *message, uint32_t message_bytes, const uint8_t *signature,
+                       uint8_t a[32], uint8_t k[32])
 {
-    uint8_t seed[32], wide[64], a[32], k[32];
+    uint8_t seed[32], wide[64];
     giro_key_seed(secret, seed);
     crypto_hash_sha512(wide, seed, sizeof(seed));
     wide[0] &= 248;
@@ -110,7 +110,33 @@ static void s_for_neutral(const struct giro_secret_key *secret, const struct gir
         .r = signature, .key = key->bytes, .message = message, .message_bytes = message_bytes};
     giro_hash_portable(&job, 1);
     crypto_core_ed25519_scalar_reduce(k, job.digest);
+}
+
+/* S such that [S]B - [k]A is the neutral point, for the R that stands there: only the check of R's order, or of its bytes,
+ * refuses it. */
+static void s_for_neutral(const struct giro_secret_key *secret, const struct giro_public_key *key,
+                          const uint8_t *message, uint32_t message_bytes, uint8_t *signature)
+{
+    uint8_t a[32], k[32];
+    scalars_of(secret, key, message, message_bytes, signature, a, k);
     crypto_core_ed25519_scalar_mul(signature + 32, k, a);
+}
+
+/* R and S such that [S]B - [k]A differs from R in one bit of its encoding, the sign of x in half of the cases. A flipped bit
+ * of a valid signature changes k, too, and so all of R': this one holds the comparison of the very last bit. */
+static void r_near_miss(struct giro_prng *prng, const struct giro_secret_key *secret,
+                        const struct giro_public_key *key, const uint8_t *message,
+                        uint32_t message_bytes, uint8_t *signature)
+{
+    uint8_t wide[64], r[32], a[32], k[32], ka[32];
+    giro_prng_fill(prng, wide, sizeof(wide));
+    crypto_core_ed25519_scalar_reduce(r, wide);
+    cr_assert(crypto_scalarmult_ed25519_base_noclamp(signature, r) == 0);
+    const uint64_t bit = giro_prng_chance(prng, 1, 2) ? 255 : giro_prng_below(prng, 256);
+    signature[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+    scalars_of(secret, key, message, message_bytes, signature, a, k);
+    crypto_core_ed25519_scalar_mul(ka, k, a);
+    crypto_core_ed25519_scalar_add(signature + 32, r, ka);
 }
 
 static void s_add_order(uint8_t *s)
@@ -177,6 +203,9 @@ static void item_draw(struct world *world, uint32_t i)
         world->items[i].key.generation++;
         world->expected[i] = false;
         return;
+    case 10:
+        r_near_miss(prng, world->secrets[signer], &world->keys[signer], message, size_bytes, bytes);
+        break;
     default:
         break;
     }
