@@ -13,7 +13,7 @@ static const uint64_t offset_4[5] = {UINT64_C(0x8888888888888888), UINT64_C(0x88
 
 static inline uint16_t digit_code(uint32_t row_start, int32_t digit)
 {
-    const int32_t sign = -(digit < 0);
+    const int32_t sign = -(int32_t)((uint32_t)digit >> 31); /* 0 or -1 */
     return (uint16_t)((row_start + (uint32_t)((digit ^ sign) - sign)) << 1 | ((uint32_t)sign & 1));
 }
 
