@@ -2,10 +2,13 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "apps/giro/https.h"
 #include "giro/recon.h"
+
+#define ROUNDS 3u /* times all replicas are asked before a pull gives up: a busy one may let a connection drop */
 
 struct arguments {
     const char *genesis, *keys, *out;
@@ -177,9 +180,13 @@ static enum giro_err pull_member(struct pulling *pulling, const char *bic)
     enum giro_err err = GIRO_ERR_NETWORK;
     /* Another replica helps against one that is down; a file that does not verify is this replica's shame, but an existing
      * folder or a full disk is ours. */
-    for (uint32_t i = 0; err != GIRO_ERR_OK && i < arguments->https_count; i++) {
+    uint32_t tries = arguments->https_count * ROUNDS;
+    for (uint32_t i = 0; err != GIRO_ERR_OK && i < tries; i++) {
+        uint32_t at = i % arguments->https_count;
         struct giro_https *https = NULL;
-        err = giro_https_open(&pulling->view->genesis, &arguments->https[i], key, &https,
+        if (i > 0 && at == 0)
+            nanosleep(&(struct timespec){.tv_nsec = 500000000}, NULL);
+        err = giro_https_open(&pulling->view->genesis, &arguments->https[at], key, &https,
                               pulling->diagnosis);
         if (err != GIRO_ERR_OK)
             break;

@@ -20,7 +20,8 @@ struct giro_https {
     struct event_base *base;
     /* the request under way */
     bool done;
-    int status; /* 0: no answer */
+    int status;        /* 0: no answer */
+    const char *fault; /* why there is none */
     uint8_t *bytes;
     size_t size_bytes;
 };
@@ -82,6 +83,20 @@ static void on_answer(struct evhttp_request *request, void *context)
     https->status = evhttp_request_get_response_code(request);
 }
 
+static void on_fault(enum evhttp_request_error error, void *context)
+{
+    struct giro_https *https = context;
+    static const char *const faults[] = {
+        [EVREQ_HTTP_TIMEOUT] = "it did not answer in time",
+        [EVREQ_HTTP_EOF] = "it closed the connection",
+        [EVREQ_HTTP_INVALID_HEADER] = "its answer is not HTTP",
+        [EVREQ_HTTP_BUFFER_ERROR] = "the connection or the TLS handshake failed",
+        [EVREQ_HTTP_REQUEST_CANCEL] = "the request was cancelled",
+        [EVREQ_HTTP_DATA_TOO_LONG] = "its answer is too long"};
+    if ((size_t)error < sizeof(faults) / sizeof(faults[0]) && faults[error] != NULL)
+        https->fault = faults[error];
+}
+
 static enum giro_err judge(struct giro_https *https, const char *path,
                            struct giro_diagnosis *diagnosis)
 {
@@ -89,7 +104,7 @@ static enum giro_err judge(struct giro_https *https, const char *path,
         return GIRO_ERR_OK;
     char detail[200] = "";
     if (https->status == 0) {
-        giro_diagnosis_set(diagnosis, giro_err_sentence(GIRO_ERR_TIMEOUT),
+        giro_diagnosis_set(diagnosis, https->fault,
                            giro_err_advice(GIRO_ERR_TIMEOUT),
                            "the replica at %s:%u gives no answer", https->address.host,
                            https->address.port);
@@ -111,6 +126,7 @@ static enum giro_err ask(struct giro_https *https, enum evhttp_cmd_type type, co
 {
     https->done = false;
     https->status = 0;
+    https->fault = "it cannot be reached";
     https->bytes = NULL;
     SSL *ssl = SSL_new(https->tls);
     struct bufferevent *stream =
@@ -126,6 +142,7 @@ static enum giro_err ask(struct giro_https *https, enum evhttp_cmd_type type, co
     struct evhttp_request *request = evhttp_request_new(on_answer, https);
     if (connection == NULL || request == NULL)
         return GIRO_ERR_NOMEM;
+    evhttp_request_set_error_cb(request, on_fault);
     evhttp_connection_set_timeout(connection, TIMEOUT_S);
     evhttp_add_header(evhttp_request_get_output_headers(request), "Host", https->address.host);
     evhttp_add_header(evhttp_request_get_output_headers(request), "Connection", "close");
