@@ -13,9 +13,10 @@ struct giro_env {
     uint64_t next_log_sequence;            /* the next LOG action's */
     uint64_t watermark;                    /* log durable up to here */
     bool recovering;                       /* before START */
-    bool may_sign;                         /* HELLO answered by q - 1, not an observer, not halted */
+    bool may_sign; /* HELLO answered by q - 1, not an observer, not halted */
     struct giro_actions *actions;
-    struct giro_peer_envelope envelope;    /* sync info, kept current by core.c; body_kind and size set per message */
+    struct giro_peer_envelope
+        envelope; /* sync info, kept current by core.c; body_kind and size set per message */
     uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS];
     struct giro_consensus_status counters; /* only the counters at its end are used */
 };
@@ -28,14 +29,16 @@ uint32_t giro_env_room(const struct giro_env *env);
 uint8_t *giro_env_scratch(struct giro_env *env, size_t size_bytes);
 /* giro_env_log appends a LOG action of one or two parts and returns the log sequence it will get. During recovery it
  * does nothing and returns 0. */
-uint64_t giro_env_log(struct giro_env *env, enum giro_log_kind record, const struct giro_hash *key, uint64_t height,
-                      const void *bytes, size_t size_bytes);
+uint64_t giro_env_log(struct giro_env *env, enum giro_log_kind record, const struct giro_hash *key,
+                      uint64_t height, const void *bytes, size_t size_bytes);
 /* giro_env_send appends a SEND of one body. The bytes must live until the next step. Nothing during recovery. */
-void giro_env_send(struct giro_env *env, uint16_t peer, enum giro_kind body_kind, const void *bytes, size_t size_bytes);
+void giro_env_send(struct giro_env *env, uint16_t peer, enum giro_kind body_kind, const void *bytes,
+                   size_t size_bytes);
 /* giro_env_reject counts a reason; returns it. */
 enum giro_reject giro_env_reject(struct giro_env *env, enum giro_reject reject);
 /* giro_env_evidence reports two messages that contradict each other. */
-void giro_env_evidence(struct giro_env *env, enum giro_reject reject, uint16_t offender, const void *first,
-                       size_t first_bytes, const void *second, size_t second_bytes);
+void giro_env_evidence(struct giro_env *env, enum giro_reject reject, uint16_t offender,
+                       const void *first, size_t first_bytes, const void *second,
+                       size_t second_bytes);
 
 #endif

@@ -135,7 +135,8 @@ struct giro_fetch {
         resume_height; /* asking by height goes on here: what is below came, committed or not */
     uint16_t peer, next_peer;
     struct giro_hash id;
-    struct giro_hash below_id; /* unknown parent of the oldest block of the last answer by id; zero = none */
+    struct giro_hash
+        below_id; /* unknown parent of the oldest block of the last answer by id; zero = none */
     uint64_t from_height;
     uint32_t left;
     uint64_t deadline_ns;

@@ -12,7 +12,8 @@
 /* giro_safety_slot_at points at a copy (0 or 1) of a place in an image of the file. */
 uint8_t *giro_safety_slot_at(uint8_t *image, uint32_t place, uint32_t copy);
 /* giro_safety_place_read takes the newer valid copy of a place; false when there is none. *copy says which. */
-bool giro_safety_place_read(uint8_t *image, uint32_t place, struct giro_safety_slot *record, uint32_t *copy);
+bool giro_safety_place_read(uint8_t *image, uint32_t place, struct giro_safety_slot *record,
+                            uint32_t *copy);
 /* giro_safety_newest finds the newest record of an image; its sequence is 0 when there is none. CHAIN: a record of
  * another hub or replica is there. */
 enum giro_err giro_safety_newest(uint8_t *image, const struct giro_hash *chain_id, uint16_t replica,

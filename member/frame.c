@@ -19,8 +19,7 @@ static struct giro_signature sign_bytes(const struct giro_genesis *genesis,
                                         size_t size_bytes)
 {
     struct giro_frame frame;
-    enum giro_reject reject =
-        giro_frame_decode(bytes, size_bytes, genesis->chain_prefix, &frame);
+    enum giro_reject reject = giro_frame_decode(bytes, size_bytes, genesis->chain_prefix, &frame);
     GIRO_ASSERT(reject == GIRO_REJECT_NONE);
     uint8_t message[GIRO_FRAME_MESSAGE_BYTES_MAX];
     size_t message_bytes = giro_frame_message(&frame, &genesis->chain_id, message);
@@ -49,8 +48,8 @@ size_t giro_control_make(const struct giro_genesis *genesis, const struct giro_s
                          const struct giro_control *controls, uint32_t count, uint8_t *out)
 {
     GIRO_ASSERT(count >= 1 && count <= GIRO_CONTROL_RECORDS_MAX);
-    struct giro_frame_header header = header_make(
-        genesis, GIRO_KIND_CONTROL, GIRO_MEMBER_OPERATOR, maker_key_id, channel, sequence, count);
+    struct giro_frame_header header = header_make(genesis, GIRO_KIND_CONTROL, GIRO_MEMBER_OPERATOR,
+                                                  maker_key_id, channel, sequence, count);
     header.checker_key_id = checker_key_id;
     size_t body = sizeof(header) + count * sizeof(*controls);
     size_t size_bytes = body + 2 * GIRO_SIGNATURE_BYTES;

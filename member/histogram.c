@@ -29,7 +29,8 @@ void giro_histogram_add(uint64_t histogram[128], uint64_t latency_ns)
 /* The middle of a bucket, in microseconds. */
 static uint64_t bucket_middle(uint32_t bucket)
 {
-    static const uint64_t middles[4] = {71468, 84990, 101071, 120194}; /* 2^((2q+1)/8) in 16-bit fixed point */
+    static const uint64_t middles[4] = {71468, 84990, 101071,
+                                        120194}; /* 2^((2q+1)/8) in 16-bit fixed point */
     uint32_t octave = bucket / QUARTERS;
     uint64_t middle = middles[bucket % QUARTERS];
     return octave >= 16 ? middle << (octave - 16) : middle >> (16 - octave);

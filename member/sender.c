@@ -12,13 +12,15 @@
 #include "member/sender.h"
 
 #define RESEND_FIRST_NS 200000000ull
-#define RESEND_LAST_NS 2000000000ull
-#define SCAN_NS 10000000ull      /* how often waiting frames are looked at */
-#define PROGRESS_NS 250000000ull /* how often progress is told */
-#define DURABLE_WAIT_NS 500000000ull /* T bounds how long to wait for an outcome; asking earlier costs little */
+#define RESEND_LAST_NS  2000000000ull
+#define SCAN_NS         10000000ull  /* how often waiting frames are looked at */
+#define PROGRESS_NS     250000000ull /* how often progress is told */
+#define DURABLE_WAIT_NS                                                                            \
+    500000000ull /* T bounds how long to wait for an outcome; asking earlier costs little */
 #define LOOK_AHEAD 8192u
-#define BURST 32u
-#define CHANNEL_SLOTS ((GIRO_MEMBERS_MAX + 1u) * GIRO_CHANNELS_MAX) /* the operator takes the last member's place */
+#define BURST      32u
+#define CHANNEL_SLOTS                                                                              \
+    ((GIRO_MEMBERS_MAX + 1u) * GIRO_CHANNELS_MAX) /* the operator takes the last member's place */
 
 enum frame_state { FRAME_UNSENT, FRAME_SENT, FRAME_DURABLE, FRAME_DONE };
 
@@ -38,7 +40,7 @@ struct flight {
 
 /* The frames of one channel, in spool order. */
 struct channel {
-    uint64_t head;   /* first frame not sent yet, NONE64 when all are */
+    uint64_t head; /* first frame not sent yet, NONE64 when all are */
     uint64_t tail;
     uint64_t *frames; /* indices by position; sequences ascend */
     uint64_t count, outstanding;
@@ -56,7 +58,7 @@ struct sender {
     struct channel *channels;
     uint32_t *active; /* channel slots with frames */
     uint32_t active_count;
-    uint64_t cursor; /* no unsent frame before it */
+    uint64_t cursor;   /* no unsent frame before it */
     uint64_t *waiting; /* frames sent and not done */
     uint64_t waiting_count, done_count, unsent_count;
     uint64_t started_ns, last_scan_ns, last_progress_ns;
@@ -82,11 +84,10 @@ static bool index_channels(struct sender *sender)
     const struct giro_spool *spool = sender->options->spool;
     for (uint64_t i = 0; i < spool->frame_count; i++) {
         struct giro_frame frame;
-        enum giro_reject reject =
-            giro_frame_decode(spool->frames[i], spool->frame_bytes[i],
-                              sender->options->genesis->chain_prefix, &frame);
-        bool known = frame.header.member < GIRO_MEMBERS_MAX ||
-                     frame.header.member == GIRO_MEMBER_OPERATOR;
+        enum giro_reject reject = giro_frame_decode(spool->frames[i], spool->frame_bytes[i],
+                                                    sender->options->genesis->chain_prefix, &frame);
+        bool known =
+            frame.header.member < GIRO_MEMBERS_MAX || frame.header.member == GIRO_MEMBER_OPERATOR;
         if (reject != GIRO_REJECT_NONE || !known)
             return false;
         struct flight *flight = &sender->flights[i];
@@ -135,8 +136,8 @@ static enum giro_err resolve(struct sender *sender)
         int error = getaddrinfo(options->replicas[i].host, NULL, &hints, &found);
         if (error != 0) {
             giro_diagnosis_set(sender->diagnosis, gai_strerror(error),
-                               "name the replicas' ports as address:port", "replica \"%s\" is unknown",
-                               options->replicas[i].host);
+                               "name the replicas' ports as address:port",
+                               "replica \"%s\" is unknown", options->replicas[i].host);
             return GIRO_ERR_NETWORK;
         }
         memcpy(&sender->replicas[i], found->ai_addr, sizeof(sender->replicas[i]));
@@ -397,8 +398,8 @@ static uint32_t receive(struct sender *sender)
 static bool finished(const struct sender *sender, uint64_t now_ns)
 {
     uint64_t send_for = sender->options->send_for_ns;
-    bool no_more = sender->unsent_count == 0 ||
-                   (send_for != 0 && now_ns - sender->started_ns > send_for);
+    bool no_more =
+        sender->unsent_count == 0 || (send_for != 0 && now_ns - sender->started_ns > send_for);
     uint64_t sent = sender->options->spool->frame_count - sender->unsent_count;
     return no_more && sender->done_count == sent;
 }

@@ -18,18 +18,21 @@
 /* ---- Frames and spools ---------------------------------------------------------------------------------------- */
 
 /* giro_frame_make builds and signs one frame into out (GIRO_FRAME_BYTES_MAX); returns its size. */
-size_t giro_frame_make(const struct giro_genesis *genesis, const struct giro_secret_key *key, uint16_t member, uint16_t key_id,
-                       uint16_t channel, uint64_t sequence, const struct giro_record *records, uint32_t record_count,
-                       uint8_t *out);
+size_t giro_frame_make(const struct giro_genesis *genesis, const struct giro_secret_key *key,
+                       uint16_t member, uint16_t key_id, uint16_t channel, uint64_t sequence,
+                       const struct giro_record *records, uint32_t record_count, uint8_t *out);
 /* giro_control_make builds a CONTROL frame signed by maker and checker. */
-size_t giro_control_make(const struct giro_genesis *genesis, const struct giro_secret_key *maker, uint16_t maker_key_id,
-                         const struct giro_secret_key *checker, uint16_t checker_key_id, uint16_t channel, uint64_t sequence,
+size_t giro_control_make(const struct giro_genesis *genesis, const struct giro_secret_key *maker,
+                         uint16_t maker_key_id, const struct giro_secret_key *checker,
+                         uint16_t checker_key_id, uint16_t channel, uint64_t sequence,
                          const struct giro_control *controls, uint32_t count, uint8_t *out);
 
 struct giro_spool_writer;
-enum giro_err giro_spool_create(const char *path, const struct giro_genesis *genesis, struct giro_spool_writer **writer,
+enum giro_err giro_spool_create(const char *path, const struct giro_genesis *genesis,
+                                struct giro_spool_writer **writer,
                                 struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
-enum giro_err giro_spool_add(struct giro_spool_writer *writer, const void *frame, uint32_t size_bytes) GIRO_MUST_USE;
+enum giro_err giro_spool_add(struct giro_spool_writer *writer, const void *frame,
+                             uint32_t size_bytes) GIRO_MUST_USE;
 /* giro_spool_finish writes the counts, fsyncs and renames into place; on an error no spool of fewer frames is left. Frees the
  * writer. */
 enum giro_err giro_spool_finish(struct giro_spool_writer *writer) GIRO_MUST_USE;
@@ -44,17 +47,20 @@ struct giro_spool {
     void *map;
     size_t map_bytes;
 };
-enum giro_err giro_spool_open(const char *path, const struct giro_genesis *genesis, struct giro_spool *spool,
+enum giro_err giro_spool_open(const char *path, const struct giro_genesis *genesis,
+                              struct giro_spool *spool,
                               struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 void giro_spool_close(struct giro_spool *spool);
 
 /* Next free sequence of a member's channel, kept durable in <keys>/<BIC>/channel-<n>.next. reserve moves it by count before the
  * frames are made: a crash leaves a gap (closed by SKIP or by resuming the spool), never a repeat. */
-enum giro_err giro_sequence_reserve(const char *keys_dir, const char *bic, uint16_t channel, uint64_t count, uint64_t *first,
+enum giro_err giro_sequence_reserve(const char *keys_dir, const char *bic, uint16_t channel,
+                                    uint64_t count, uint64_t *first,
                                     struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 /* giro_sequence_return gives [first, next) back, whose bytes no one has ever sent or will send. It does nothing if somebody
  * reserved more since: then they stay a gap. */
-enum giro_err giro_sequence_return(const char *keys_dir, const char *bic, uint16_t channel, uint64_t first, uint64_t next,
+enum giro_err giro_sequence_return(const char *keys_dir, const char *bic, uint16_t channel,
+                                   uint64_t first, uint64_t next,
                                    struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 
 /* ---- Streaming ---------------------------------------------------------------------------------------------------- */
@@ -63,10 +69,10 @@ struct giro_sender_stats {
     uint64_t frames_sent, frames_resent, frames_durable, frames_certified, frames_failed;
     uint64_t records_certified;
     uint64_t receipts_ignored, receipts_malformed;
-    uint64_t by_status[10];  /* records, by enum giro_status in CERTIFIED receipts */
-    uint64_t by_reason[32];  /* rejected records, by enum giro_reason */
-    uint64_t by_outcome[8];  /* frames, by enum giro_outcome */
-    uint64_t elapsed_ns;     /* first send to last certified */
+    uint64_t by_status[10]; /* records, by enum giro_status in CERTIFIED receipts */
+    uint64_t by_reason[32]; /* rejected records, by enum giro_reason */
+    uint64_t by_outcome[8]; /* frames, by enum giro_outcome */
+    uint64_t elapsed_ns;    /* first send to last certified */
     /* latency histogram, first send to CERTIFIED (and DURABLE): bucket i holds [2^(i/4) .. 2^((i+1)/4)) microseconds */
     uint64_t certified_us[128], durable_us[128];
 };
@@ -83,18 +89,21 @@ struct giro_sender_options {
     uint64_t frames_per_second; /* 0 = as fast as the windows allow */
     uint64_t stop_after_ns;     /* give up when this long without finishing; 0 = never */
     uint64_t send_for_ns;       /* stop starting new frames after this long; 0 = the whole spool */
-    bool any_replica_first;     /* spread members over replicas (home = member % n); false: all to replica 0 first */
+    bool
+        any_replica_first; /* spread members over replicas (home = member % n); false: all to replica 0 first */
     /* progress: about four times a second. Return false to stop early. May be NULL. */
     bool (*progress)(void *context, const struct giro_sender_stats *stats);
     /* certified: a frame's outcome. May be NULL. */
-    void (*certified)(void *context, uint64_t spool_index, const struct giro_receipt_item *item, const uint8_t *runs);
+    void (*certified)(void *context, uint64_t spool_index, const struct giro_receipt_item *item,
+                      const uint8_t *runs);
     /* unsent: at the end, the first frame of a channel that was never sent; those after it were not either. May be NULL. */
     void (*unsent)(void *context, uint64_t spool_index);
     void *context;
 };
 /* giro_sender_run streams until every frame is certified (OK), or stopped: INTERRUPTED, TIMEOUT. *unfinished = frames not
  * certified. */
-enum giro_err giro_sender_run(const struct giro_sender_options *options, struct giro_sender_stats *stats, uint64_t *unfinished,
+enum giro_err giro_sender_run(const struct giro_sender_options *options,
+                              struct giro_sender_stats *stats, uint64_t *unfinished,
                               struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 
 /* ---- Payments CSV ---------------------------------------------------------------------------------------------------- */
@@ -108,8 +117,9 @@ struct giro_csv_payment {
  * diagnosis names file, line, column and what was expected. *payments is malloc'ed. Empty UETRs are generated (version 4 form,
  * from `seed` if not NULL - reproducible - else random). Value date empty = 0 (the business date). Amounts may be negative or zero
  * (the hub rejects them with a code); more decimals than the currency has, or no number, is an error here. */
-enum giro_err giro_payments_parse(const char *name, const char *text, size_t size_bytes, const struct giro_genesis *genesis,
-                                  const uint8_t *seed, struct giro_csv_payment **payments, uint64_t *count,
+enum giro_err giro_payments_parse(const char *name, const char *text, size_t size_bytes,
+                                  const struct giro_genesis *genesis, const uint8_t *seed,
+                                  struct giro_csv_payment **payments, uint64_t *count,
                                   struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 
 #endif

@@ -44,10 +44,10 @@ enum giro_err giro_spool_create(const char *path, const struct giro_genesis *gen
     writer->file = fopen(writer->temporary, "wb");
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    writer->header = (struct giro_spool_header){
-        .head = giro_head_make(GIRO_KIND_SPOOL),
-        .chain_id = genesis->chain_id,
-        .created_ns = (uint64_t)now.tv_sec * GIRO_NS_PER_S + (uint64_t)now.tv_nsec};
+    writer->header = (struct giro_spool_header){.head = giro_head_make(GIRO_KIND_SPOOL),
+                                                .chain_id = genesis->chain_id,
+                                                .created_ns = (uint64_t)now.tv_sec * GIRO_NS_PER_S +
+                                                              (uint64_t)now.tv_nsec};
     if (writer->file == NULL ||
         fwrite(&writer->header, sizeof(writer->header), 1, writer->file) != 1) {
         say_io(diagnosis, writer->temporary);
@@ -130,8 +130,8 @@ static bool index_frames(struct giro_spool *spool, uint64_t chain_prefix)
         const uint8_t *frame = giro_reader_take(&reader, size_bytes);
         giro_reader_take(&reader, giro_align_up(size_bytes, 4) - size_bytes);
         struct giro_frame decoded;
-        if (frame == NULL || giro_frame_decode(frame, size_bytes, chain_prefix, &decoded) !=
-                                 GIRO_REJECT_NONE)
+        if (frame == NULL ||
+            giro_frame_decode(frame, size_bytes, chain_prefix, &decoded) != GIRO_REJECT_NONE)
             return false;
         spool->frames[i] = frame;
         spool->frame_bytes[i] = size_bytes;
@@ -164,8 +164,8 @@ enum giro_err giro_spool_open(const char *path, const struct giro_genesis *genes
     } else {
         memcpy(&spool->header, spool->map, sizeof(spool->header));
         uint64_t most = spool->map_bytes / (sizeof(uint32_t) + GIRO_FRAME_BYTES_MIN) + 1;
-        bool fits = giro_head_is(&spool->header.head, GIRO_KIND_SPOOL) &&
-                    spool->header.frame_count <= most;
+        bool fits =
+            giro_head_is(&spool->header.head, GIRO_KIND_SPOOL) && spool->header.frame_count <= most;
         spool->frame_count = fits ? spool->header.frame_count : 0;
         spool->frames = calloc(spool->frame_count + 1, sizeof(*spool->frames));
         spool->frame_bytes = calloc(spool->frame_count + 1, sizeof(*spool->frame_bytes));

@@ -25,7 +25,8 @@ struct giro_bench {
     uint32_t rows;
 };
 /* giro_bench_open reads the options; on wrong usage it says so and exits with 2. doc: one sentence. */
-void giro_bench_open(struct giro_bench *bench, const char *name, const char *doc, int argc, char **argv);
+void giro_bench_open(struct giro_bench *bench, const char *name, const char *doc, int argc,
+                     char **argv);
 /* giro_bench_close returns the exit code. */
 int giro_bench_close(struct giro_bench *bench);
 
@@ -41,10 +42,10 @@ void giro_bench_row(struct giro_bench *bench, const struct giro_bench_row *row);
 
 struct giro_bench_case {
     const char *metric, *parameters;
-    uint64_t operations;                /* per run */
-    uint64_t (*run)(void *context);     /* returns a digest of what it did */
+    uint64_t operations;                 /* per run */
+    uint64_t (*run)(void *context);      /* returns a digest of what it did */
     uint64_t (*baseline)(void *context); /* the same number of operations; NULL: no comparison */
-    const char *against;                /* what the baseline is */
+    const char *against;                 /* what the baseline is */
     void *context;
     uint32_t repeats; /* full size; smoke takes 3 */
 };

@@ -31,7 +31,8 @@ struct books *books_new(uint32_t uetr_entries, uint32_t entries_max);
 /* books_frames_make fills frames with fresh payments; they are to be executed in this order. */
 void books_frames_make(struct books *books, struct books_frames *frames, uint8_t service);
 /* One block with frames [from, to); the last block's time + advance_ns. Certifies it if there are windows. */
-void books_block(struct books *books, const struct books_frames *frames, uint32_t from, uint32_t to, uint64_t advance_ns);
+void books_block(struct books *books, const struct books_frames *frames, uint32_t from, uint32_t to,
+                 uint64_t advance_ns);
 struct books_frames books_frames_new(uint32_t count, uint32_t records);
 /* The same frames copied and hashed, nothing else: the baseline. Returns a digest. */
 uint64_t books_hash_only(const struct books_frames *frames);

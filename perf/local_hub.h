@@ -13,7 +13,7 @@ struct local_hub {
     char bin[3072];    /* where girod and giro are */
     char folder[3200]; /* keys, genesis, data, spools */
     uint32_t base_port;
-    char addresses[256]; /* --hub of giro load */
+    char addresses[256];        /* --hub of giro load */
     int replicas[HUB_REPLICAS]; /* pids, 0: not running */
     struct giro_genesis genesis;
     struct giro_secret_key *session;

@@ -6,7 +6,7 @@
 
 #define BOOK_BYTES (4u * 16u + 4u * 8u)
 #define ACCOUNT_BYTES                                                                              \
-    (GIRO_TAG_BYTES + 4u + 16u + 2 * GIRO_HASH_BYTES + BOOK_BYTES + 8u +                               \
+    (GIRO_TAG_BYTES + 4u + 16u + 2 * GIRO_HASH_BYTES + BOOK_BYTES + 8u +                           \
      GIRO_WINDOW_CYCLES_MAX * (8u + BOOK_BYTES) + KIND_COUNT * (8u + GIRO_HASH_BYTES))
 
 void windows_digest_layout(struct giro_windows *windows, struct windows_memory *memory)

@@ -170,9 +170,11 @@ static bool read_words(struct reading *reading, const struct arguments *argument
         if (strcmp(arguments->words[0], operations[i].word) == 0 &&
             arguments->word_count == operations[i].words)
             return operations[i].read(reading, arguments->words);
-    return wrong(reading, "close-cycle CUR, day-switch DATE, set-cap BIC CUR AMOUNT, set-account BIC CUR STATUS, "
-                          "set-member BIC STATUS, lift-channel BIC N",
-                 arguments->words[0]);
+    return wrong(
+        reading,
+        "close-cycle CUR, day-switch DATE, set-cap BIC CUR AMOUNT, set-account BIC CUR STATUS, "
+        "set-member BIC STATUS, lift-channel BIC N",
+        arguments->words[0]);
 }
 
 /* ---- Signing and sending ----------------------------------------------------------------------------------------- */
@@ -205,7 +207,8 @@ static enum giro_err spool_control(const struct arguments *arguments,
     enum giro_err err =
         operator_load(arguments, genesis, arguments->maker, &maker, &maker_id, diagnosis);
     if (err == GIRO_ERR_OK)
-        err = operator_load(arguments, genesis, arguments->checker, &checker, &checker_id, diagnosis);
+        err =
+            operator_load(arguments, genesis, arguments->checker, &checker, &checker_id, diagnosis);
     if (err == GIRO_ERR_OK && maker_id == checker_id) {
         giro_diagnosis_set(diagnosis, "maker and checker are two persons", "",
                            "\"%s\" cannot check what they made", arguments->maker);
@@ -302,7 +305,8 @@ int giro_cmd_admin(int argc, char **argv)
     static const char doc[] =
         "Control transactions. Two operators sign each: a maker and a checker.\v"
         "Examples:\n"
-        "  giro admin close-cycle CZK --hub 10.77.0.2:7400,...     close and settle the open cycle\n"
+        "  giro admin close-cycle CZK --hub 10.77.0.2:7400,...     close and settle the open "
+        "cycle\n"
         "  giro admin day-switch 2026-11-25 --hub ...              the next business date\n"
         "  giro admin set-cap XYXXCZPP CZK 1000000.00 --hub ...    net debit cap\n"
         "  giro admin set-account XYXXCZPP CZK blocked --hub ...   open, blocked or closed\n"

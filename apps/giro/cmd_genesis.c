@@ -29,10 +29,12 @@ static const struct argp_option options[] = {
     {"out", 'o', "FILE", 0, "genesis: file to write (default: genesis.json)", 1},
     {"name", 'N', "NAME", 0, "genesis: name of the hub (default: giro)", 1},
     {"date", 'd', "DATE", 0, "genesis: business date (default: today, UTC)", 1},
-    {"prefunded", 'f', "AMOUNT", 0, "genesis: opening balance of each account (default: 1000000000)", 1},
+    {"prefunded", 'f', "AMOUNT", 0,
+     "genesis: opening balance of each account (default: 1000000000)", 1},
     {"hold", 'H', "AMOUNT", 0, "genesis: part of it earmarked for netting (default: half)", 1},
     {"cap", 'C', "AMOUNT", 0, "genesis: net debit cap, at most the hold (default: the hold)", 1},
-    {"cycle-seconds", 's', "N", 0, "genesis: cycles close every N seconds; 0 = by command only (default)", 1},
+    {"cycle-seconds", 's', "N", 0,
+     "genesis: cycles close every N seconds; 0 = by command only (default)", 1},
     {"round-floor", 'r', "MS", 0, "genesis: smallest round timer (default: 20; 500 on a WAN)", 1},
     {0}};
 
@@ -42,7 +44,8 @@ static void need_number(struct argp_state *state, const char *arg, unsigned long
     char *end = NULL;
     unsigned long number = strtoul(arg, &end, 10);
     if (end == arg || *end != '\0' || number < least || number > most)
-        argp_error(state, "%s must be a number from %lu to %lu, not \"%s\"", what, least, most, arg);
+        argp_error(state, "%s must be a number from %lu to %lu, not \"%s\"", what, least, most,
+                   arg);
     *value = (uint32_t)number;
 }
 
@@ -173,9 +176,11 @@ static enum giro_err keys_make(const struct arguments *arguments, struct giro_di
 int giro_cmd_keygen(int argc, char **argv)
 {
     static const char doc[] =
-        "Makes the key files of a hub's replicas, members and operators: KEYS/<owner>/<role>.key, readable by their "
+        "Makes the key files of a hub's replicas, members and operators: KEYS/<owner>/<role>.key, "
+        "readable by their "
         "owner only, and KEYS/hub.secret. Keys that are there already are kept.\v"
-        "In production each owner makes its own keys on its own machine and hands over public keys; this command "
+        "In production each owner makes its own keys on its own machine and hands over public "
+        "keys; this command "
         "makes all of them in one place for rehearsals and tests.\n\n"
         "Example:\n  giro keygen --members XYXXCZPP,ABXXCZPP --replicas 4 --keys keys";
     static struct arguments arguments;
@@ -239,8 +244,9 @@ static enum giro_err currencies_fill(const struct arguments *arguments,
             if (strcmp(known_currencies[k].code, arguments->currencies[i]) == 0)
                 found = &known_currencies[k];
         if (found == NULL) {
-            giro_diagnosis_set(diagnosis, "known are AUD BRL CAD CHF CNY CZK DKK EUR GBP HUF INR "
-                                          "JPY KWD NOK PLN SEK TND USD ZAR",
+            giro_diagnosis_set(diagnosis,
+                               "known are AUD BRL CAD CHF CNY CZK DKK EUR GBP HUF INR "
+                               "JPY KWD NOK PLN SEK TND USD ZAR",
                                "write another one into the genesis file by hand",
                                "currency \"%s\" is not known here", arguments->currencies[i]);
             return GIRO_ERR_ARGUMENT;
@@ -258,7 +264,8 @@ static enum giro_err account_fill(const struct arguments *arguments,
     uint32_t digits = genesis->currencies[currency].digits;
     account->currency_index = (uint16_t)currency;
     account->status = GIRO_ACCOUNT_OPEN;
-    GIRO_TRY(money("prefunded", arguments->prefunded, digits, &account->prefunded_minor, diagnosis));
+    GIRO_TRY(
+        money("prefunded", arguments->prefunded, digits, &account->prefunded_minor, diagnosis));
     account->hold_minor = account->prefunded_minor / 2;
     if (arguments->hold != NULL)
         GIRO_TRY(money("hold", arguments->hold, digits, &account->hold_minor, diagnosis));
@@ -343,8 +350,7 @@ static enum giro_err genesis_write(const struct arguments *arguments, struct gir
     struct giro_genesis check;
     if (text == NULL)
         return GIRO_ERR_NOMEM;
-    enum giro_err err =
-        giro_genesis_parse(arguments->out, text, strlen(text), &check, diagnosis);
+    enum giro_err err = giro_genesis_parse(arguments->out, text, strlen(text), &check, diagnosis);
     if (err == GIRO_ERR_OK) {
         *chain_id = check.chain_id;
         giro_genesis_free(&check);
@@ -360,7 +366,8 @@ static enum giro_err genesis_write(const struct arguments *arguments, struct gir
 int giro_cmd_genesis(int argc, char **argv)
 {
     static const char doc[] =
-        "Makes the genesis file of a hub from the keys in KEYS (giro keygen): nonce, replicas, members, accounts, "
+        "Makes the genesis file of a hub from the keys in KEYS (giro keygen): nonce, replicas, "
+        "members, accounts, "
         "caps, currencies, business date. Its SHA-256 is the chain id.\v"
         "Examples:\n"
         "  giro genesis --members XYXXCZPP,ABXXCZPP --keys keys --out genesis.json\n"

@@ -14,8 +14,9 @@ static const struct argp_option options[] = {
     {"genesis", 'g', "FILE", 0, "genesis file (default: genesis.json)", 0},
     {"keys", 'k', "DIR", 0, "key directory (default: keys)", 0},
     {"out", 'o', "DIR", 0, "where replica-N.yaml and the data folders go (default: .)", 0},
-    {"port", 'p', "KIND", 0, "udp: kernel sockets on 127.0.0.1 (default); dpdk: af_packet on interfaces giroN "
-                             "with address 10.77.N.2",
+    {"port", 'p', "KIND", 0,
+     "udp: kernel sockets on 127.0.0.1 (default); dpdk: af_packet on interfaces giroN "
+     "with address 10.77.N.2",
      0},
     {"base-port", 'b', "PORT", 0, "first of the TCP and UDP ports used (default: 7400)", 0},
     {"files", 'f', NULL, 0, "replica 0 also cuts files on schedule", 0},
@@ -96,17 +97,15 @@ static enum giro_err write_one(const struct arguments *arguments, uint32_t repli
 
 int giro_cmd_hub(int argc, char **argv)
 {
-    static const char doc[] =
-        "Writes replica-0.yaml, replica-1.yaml, ... : the configurations of a hub whose replicas all run on this "
-        "machine.\v"
-        "Example:\n"
-        "  giro hub --genesis genesis.json --keys keys --out hub && for i in 0 1 2 3; do girod hub/replica-$i.yaml & "
-        "done";
-    struct arguments arguments = {.genesis = "genesis.json",
-                                  .keys = "keys",
-                                  .out = ".",
-                                  .driver = "udp",
-                                  .base_port = 7400};
+    static const char doc[] = "Writes replica-0.yaml, replica-1.yaml, ... : the configurations of "
+                              "a hub whose replicas all run on this "
+                              "machine.\v"
+                              "Example:\n"
+                              "  giro hub --genesis genesis.json --keys keys --out hub && for i in "
+                              "0 1 2 3; do girod hub/replica-$i.yaml & "
+                              "done";
+    struct arguments arguments = {
+        .genesis = "genesis.json", .keys = "keys", .out = ".", .driver = "udp", .base_port = 7400};
     const struct argp argp = {options, parse, NULL, doc, NULL, NULL, NULL};
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
     struct giro_diagnosis diagnosis = {.fact = ""};

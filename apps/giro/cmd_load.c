@@ -29,8 +29,10 @@ static const struct argp_option options[] = {
     {"seconds", 's', "N", 0, "stop after N seconds (default: when all are certified)", 1},
     {"outstanding", 'o', "N", 0, "frames waiting for their certificate at once (default: 400)", 1},
     {"service", 'S', "NAME", 0, "net or gross (default: net)", 1},
-    {"skew", 'w', "KIND", 0, "retail: top bank 16 % of outgoing volume, top five 52 %, top ten 69 % (default); even", 1},
-    {"wrong", 'W', "N", 0, "of a thousand payments, N that the hub must reject, of every kind (default: 0)", 1},
+    {"skew", 'w', "KIND", 0,
+     "retail: top bank 16 % of outgoing volume, top five 52 %, top ten 69 % (default); even", 1},
+    {"wrong", 'W', "N", 0,
+     "of a thousand payments, N that the hub must reject, of every kind (default: 0)", 1},
     {"seed", 'e', "N", 0, "of amounts, banks and UETRs (default: random)", 1},
     {"presign", 'P', "FILE", 0, "only write the signed frames to FILE", 2},
     {"spool", 'f', "FILE", 0, "send the frames of FILE (made by --presign)", 2},
@@ -131,7 +133,8 @@ static void weights_fill(const struct arguments *arguments, uint32_t count, uint
                                      47000,  40000,  33000, 27000, 23000};
     uint64_t sum = 0;
     for (uint32_t i = 0; i < count; i++) {
-        uint64_t rest = count > 10 && 310000u / (count - 10) < top[9] ? 310000u / (count - 10) : top[9];
+        uint64_t rest =
+            count > 10 && 310000u / (count - 10) < top[9] ? 310000u / (count - 10) : top[9];
         uint64_t weight = i < 10 ? top[i] : rest;
         sum += arguments->even ? WEIGHT_ALL / count : weight;
         cumulative[i] = (uint32_t)sum;
@@ -211,9 +214,9 @@ static enum giro_err flush(const struct giro_genesis *genesis, struct making *ma
     uint8_t frame[GIRO_FRAME_BYTES_MAX];
     if (making->filled[member] == 0)
         return GIRO_ERR_OK;
-    size_t size = giro_frame_make(genesis, making->keys[member], member, 1, 0,
-                                  making->next[member]++, making->records[member],
-                                  making->filled[member], frame);
+    size_t size =
+        giro_frame_make(genesis, making->keys[member], member, 1, 0, making->next[member]++,
+                        making->records[member], making->filled[member], frame);
     making->filled[member] = 0;
     return giro_spool_add(writer, frame, (uint32_t)size);
 }
@@ -241,8 +244,8 @@ static enum giro_err members_open(const struct arguments *arguments,
         if (making->frames[m] == 0)
             continue;
         GIRO_TRY(giro_key_file_load(arguments->keys, bic, "frame", &making->keys[m], diagnosis));
-        GIRO_TRY(giro_sequence_reserve(arguments->keys, bic, 0, making->frames[m],
-                                       &making->next[m], diagnosis));
+        GIRO_TRY(giro_sequence_reserve(arguments->keys, bic, 0, making->frames[m], &making->next[m],
+                                       diagnosis));
         making->reserved[m] = true;
         making->end[m] = making->next[m] + making->frames[m];
     }
@@ -339,8 +342,7 @@ static int stream(const struct arguments *arguments, const struct giro_genesis *
         .replica_count = arguments->hub_count,
         .spool_path = spool,
         .outstanding = arguments->outstanding,
-        .frames_per_second =
-            (arguments->rate + arguments->records - 1) / arguments->records,
+        .frames_per_second = (arguments->rate + arguments->records - 1) / arguments->records,
         .seconds = arguments->seconds,
         .give_up_s = arguments->seconds == 0 ? 0 : arguments->seconds + 30,
         .json_path = arguments->json,
@@ -354,12 +356,16 @@ static int stream(const struct arguments *arguments, const struct giro_genesis *
 int giro_cmd_load(int argc, char **argv)
 {
     static const char doc[] =
-        "Makes payments between all members, signs them, and streams them to a hub until each is certified.\v"
-        "Amounts are made up; the banks' shares are those of a large real retail system (NEFT, October 2016).\n\n"
+        "Makes payments between all members, signs them, and streams them to a hub until each is "
+        "certified.\v"
+        "Amounts are made up; the banks' shares are those of a large real retail system (NEFT, "
+        "October 2016).\n\n"
         "Examples:\n"
-        "  giro load --hub 127.0.0.1:7400,127.0.0.1:7401,127.0.0.1:7402,127.0.0.1:7403 --payments 100000\n"
+        "  giro load --hub 127.0.0.1:7400,127.0.0.1:7401,127.0.0.1:7402,127.0.0.1:7403 --payments "
+        "100000\n"
         "  giro load --presign load.spool --payments 2000000 --seed 7\n"
-        "  giro load --spool load.spool --hub 10.77.0.2:7400,10.77.1.2:7400 --rate 50000 --seconds 30";
+        "  giro load --spool load.spool --hub 10.77.0.2:7400,10.77.1.2:7400 --rate 50000 --seconds "
+        "30";
     static struct arguments arguments;
     arguments = (struct arguments){.genesis = "genesis.json",
                                    .keys = "keys",

@@ -8,7 +8,8 @@
 #include "apps/giro/https.h"
 #include "giro/recon.h"
 
-#define ROUNDS 3u /* times all replicas are asked before a pull gives up: a busy one may let a connection drop */
+#define ROUNDS                                                                                     \
+    3u /* times all replicas are asked before a pull gives up: a busy one may let a connection drop */
 
 struct arguments {
     const char *genesis, *keys, *out;
@@ -141,8 +142,8 @@ static enum giro_err pull_date(struct pulling *pulling, struct giro_https *https
     unlink(journal);
     giro_progress_end(&pulling->progress);
     if (err == GIRO_ERR_OK)
-        printf("%-11s  %s  %8lu windows  %10lu entries  %10lu positions  %10lu statuses\n", bic, date,
-               (unsigned long)result.windows, (unsigned long)result.entries,
+        printf("%-11s  %s  %8lu windows  %10lu entries  %10lu positions  %10lu statuses\n", bic,
+               date, (unsigned long)result.windows, (unsigned long)result.entries,
                (unsigned long)result.positions, (unsigned long)result.statuses);
     return err;
 }
@@ -202,13 +203,15 @@ static enum giro_err pull_member(struct pulling *pulling, const char *bic)
 int giro_cmd_recon_pull(int argc, char **argv)
 {
     static const char doc[] =
-        "Pulls members' journals from a replica, verifies every window, and cuts files from them: entries.csv, "
-        "positions.csv, statuses.csv, totals.csv, netting.csv, manifest.json, SHA256SUMS, windows.journal.\v"
+        "Pulls members' journals from a replica, verifies every window, and cuts files from them: "
+        "entries.csv, "
+        "positions.csv, statuses.csv, totals.csv, netting.csv, manifest.json, SHA256SUMS, "
+        "windows.journal.\v"
         "Example:\n"
         "  giro recon pull --as XYXXCZPP --https 127.0.0.1:7600,127.0.0.1:7601 --out files";
     static struct arguments arguments;
-    arguments = (struct arguments){
-        .genesis = "genesis.json", .keys = "keys", .out = ".", .to = UINT64_MAX};
+    arguments =
+        (struct arguments){.genesis = "genesis.json", .keys = "keys", .out = ".", .to = UINT64_MAX};
     const struct argp argp = {pull_options, parse, NULL, doc, NULL, NULL, NULL};
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
     if (arguments.as_count == 0 || arguments.https_count == 0 || arguments.journal_count > 0) {
@@ -231,8 +234,10 @@ int giro_cmd_recon_pull(int argc, char **argv)
 int giro_cmd_recon_netting(int argc, char **argv)
 {
     static const char doc[] =
-        "Cuts the netting report of each settled cycle from the journals of all members (windows.journal of their "
-        "files): per member and counterparty counts and sums, checked against the certified netting root.\v"
+        "Cuts the netting report of each settled cycle from the journals of all members "
+        "(windows.journal of their "
+        "files): per member and counterparty counts and sums, checked against the certified "
+        "netting root.\v"
         "Example:\n"
         "  giro recon netting --out netting files/*/2026-11-24/windows.journal";
     static struct arguments arguments;

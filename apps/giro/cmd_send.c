@@ -19,8 +19,10 @@ static const struct argp_option options[] = {
     {"payments", 'p', "FILE", 0, "payments CSV; docs/protocol.md lists the columns", 0},
     {"hub", 'u', "LIST", 0, "UDP addresses of the replicas' ports: host:port,host:port,...", 0},
     {"check", 'c', NULL, 0, "read and check the file, send nothing", 0},
-    {"spool", 's', "FILE", 0, "where the signed frames are kept before they are sent (default: PAYMENTS.spool)", 1},
-    {"resume", 'R', NULL, 0, "send the frames of an existing spool again, after an interruption", 1},
+    {"spool", 's', "FILE", 0,
+     "where the signed frames are kept before they are sent (default: PAYMENTS.spool)", 1},
+    {"resume", 'R', NULL, 0, "send the frames of an existing spool again, after an interruption",
+     1},
     {"records", 'r', "N", 0, "payments per frame, 1..21 (default: 20)", 1},
     {"outstanding", 'o', "N", 0, "frames waiting for their certificate at once (default: 256)", 1},
     {"uetr-seed", 'e', "HEX", 0, "makes generated UETRs reproducible: 64 hexadecimal digits", 1},
@@ -123,8 +125,8 @@ static enum giro_err spool_debtor(const struct arguments *arguments,
         }
         if (filled == arguments->records || (filled > 0 && own == 0)) {
             uint8_t frame[GIRO_FRAME_BYTES_MAX];
-            size_t size = giro_frame_make(genesis, key, debtor, 1, 0, sequence++, records, filled,
-                                          frame);
+            size_t size =
+                giro_frame_make(genesis, key, debtor, 1, 0, sequence++, records, filled, frame);
             err = giro_spool_add(writer, frame, (uint32_t)size);
             filled = 0;
         }
@@ -186,9 +188,9 @@ static enum giro_err payments_load(const struct arguments *arguments,
                            "\"%s\" cannot be read", arguments->payments);
         return err;
     }
-    err = giro_payments_parse(arguments->payments, text, size, genesis,
-                              arguments->seeded ? arguments->seed : NULL, payments, count,
-                              diagnosis);
+    err =
+        giro_payments_parse(arguments->payments, text, size, genesis,
+                            arguments->seeded ? arguments->seed : NULL, payments, count, diagnosis);
     free(text);
     return err;
 }
@@ -218,15 +220,16 @@ static enum giro_err prepare(const struct arguments *arguments, const struct gir
 
 int giro_cmd_send(int argc, char **argv)
 {
-    static const char doc[] =
-        "Sends the payments of a CSV file, each exactly once, and waits until all are certified. The whole file must "
-        "parse, or nothing is sent. The signed frames are kept in a spool file before the first is sent, so an "
-        "interrupted send is finished by --resume.\v"
-        "Examples:\n"
-        "  giro send --payments payments.csv --check\n"
-        "  giro send --payments payments.csv --keys keys --hub "
-        "10.77.0.2:7400,10.77.1.2:7400,10.77.2.2:7400,10.77.3.2:7400\n"
-        "  giro send --spool payments.csv.spool --resume --hub ...";
+    static const char doc[] = "Sends the payments of a CSV file, each exactly once, and waits "
+                              "until all are certified. The whole file must "
+                              "parse, or nothing is sent. The signed frames are kept in a spool "
+                              "file before the first is sent, so an "
+                              "interrupted send is finished by --resume.\v"
+                              "Examples:\n"
+                              "  giro send --payments payments.csv --check\n"
+                              "  giro send --payments payments.csv --keys keys --hub "
+                              "10.77.0.2:7400,10.77.1.2:7400,10.77.2.2:7400,10.77.3.2:7400\n"
+                              "  giro send --spool payments.csv.spool --resume --hub ...";
     static struct arguments arguments;
     arguments = (struct arguments){
         .genesis = "genesis.json", .keys = "keys", .records = 20, .outstanding = 256};

@@ -18,7 +18,8 @@ static const struct argp_option options[] = {
     {"genesis", 'g', "FILE", 0, "genesis file (default: genesis.json)", 0},
     {"keys", 'k', "DIR", 0, "key directory (default: keys)", 0},
     {"as", 'a', "BIC", 0, "the member that asks: debtor or creditor of the payment", 0},
-    {"https", 'u', "LIST", 0, "HTTPS addresses of replicas, tried in turn: host:port,host:port,...", 0},
+    {"https", 'u', "LIST", 0, "HTTPS addresses of replicas, tried in turn: host:port,host:port,...",
+     0},
     {"proof", 'p', "FILE", 0, "also write the proof, for giro verify", 0},
     {"settle", 's', "SECONDS", 0, "without UETR: wait until all replicas agree and are quiet", 0},
     {"json", 'j', "FILE", 0, "without UETR: also write what each replica says", 0},
@@ -159,11 +160,14 @@ static int ask_in_turn(const struct arguments *arguments, const struct giro_hub_
 int giro_cmd_status(int argc, char **argv)
 {
     static const char doc[] =
-        "Shows the status of a payment and checks its proof: the ledger leaf, its path, and the certificate, under "
-        "the keys of the genesis file. The replica that answers is believed in one thing: which leaf and record is the "
+        "Shows the status of a payment and checks its proof: the ledger leaf, its path, and the "
+        "certificate, under "
+        "the keys of the genesis file. The replica that answers is believed in one thing: which "
+        "leaf and record is the "
         "payment's. Without a UETR: what the replicas say of themselves.\v"
         "Examples:\n"
-        "  giro status 5f3c1d9e-0b7a-4c55-9a51-2f60b1f1a001 --as XYXXCZPP --https 127.0.0.1:7600,127.0.0.1:7601\n"
+        "  giro status 5f3c1d9e-0b7a-4c55-9a51-2f60b1f1a001 --as XYXXCZPP --https "
+        "127.0.0.1:7600,127.0.0.1:7601\n"
         "  giro status --as XYXXCZPP --https 127.0.0.1:7600,127.0.0.1:7601 --settle 10";
     static struct arguments arguments;
     arguments = (struct arguments){.genesis = "genesis.json", .keys = "keys"};

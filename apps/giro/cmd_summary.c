@@ -144,7 +144,8 @@ static enum giro_err read_member(struct totals *totals, const char *dir, uint32_
     enum giro_err err = GIRO_ERR_OK;
     for (int i = 0; i < count; i++) {
         uint16_t day;
-        if (err == GIRO_ERR_OK && giro_date_parse(names[i]->d_name, strlen(names[i]->d_name), &day)) {
+        if (err == GIRO_ERR_OK &&
+            giro_date_parse(names[i]->d_name, strlen(names[i]->d_name), &day)) {
             char journal[1000];
             snprintf(journal, sizeof(journal), "%s/%s/windows.journal", path, names[i]->d_name);
             err = read_journal(totals, member, journal, diagnosis);
@@ -232,7 +233,8 @@ static void print_payments(const struct totals *totals)
     for (uint32_t i = 0; i < 32; i++)
         if (totals->by_reason[i] > 0)
             printf("  RJCT %-5s  %11s  %s\n", giro_reason_name((uint16_t)i),
-                   giro_count_format(totals->by_reason[i], text), giro_reason_sentence((uint16_t)i));
+                   giro_count_format(totals->by_reason[i], text),
+                   giro_reason_sentence((uint16_t)i));
     printf("windows   %15s\n", giro_count_format(totals->windows, text));
     printf("cycles    %15s settled\n", giro_count_format(totals->settled_cycles, text));
     printf("journals  %15s bytes\n", giro_count_format(totals->bytes, text));
@@ -262,13 +264,12 @@ static json_t *member_json(const struct totals *totals, uint32_t m, uint32_t cur
 {
     const struct account *account = &totals->accounts[m][currency];
     uint32_t digits = totals->genesis->currencies[currency].digits;
-    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:o}", "bic",
-                     totals->genesis->members[m].bic, "currency",
-                     totals->genesis->currencies[currency].code, "sent", (json_int_t)account->sent,
-                     "received", (json_int_t)account->received, "windows",
-                     (json_int_t)account->windows, "opening", money_json(account->opening, digits),
-                     "net_position", money_json(account->net, digits), "closing",
-                     money_json(account->closing, digits));
+    return json_pack(
+        "{s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:o}", "bic", totals->genesis->members[m].bic,
+        "currency", totals->genesis->currencies[currency].code, "sent", (json_int_t)account->sent,
+        "received", (json_int_t)account->received, "windows", (json_int_t)account->windows,
+        "opening", money_json(account->opening, digits), "net_position",
+        money_json(account->net, digits), "closing", money_json(account->closing, digits));
 }
 
 static json_t *to_json(const struct totals *totals, json_t *load, bool holds)
@@ -286,12 +287,12 @@ static json_t *to_json(const struct totals *totals, json_t *load, bool holds)
     for (uint32_t c = 0; c < totals->genesis->currency_count; c++) {
         uint32_t digits = totals->genesis->currencies[c].digits;
         struct conservation sums = conserve(totals, c);
-        json_array_append_new(
-            conservation,
-            json_pack("{s:s, s:o, s:o, s:o}", "currency", totals->genesis->currencies[c].code,
-                      "prefunded", money_json(sums.prefunded, digits), "settlement_accounts",
-                      money_json(sums.balances, digits), "clearing_positions",
-                      money_json(sums.positions, digits)));
+        json_array_append_new(conservation,
+                              json_pack("{s:s, s:o, s:o, s:o}", "currency",
+                                        totals->genesis->currencies[c].code, "prefunded",
+                                        money_json(sums.prefunded, digits), "settlement_accounts",
+                                        money_json(sums.balances, digits), "clearing_positions",
+                                        money_json(sums.positions, digits)));
         for (uint32_t m = 0; m < totals->genesis->member_count; m++)
             json_array_append_new(members, member_json(totals, m, c));
     }
@@ -299,8 +300,8 @@ static json_t *to_json(const struct totals *totals, json_t *load, bool holds)
                      totals->genesis->name, "payments", (json_int_t)totals->payments, "statuses",
                      statuses, "reasons", reasons, "members", members, "conservation", conservation,
                      "conserved", holds, "windows", (json_int_t)totals->windows, "settled_cycles",
-                     (json_int_t)totals->settled_cycles, "journal_bytes",
-                     (json_int_t)totals->bytes, "load", load);
+                     (json_int_t)totals->settled_cycles, "journal_bytes", (json_int_t)totals->bytes,
+                     "load", load);
 }
 
 static int show(const struct arguments *arguments, const struct totals *totals)
@@ -326,8 +327,10 @@ static int show(const struct arguments *arguments, const struct totals *totals)
 int giro_cmd_summary(int argc, char **argv)
 {
     static const char doc[] =
-        "Adds up the journals of all members in DIR/<BIC>/<business date>/windows.journal: payments by status and "
-        "reason, net positions, conservation of both books. Verify them first with giro verify. Exits 1 unless both "
+        "Adds up the journals of all members in DIR/<BIC>/<business date>/windows.journal: "
+        "payments by status and "
+        "reason, net positions, conservation of both books. Verify them first with giro verify. "
+        "Exits 1 unless both "
         "books are conserved.\v"
         "Example:\n  giro summary --genesis genesis.json --out summary.json files";
     struct arguments arguments = {.genesis = "genesis.json"};

@@ -47,13 +47,15 @@ static void say(void *context, const char *path, const char *what)
 
 int giro_cmd_verify(int argc, char **argv)
 {
-    static const char doc[] =
-        "Verifies files and folders of any kind - journals, cut files, netting reports, proofs, spools, ledger files, a "
-        "replica's log folder - under the keys of the genesis file, trusting no replica. CSV files are rendered again "
-        "from the certified windows and compared. The first thing that does not hold is named with file and place.\v"
-        "Examples:\n"
-        "  giro verify --genesis genesis.json files/XYXXCZPP/2026-11-24\n"
-        "  giro verify --genesis genesis.json replica-0 payment.proof";
+    static const char doc[] = "Verifies files and folders of any kind - journals, cut files, "
+                              "netting reports, proofs, spools, ledger files, a "
+                              "replica's log folder - under the keys of the genesis file, trusting "
+                              "no replica. CSV files are rendered again "
+                              "from the certified windows and compared. The first thing that does "
+                              "not hold is named with file and place.\v"
+                              "Examples:\n"
+                              "  giro verify --genesis genesis.json files/XYXXCZPP/2026-11-24\n"
+                              "  giro verify --genesis genesis.json replica-0 payment.proof";
     struct arguments arguments = {.genesis = "genesis.json"};
     const struct argp argp = {options, parse, "PATH...", doc, NULL, NULL, NULL};
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);

@@ -48,8 +48,8 @@ uint32_t giro_addresses_parse(const char *text, struct giro_config_address *addr
         char *end = NULL;
         unsigned long port = colon == NULL ? 0 : strtoul(colon + 1, &end, 10);
         size_t host = colon == NULL ? 0 : (size_t)(colon - text);
-        if (count == max || host == 0 || host >= sizeof(addresses[0].host) || end != text + length ||
-            port == 0 || port > 65535)
+        if (count == max || host == 0 || host >= sizeof(addresses[0].host) ||
+            end != text + length || port == 0 || port > 65535)
             return 0;
         memcpy(addresses[count].host, text, host);
         addresses[count].host[host] = '\0';

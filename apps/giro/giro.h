@@ -37,12 +37,13 @@ struct giro_hub_view {
     struct giro_key_ring *ring;
     void *ring_mem;
 };
-enum giro_err giro_hub_view_open(const char *genesis_path, struct giro_hub_view *view, struct giro_diagnosis *diagnosis)
-    GIRO_MUST_USE;
+enum giro_err giro_hub_view_open(const char *genesis_path, struct giro_hub_view *view,
+                                 struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 void giro_hub_view_close(struct giro_hub_view *view);
 
 /* giro_addresses_parse reads "host:port,host:port,..."; returns their number, 0 if one is malformed. */
-uint32_t giro_addresses_parse(const char *text, struct giro_config_address *addresses, uint32_t max);
+uint32_t giro_addresses_parse(const char *text, struct giro_config_address *addresses,
+                              uint32_t max);
 
 /* A list of BICs, sorted and without repeats. */
 struct giro_bics {
@@ -55,8 +56,9 @@ bool giro_bics_add(struct giro_bics *bics, const char *text, size_t length);
 bool giro_bics_add_list(struct giro_bics *bics, const char *text, const char **bad);
 /* giro_bics_from_payments takes the debtor_bic and creditor_bic columns of a payments CSV; currency codes into
  * currencies (4 bytes each, at most max), their number into *currency_count. */
-enum giro_err giro_bics_from_payments(struct giro_bics *bics, const char *path, char currencies[][4], uint32_t max,
-                                      uint32_t *currency_count, struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
+enum giro_err giro_bics_from_payments(struct giro_bics *bics, const char *path,
+                                      char currencies[][4], uint32_t max, uint32_t *currency_count,
+                                      struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 /* giro_bics_invent makes `count` BICs of a fictitious hub: BKAACZPP, BKABCZPP, ... */
 void giro_bics_invent(struct giro_bics *bics, uint32_t count);
 
@@ -66,7 +68,8 @@ struct giro_progress {
     uint64_t last_ns;
 };
 void giro_progress_begin(struct giro_progress *progress);
-void giro_progress_show(struct giro_progress *progress, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void giro_progress_show(struct giro_progress *progress, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 void giro_progress_end(struct giro_progress *progress);
 /* giro_stop_requested: SIGINT or SIGTERM came after giro_catch_signals. */
 void giro_catch_signals(void);

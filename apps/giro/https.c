@@ -86,13 +86,13 @@ static void on_answer(struct evhttp_request *request, void *context)
 static void on_fault(enum evhttp_request_error error, void *context)
 {
     struct giro_https *https = context;
-    static const char *const faults[] = {
-        [EVREQ_HTTP_TIMEOUT] = "it did not answer in time",
-        [EVREQ_HTTP_EOF] = "it closed the connection",
-        [EVREQ_HTTP_INVALID_HEADER] = "its answer is not HTTP",
-        [EVREQ_HTTP_BUFFER_ERROR] = "the connection or the TLS handshake failed",
-        [EVREQ_HTTP_REQUEST_CANCEL] = "the request was cancelled",
-        [EVREQ_HTTP_DATA_TOO_LONG] = "its answer is too long"};
+    static const char *const faults[] = {[EVREQ_HTTP_TIMEOUT] = "it did not answer in time",
+                                         [EVREQ_HTTP_EOF] = "it closed the connection",
+                                         [EVREQ_HTTP_INVALID_HEADER] = "its answer is not HTTP",
+                                         [EVREQ_HTTP_BUFFER_ERROR] =
+                                             "the connection or the TLS handshake failed",
+                                         [EVREQ_HTTP_REQUEST_CANCEL] = "the request was cancelled",
+                                         [EVREQ_HTTP_DATA_TOO_LONG] = "its answer is too long"};
     if ((size_t)error < sizeof(faults) / sizeof(faults[0]) && faults[error] != NULL)
         https->fault = faults[error];
 }
@@ -104,8 +104,7 @@ static enum giro_err judge(struct giro_https *https, const char *path,
         return GIRO_ERR_OK;
     char detail[200] = "";
     if (https->status == 0) {
-        giro_diagnosis_set(diagnosis, https->fault,
-                           giro_err_advice(GIRO_ERR_TIMEOUT),
+        giro_diagnosis_set(diagnosis, https->fault, giro_err_advice(GIRO_ERR_TIMEOUT),
                            "the replica at %s:%u gives no answer", https->address.host,
                            https->address.port);
         return GIRO_ERR_NETWORK;
@@ -131,9 +130,8 @@ static enum giro_err ask(struct giro_https *https, enum evhttp_cmd_type type, co
     SSL *ssl = SSL_new(https->tls);
     struct bufferevent *stream =
         ssl == NULL ? NULL
-                    : bufferevent_openssl_socket_new(https->base, -1, ssl,
-                                                     BUFFEREVENT_SSL_CONNECTING,
-                                                     BEV_OPT_CLOSE_ON_FREE);
+                    : bufferevent_openssl_socket_new(
+                          https->base, -1, ssl, BUFFEREVENT_SSL_CONNECTING, BEV_OPT_CLOSE_ON_FREE);
     if (stream == NULL)
         return GIRO_ERR_TLS;
     bufferevent_openssl_set_allow_dirty_shutdown(stream, 1);

@@ -6,15 +6,17 @@
 
 struct giro_https;
 /* giro_https_open prepares a client that shows `key` and accepts only a replica of the genesis file. */
-enum giro_err giro_https_open(const struct giro_genesis *genesis, const struct giro_config_address *address,
+enum giro_err giro_https_open(const struct giro_genesis *genesis,
+                              const struct giro_config_address *address,
                               const struct giro_secret_key *key, struct giro_https **https,
                               struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 void giro_https_close(struct giro_https *https);
 /* giro_https_get fetches path; *bytes is malloc'ed (caller frees), NUL-terminated beyond its size. A status other than 2xx is
  * an error whose diagnosis carries the replica's sentence: NOENT for 404, KEY for 403, else STATE. */
-enum giro_err giro_https_get(struct giro_https *https, const char *path, uint8_t **bytes, size_t *size_bytes,
-                             struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
-enum giro_err giro_https_post(struct giro_https *https, const char *path, const void *body, size_t body_bytes, uint8_t **bytes,
-                              size_t *size_bytes, struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
+enum giro_err giro_https_get(struct giro_https *https, const char *path, uint8_t **bytes,
+                             size_t *size_bytes, struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
+enum giro_err giro_https_post(struct giro_https *https, const char *path, const void *body,
+                              size_t body_bytes, uint8_t **bytes, size_t *size_bytes,
+                              struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 
 #endif

@@ -31,10 +31,14 @@ static void ask(const struct giro_hub_view *view, const struct giro_secret_key *
         const struct {
             const char *name;
             json_int_t *value;
-        } numbers[] = {{"committed_height", &said->committed}, {"executed_height", &said->executed},
-                       {"certified_height", &said->certified}, {"round", &said->round},
-                       {"payments_total", &said->payments},    {"windows_total", &said->windows},
-                       {"links_up", &said->links},             {"log_bytes_total", &said->log_bytes},
+        } numbers[] = {{"committed_height", &said->committed},
+                       {"executed_height", &said->executed},
+                       {"certified_height", &said->certified},
+                       {"round", &said->round},
+                       {"payments_total", &said->payments},
+                       {"windows_total", &said->windows},
+                       {"links_up", &said->links},
+                       {"log_bytes_total", &said->log_bytes},
                        {"incarnation", &said->incarnation}};
         for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
             *numbers[i].value = json_integer_value(json_object_get(json, numbers[i].name));

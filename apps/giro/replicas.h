@@ -9,7 +9,7 @@
  * each said last goes there as it came: an object by "host:port", null for one that did not answer. Returns an exit code: 0 iff
  * all answered and, with settle_s, agreed. */
 int giro_replicas_show(const struct giro_hub_view *view, const struct giro_secret_key *key,
-                       const struct giro_config_address *addresses, uint32_t count, uint32_t settle_s,
-                       const char *json_path);
+                       const struct giro_config_address *addresses, uint32_t count,
+                       uint32_t settle_s, const char *json_path);
 
 #endif

@@ -18,25 +18,24 @@ static bool on_progress(void *context, const struct giro_sender_stats *stats)
     if (!watch->options->live)
         return true;
     uint64_t span_ns = stats->elapsed_ns - watch->last_ns;
-    uint64_t rate = span_ns == 0 ? 0
-                                 : (stats->records_certified - watch->last_records) *
-                                       GIRO_NS_PER_S / span_ns;
+    uint64_t rate =
+        span_ns == 0 ? 0
+                     : (stats->records_certified - watch->last_records) * GIRO_NS_PER_S / span_ns;
     if (span_ns >= GIRO_NS_PER_S) {
         watch->last_records = stats->records_certified;
         watch->last_ns = stats->elapsed_ns;
     }
     char now[32], all[32];
-    giro_progress_show(&watch->progress,
-                       "%3lu s  %s payments/s  certified %s  p50 %.1f ms  p99 %.1f ms  "
-                       "frames waiting %lu  resent %lu",
-                       (unsigned long)(stats->elapsed_ns / GIRO_NS_PER_S),
-                       giro_count_format(rate, now),
-                       giro_count_format(stats->records_certified, all),
-                       (double)giro_sender_quantile(stats->certified_us, 500) / 1000.0,
-                       (double)giro_sender_quantile(stats->certified_us, 990) / 1000.0,
-                       (unsigned long)(stats->frames_sent - stats->frames_certified -
-                                       stats->frames_failed),
-                       (unsigned long)stats->frames_resent);
+    giro_progress_show(
+        &watch->progress,
+        "%3lu s  %s payments/s  certified %s  p50 %.1f ms  p99 %.1f ms  "
+        "frames waiting %lu  resent %lu",
+        (unsigned long)(stats->elapsed_ns / GIRO_NS_PER_S), giro_count_format(rate, now),
+        giro_count_format(stats->records_certified, all),
+        (double)giro_sender_quantile(stats->certified_us, 500) / 1000.0,
+        (double)giro_sender_quantile(stats->certified_us, 990) / 1000.0,
+        (unsigned long)(stats->frames_sent - stats->frames_certified - stats->frames_failed),
+        (unsigned long)stats->frames_resent);
     return true;
 }
 
@@ -51,10 +50,9 @@ static void on_unsent(void *context, uint64_t spool_index)
 
 static uint64_t rate_of(const struct giro_sender_stats *stats)
 {
-    return stats->elapsed_ns == 0
-               ? 0
-               : (uint64_t)((unsigned __int128)stats->records_certified * GIRO_NS_PER_S /
-                            stats->elapsed_ns);
+    return stats->elapsed_ns == 0 ? 0
+                                  : (uint64_t)((unsigned __int128)stats->records_certified *
+                                               GIRO_NS_PER_S / stats->elapsed_ns);
 }
 
 static enum giro_err write_json(const char *path, const struct giro_sender_stats *stats,
@@ -156,8 +154,8 @@ int giro_stream_run(const struct giro_stream_options *options)
     if (!options->quiet)
         print_table(&stats, unfinished);
     if (options->json_path != NULL && write_json(options->json_path, &stats, unfinished) != 0) {
-        giro_diagnosis_set(&diagnosis, "", giro_err_advice(GIRO_ERR_IO),
-                           "\"%s\" cannot be written", options->json_path);
+        giro_diagnosis_set(&diagnosis, "", giro_err_advice(GIRO_ERR_IO), "\"%s\" cannot be written",
+                           options->json_path);
         return giro_fail(options->command, GIRO_ERR_IO, &diagnosis);
     }
     if (err == GIRO_ERR_OK && stats.frames_failed == 0)

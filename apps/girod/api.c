@@ -17,8 +17,8 @@
 #include "apps/girod/api_render.h"
 #include "apps/tls/tls.h"
 
-#define BODY_MAX (64u * 1024u)
-#define ANSWER_MAX (16u * 1024u * 1024u)
+#define BODY_MAX        (64u * 1024u)
+#define ANSWER_MAX      (16u * 1024u * 1024u)
 #define CONNECTIONS_MAX 64u
 
 struct giro_api {
@@ -174,10 +174,10 @@ static void get_journal(struct giro_api *api, struct evhttp_request *request, ui
 static void get_journals(struct giro_api *api, struct evhttp_request *request, uint32_t client)
 {
     answer_json(request, 200,
-                giro_api_render_journals(api->options.genesis, api->options.journals,
-                                         giro_settlement_business_date(
-                                             giro_replica_settlement(api->options.replica)),
-                                         client));
+                giro_api_render_journals(
+                    api->options.genesis, api->options.journals,
+                    giro_settlement_business_date(giro_replica_settlement(api->options.replica)),
+                    client));
 }
 
 /* ---- Payments --------------------------------------------------------------------------------------------- */
@@ -401,8 +401,8 @@ enum giro_err giro_api_open(const struct giro_api_options *options, struct giro_
     evhttp_set_max_body_size(api->http, BODY_MAX);
     evhttp_set_max_headers_size(api->http, 16 * 1024);
     evhttp_set_timeout(api->http, 20);
-    struct evhttp_bound_socket *bound = evhttp_bind_socket_with_handle(
-        api->http, options->address->host, options->address->port);
+    struct evhttp_bound_socket *bound =
+        evhttp_bind_socket_with_handle(api->http, options->address->host, options->address->port);
     if (bound != NULL) {
         api->listener = evhttp_bound_socket_get_listener(bound);
         *api_out = api;

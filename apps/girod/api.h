@@ -30,7 +30,7 @@ struct giro_api_options {
     const struct giro_config_address *address;
     const struct giro_secret_key *transport_key; /* the server's certificate */
     const struct giro_replica *replica;
-    const struct giro_port *port;        /* may be NULL */
+    const struct giro_port *port; /* may be NULL */
     const struct giro_ingress *ingress;
     const struct giro_links *links;
     struct giro_ledger_file *ledger;
@@ -41,8 +41,8 @@ struct giro_api_options {
     enum giro_reject (*control)(void *context, const void *bytes, size_t size_bytes);
 };
 struct giro_api;
-enum giro_err giro_api_open(const struct giro_api_options *options, struct giro_api **api, struct giro_diagnosis *diagnosis)
-    GIRO_MUST_USE;
+enum giro_err giro_api_open(const struct giro_api_options *options, struct giro_api **api,
+                            struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 void giro_api_close(struct giro_api *api);
 
 #endif

@@ -10,7 +10,8 @@ struct evbuffer;
 json_t *giro_api_render_status(const struct giro_api_options *api);
 json_t *giro_api_render_payment(const struct giro_genesis *genesis, const struct giro_found *found);
 /* Journals of one member or, for the operator, of all; dates from the first to `today`. */
-json_t *giro_api_render_journals(const struct giro_genesis *genesis, const struct giro_journal_files *journals, uint16_t today,
+json_t *giro_api_render_journals(const struct giro_genesis *genesis,
+                                 const struct giro_journal_files *journals, uint16_t today,
                                  uint32_t client);
 void giro_api_render_metrics(const struct giro_api_options *api, struct evbuffer *out);
 

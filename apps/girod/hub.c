@@ -17,8 +17,8 @@
 
 #define VERIFY_PER_TURN                                                                            \
     16u /* signatures between two looks at the links: about 1 ms with libsodium */
-#define RECEIVE_BURSTS     4u  /* bursts taken per turn */
-#define IDLE_TURNS         32u /* empty turns before the loop sleeps */
+#define RECEIVE_BURSTS     4u         /* bursts taken per turn */
+#define IDLE_TURNS         32u        /* empty turns before the loop sleeps */
 #define LEDGER_HEIGHTS_MAX (1u << 28) /* 2 x 2 GiB of address space, touched as heights come */
 #define ENTRIES_MAX        (1u << 24)
 

@@ -10,8 +10,8 @@
 
 struct giro_hub;
 /* giro_hub_open starts everything up to and including replay of the log. */
-enum giro_err giro_hub_open(const struct giro_config *config, struct giro_hub **hub, struct giro_diagnosis *diagnosis)
-    GIRO_MUST_USE;
+enum giro_err giro_hub_open(const struct giro_config *config, struct giro_hub **hub,
+                            struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 /* giro_hub_run returns after SIGINT or SIGTERM (OK), or with the error that stopped the replica. */
 enum giro_err giro_hub_run(struct giro_hub *hub, struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 void giro_hub_close(struct giro_hub *hub);

@@ -38,8 +38,8 @@ static void path_make(const struct giro_journal_files *files, uint16_t member, u
 {
     char text[11];
     giro_date_format(date, text);
-    snprintf(path, path_bytes, "%s/%s/%s.journal", files->dir,
-             files->genesis->members[member].bic, text);
+    snprintf(path, path_bytes, "%s/%s/%s.journal", files->dir, files->genesis->members[member].bic,
+             text);
 }
 
 /* Walks the blocks of an open journal, remembers sequences, returns the end of the last whole block that follows on the
@@ -55,9 +55,10 @@ static uint64_t scan(struct giro_journal_files *files, struct member_files *own,
            block.magic == GIRO_MAGIC && block.size_bytes >= sizeof(block) + sizeof(record) &&
            block.size_bytes % 8 == 0 && block.size_bytes <= size_bytes - offset) {
         uint8_t *bytes = malloc(block.size_bytes);
-        bool good = bytes != NULL && pread(fd, bytes, block.size_bytes, (off_t)offset) ==
-                                         (ssize_t)block.size_bytes &&
-                    XXH3_64bits(bytes + 16, block.size_bytes - 16) == block.checksum;
+        bool good =
+            bytes != NULL &&
+            pread(fd, bytes, block.size_bytes, (off_t)offset) == (ssize_t)block.size_bytes &&
+            XXH3_64bits(bytes + 16, block.size_bytes - 16) == block.checksum;
         if (good)
             memcpy(&record, bytes + sizeof(block), sizeof(record));
         free(bytes);
@@ -76,8 +77,7 @@ static uint64_t scan(struct giro_journal_files *files, struct member_files *own,
 static void make_room(struct giro_journal_files *files, uint16_t member)
 {
     for (uint32_t i = 1; files->open_count >= OPEN_MAX && i < files->genesis->member_count; i++) {
-        struct member_files *other =
-            &files->members[(member + i) % files->genesis->member_count];
+        struct member_files *other = &files->members[(member + i) % files->genesis->member_count];
         if (other->fd < 0)
             continue;
         close(other->fd);
@@ -108,11 +108,10 @@ static enum giro_err open_date(struct giro_journal_files *files, uint16_t member
     if (fstat(own->fd, &info) != 0)
         return io_error();
     own->size_bytes = (uint64_t)info.st_size;
-    struct giro_journal_header found,
-        header = {.head = giro_head_make(GIRO_KIND_JOURNAL),
-                  .chain_id = files->genesis->chain_id,
-                  .member = member,
-                  .business_date = date};
+    struct giro_journal_header found, header = {.head = giro_head_make(GIRO_KIND_JOURNAL),
+                                                .chain_id = files->genesis->chain_id,
+                                                .member = member,
+                                                .business_date = date};
     if (own->size_bytes >= sizeof(header)) {
         if (pread(own->fd, &found, sizeof(found), 0) != (ssize_t)sizeof(found))
             return io_error();

@@ -8,16 +8,18 @@
 #include "giro/genesis.h"
 
 struct giro_journal_files;
-enum giro_err giro_journal_files_open(const char *dir, const struct giro_genesis *genesis, struct giro_journal_files **files,
+enum giro_err giro_journal_files_open(const char *dir, const struct giro_genesis *genesis,
+                                      struct giro_journal_files **files,
                                       struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 void giro_journal_files_close(struct giro_journal_files *files);
 /* giro_journal_files_append writes one journal block unless its record is there already. */
-enum giro_err giro_journal_files_append(struct giro_journal_files *files, uint16_t member, uint16_t business_date,
-                                        const void *bytes, uint32_t size_bytes) GIRO_MUST_USE;
+enum giro_err giro_journal_files_append(struct giro_journal_files *files, uint16_t member,
+                                        uint16_t business_date, const void *bytes,
+                                        uint32_t size_bytes) GIRO_MUST_USE;
 /* giro_journal_files_path writes the path of a member's journal into path and returns its whole-block size in bytes, 0 if there
  * is none. */
-uint64_t giro_journal_files_path(const struct giro_journal_files *files, uint16_t member, uint16_t business_date, char *path,
-                                 size_t path_bytes);
+uint64_t giro_journal_files_path(const struct giro_journal_files *files, uint16_t member,
+                                 uint16_t business_date, char *path, size_t path_bytes);
 /* giro_journal_files_sync makes everything appended durable. */
 enum giro_err giro_journal_files_sync(struct giro_journal_files *files) GIRO_MUST_USE;
 uint64_t giro_journal_files_bytes(const struct giro_journal_files *files);

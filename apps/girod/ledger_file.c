@@ -25,8 +25,8 @@ struct tail {
 struct giro_ledger_file {
     struct tail ledger, certificates;
     uint64_t heights_max;
-    uint64_t last_height;         /* highest block in the ledger file */
-    uint64_t *block_offsets;      /* by height; 0 = not there */
+    uint64_t last_height;          /* highest block in the ledger file */
+    uint64_t *block_offsets;       /* by height; 0 = not there */
     uint64_t *certificate_offsets; /* by height; 0 = not there */
     uint32_t replica_count;
 };
@@ -150,8 +150,8 @@ static bool block_intact(struct tail *tail, uint64_t offset, const struct giro_l
     uint8_t *bytes = malloc(rest);
     if (bytes == NULL)
         return false;
-    bool good = tail_read(tail, offset + 16, bytes, rest) &&
-                XXH3_64bits(bytes, rest) == header->checksum;
+    bool good =
+        tail_read(tail, offset + 16, bytes, rest) && XXH3_64bits(bytes, rest) == header->checksum;
     free(bytes);
     return good;
 }
@@ -165,8 +165,8 @@ static enum giro_err index_blocks(struct giro_ledger_file *file)
            tail_read(tail, offset, &header, sizeof(header)) &&
            giro_head_is(&header.head, GIRO_KIND_LEDGER_BLOCK) &&
            header.height == file->last_height + 1 && header.height < file->heights_max &&
-           header.size_bytes >= sizeof(header) &&
-           header.size_bytes <= tail->size_bytes - offset && block_intact(tail, offset, &header)) {
+           header.size_bytes >= sizeof(header) && header.size_bytes <= tail->size_bytes - offset &&
+           block_intact(tail, offset, &header)) {
         file->block_offsets[header.height] = offset;
         file->last_height = header.height;
         offset += header.size_bytes;
@@ -370,7 +370,8 @@ static bool certificate_read(struct giro_ledger_file *file, uint64_t height,
     uint8_t bytes[GIRO_CERTIFICATE_BYTES_MAX];
     struct giro_reader reader;
     if (offset == 0 || !tail_read(&file->certificates, offset, &size_bytes, sizeof(size_bytes)) ||
-        size_bytes > sizeof(bytes) || !tail_read(&file->certificates, offset + 8, bytes, size_bytes))
+        size_bytes > sizeof(bytes) ||
+        !tail_read(&file->certificates, offset + 8, bytes, size_bytes))
         return false;
     giro_reader_init(&reader, bytes, size_bytes);
     return giro_certificate_decode(&reader, file->replica_count, certificate) == GIRO_REJECT_NONE;
@@ -389,7 +390,8 @@ enum giro_err giro_ledger_file_proof(struct giro_ledger_file *file, uint64_t hei
         return GIRO_ERR_NOENT;
     }
     struct giro_hash *leaves = calloc(header.leaf_count, sizeof(*leaves));
-    const size_t proof_max = 64u * 1024u; /* leaf <= 1.2 KiB, path <= 1.3 KiB, certificate <= 4.4 KiB */
+    const size_t proof_max =
+        64u * 1024u; /* leaf <= 1.2 KiB, path <= 1.3 KiB, certificate <= 4.4 KiB */
     *proof = malloc(proof_max);
     enum giro_err err = leaves == NULL || *proof == NULL ? GIRO_ERR_NOMEM : GIRO_ERR_OK;
     const uint8_t *wanted = NULL;

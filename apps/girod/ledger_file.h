@@ -6,25 +6,29 @@
 #ifndef GIRO_APPS_LEDGER_FILE_H
 #define GIRO_APPS_LEDGER_FILE_H
 
-#include "giro/sys.h"
 #include "giro/genesis.h"
+#include "giro/sys.h"
 
 struct giro_ledger_file;
 /* giro_ledger_file_open opens or makes <dir>/ledger and <dir>/certificates. heights_max bounds the index in memory. */
-enum giro_err giro_ledger_file_open(const char *dir, const struct giro_genesis *genesis, uint32_t self, uint64_t heights_max,
-                                    struct giro_ledger_file **file, struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
+enum giro_err giro_ledger_file_open(const char *dir, const struct giro_genesis *genesis,
+                                    uint32_t self, uint64_t heights_max,
+                                    struct giro_ledger_file **file,
+                                    struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 void giro_ledger_file_close(struct giro_ledger_file *file);
-enum giro_err giro_ledger_file_block(struct giro_ledger_file *file, uint64_t height, const void *bytes, size_t size_bytes)
-    GIRO_MUST_USE;
+enum giro_err giro_ledger_file_block(struct giro_ledger_file *file, uint64_t height,
+                                     const void *bytes, size_t size_bytes) GIRO_MUST_USE;
 /* giro_ledger_file_certificate: a certificate that is there with the same bytes is not written again; the newest of a height
  * counts. */
-enum giro_err giro_ledger_file_certificate(struct giro_ledger_file *file, const struct giro_certificate *certificate)
-    GIRO_MUST_USE;
+enum giro_err
+giro_ledger_file_certificate(struct giro_ledger_file *file,
+                             const struct giro_certificate *certificate) GIRO_MUST_USE;
 /* giro_ledger_file_leaf reads one leaf's preimage; returns its size, 0 if it is not there. */
-uint32_t giro_ledger_file_leaf(struct giro_ledger_file *file, uint64_t height, uint32_t leaf_index, uint8_t *out,
-                               uint32_t out_bytes);
+uint32_t giro_ledger_file_leaf(struct giro_ledger_file *file, uint64_t height, uint32_t leaf_index,
+                               uint8_t *out, uint32_t out_bytes);
 /* giro_ledger_file_proof encodes the proof of a leaf (malloc'ed, caller frees). NOENT: unknown, or not certified yet. */
-enum giro_err giro_ledger_file_proof(struct giro_ledger_file *file, uint64_t height, uint32_t leaf_index, uint8_t **proof,
+enum giro_err giro_ledger_file_proof(struct giro_ledger_file *file, uint64_t height,
+                                     uint32_t leaf_index, uint8_t **proof,
                                      size_t *size_bytes) GIRO_MUST_USE;
 uint64_t giro_ledger_file_bytes(const struct giro_ledger_file *file);
 

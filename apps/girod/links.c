@@ -13,11 +13,11 @@
 #include "apps/tls/tls.h"
 #include "giro/consensus.h"
 
-#define DIAL_FIRST_NS 200000000u
-#define DIAL_LAST_NS 2000000000u
+#define DIAL_FIRST_NS  200000000u
+#define DIAL_LAST_NS   2000000000u
 #define HANDSHAKES_MAX 64u /* accepted connections whose peer is not known yet */
-#define HANDSHAKE_S 5
-#define SILENCE_MS 5000 /* unacknowledged this long: the peer's machine or the network is gone */
+#define HANDSHAKE_S    5
+#define SILENCE_MS     5000 /* unacknowledged this long: the peer's machine or the network is gone */
 
 struct link {
     struct giro_links *links;
@@ -127,12 +127,9 @@ static void tune(struct bufferevent *stream)
     int fd = bufferevent_getfd(stream);
     const struct {
         int level, name, value;
-    } settings[] = {{IPPROTO_TCP, TCP_NODELAY, 1},
-                    {IPPROTO_TCP, TCP_USER_TIMEOUT, SILENCE_MS},
-                    {SOL_SOCKET, SO_KEEPALIVE, 1},
-                    {IPPROTO_TCP, TCP_KEEPIDLE, 2},
-                    {IPPROTO_TCP, TCP_KEEPINTVL, 1},
-                    {IPPROTO_TCP, TCP_KEEPCNT, 3}};
+    } settings[] = {{IPPROTO_TCP, TCP_NODELAY, 1},   {IPPROTO_TCP, TCP_USER_TIMEOUT, SILENCE_MS},
+                    {SOL_SOCKET, SO_KEEPALIVE, 1},   {IPPROTO_TCP, TCP_KEEPIDLE, 2},
+                    {IPPROTO_TCP, TCP_KEEPINTVL, 1}, {IPPROTO_TCP, TCP_KEEPCNT, 3}};
     for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
         setsockopt(fd, settings[i].level, settings[i].name, &settings[i].value, sizeof(int));
 }
@@ -259,10 +256,10 @@ static enum giro_err listen_on(struct giro_links *links, struct giro_diagnosis *
     struct sockaddr_storage address;
     int size = sizeof(address);
     if (evutil_parse_sockaddr_port(text, (struct sockaddr *)&address, &size) == 0)
-        links->listener = evconnlistener_new_bind(
-            links->options.base, on_accept, links,
-            LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE | LEV_OPT_CLOSE_ON_EXEC, 64,
-            (struct sockaddr *)&address, size);
+        links->listener = evconnlistener_new_bind(links->options.base, on_accept, links,
+                                                  LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE |
+                                                      LEV_OPT_CLOSE_ON_EXEC,
+                                                  64, (struct sockaddr *)&address, size);
     if (links->listener != NULL)
         return GIRO_ERR_OK;
     giro_diagnosis_set(diagnosis, evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR()),
@@ -270,8 +267,8 @@ static enum giro_err listen_on(struct giro_links *links, struct giro_diagnosis *
     return GIRO_ERR_NETWORK;
 }
 
-enum giro_err giro_links_open(const struct giro_links_options *options, struct giro_links **links_out,
-                              struct giro_diagnosis *diagnosis)
+enum giro_err giro_links_open(const struct giro_links_options *options,
+                              struct giro_links **links_out, struct giro_diagnosis *diagnosis)
 {
     struct giro_links *links = calloc(1, sizeof(*links));
     if (links == NULL)

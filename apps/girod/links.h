@@ -34,7 +34,8 @@ enum giro_err giro_links_open(const struct giro_links_options *options, struct g
                               struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 void giro_links_close(struct giro_links *links);
 /* giro_links_send queues one message (the concatenation of parts) to a peer or GIRO_PEER_ALL. Dropped if the link is down. */
-void giro_links_send(struct giro_links *links, uint16_t peer, const struct giro_part *parts, uint32_t part_count);
+void giro_links_send(struct giro_links *links, uint16_t peer, const struct giro_part *parts,
+                     uint32_t part_count);
 uint32_t giro_links_up(const struct giro_links *links); /* peers connected now */
 struct giro_links_counters {
     uint64_t sent, sent_bytes, received, received_bytes, dropped, refused_handshakes, malformed;

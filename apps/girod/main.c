@@ -9,14 +9,14 @@
 
 const char *argp_program_version = "girod 0.1.0";
 
-static const char doc[] =
-    "girod - one replica of a Giro hub.\n"
-    "Runs until SIGINT or SIGTERM. After a crash start it again: it recovers from its own log and catches up from the "
-    "others.\v"
-    "Example:\n"
-    "  girod replica-0.yaml\n"
-    "\n"
-    "Exit codes: 0 stopped by a signal, 1 failure, 2 usage.";
+static const char doc[] = "girod - one replica of a Giro hub.\n"
+                          "Runs until SIGINT or SIGTERM. After a crash start it again: it recovers "
+                          "from its own log and catches up from the "
+                          "others.\v"
+                          "Example:\n"
+                          "  girod replica-0.yaml\n"
+                          "\n"
+                          "Exit codes: 0 stopped by a signal, 1 failure, 2 usage.";
 
 struct arguments {
     const char *config;

@@ -7,7 +7,8 @@
 
 struct giro_pending;
 size_t giro_pending_footprint(uint32_t pending_max);
-struct giro_pending *giro_pending_init(void *mem, size_t size_bytes, uint32_t pending_max, uint64_t seed);
+struct giro_pending *giro_pending_init(void *mem, size_t size_bytes, uint32_t pending_max,
+                                       uint64_t seed);
 /* giro_pending_time sets the monotonic time of what follows, for the legs; giro_pending_cut: all added since the last cut are
  * in one batch now. */
 void giro_pending_time(struct giro_pending *pending, uint64_t now_ns);
@@ -18,14 +19,16 @@ bool giro_pending_add(struct giro_pending *pending, uint64_t now_ns, const struc
 /* giro_pending_has: a frame with this hash waits here. */
 bool giro_pending_has(const struct giro_pending *pending, const struct giro_hash *hash);
 /* giro_pending_durable yields the DURABLE answer for a frame, false if nobody here waits for it or it is past that. */
-bool giro_pending_durable(struct giro_pending *pending, const struct giro_hash *hash, uint64_t expiry_ns,
-                          struct giro_answer *answer);
+bool giro_pending_durable(struct giro_pending *pending, const struct giro_hash *hash,
+                          uint64_t expiry_ns, struct giro_answer *answer);
 /* giro_pending_executed stores the outcome until its height is certified. proposed_ns: the block's time on the monotonic clock. */
-void giro_pending_executed(struct giro_pending *pending, const struct giro_hash *hash, uint64_t height, uint64_t proposed_ns,
+void giro_pending_executed(struct giro_pending *pending, const struct giro_hash *hash,
+                           uint64_t height, uint64_t proposed_ns,
                            const struct giro_frame_outcome *outcome);
 /* giro_pending_certified calls answer for every frame executed at `height` and forgets it. */
 void giro_pending_certified(struct giro_pending *pending, uint64_t height,
-                            void (*answer)(void *context, const struct giro_answer *answer), void *context);
+                            void (*answer)(void *context, const struct giro_answer *answer),
+                            void *context);
 /* giro_pending_expire forgets frames that arrived before `before_ns`; at most `max` steps. */
 void giro_pending_expire(struct giro_pending *pending, uint64_t before_ns, uint32_t max);
 uint32_t giro_pending_count(const struct giro_pending *pending);

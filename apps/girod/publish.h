@@ -16,7 +16,8 @@ struct giro_publish_options {
     uint32_t interval_s;
 };
 struct giro_publish;
-enum giro_err giro_publish_open(const struct giro_publish_options *options, struct giro_publish **publish,
+enum giro_err giro_publish_open(const struct giro_publish_options *options,
+                                struct giro_publish **publish,
                                 struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 /* giro_publish_request asks for a cut of everything sealed so far (a cycle settled, a day switched, an operator's wish). Never
  * blocks; requests merge. */

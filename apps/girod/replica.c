@@ -401,7 +401,8 @@ static size_t sizes_sum(const struct layout *layout, uint32_t pending_max, uint3
     return sum;
 }
 
-static bool parts_init(struct giro_replica *replica, struct layout *layout, const size_t sizes[PART_COUNT])
+static bool parts_init(struct giro_replica *replica, struct layout *layout,
+                       const size_t sizes[PART_COUNT])
 {
     uint8_t *at = replica->mem;
     replica->ledger = giro_ledger_init(take(&at, sizes[0]), sizes[0]);
@@ -423,7 +424,8 @@ static bool parts_init(struct giro_replica *replica, struct layout *layout, cons
     replica->verify_scratch = take(&at, sizes[7]);
     replica->ledger_bytes = take(&at, sizes[8]);
     replica->batch = take(&at, sizes[9]);
-    replica->seen = (struct giro_seen){.seed = layout->found.seed ^ 2, .slots = take(&at, sizes[10])};
+    replica->seen =
+        (struct giro_seen){.seed = layout->found.seed ^ 2, .slots = take(&at, sizes[10])};
     GIRO_ASSERT(at <= (uint8_t *)replica->mem + replica->mem_bytes);
     return replica->node != NULL && replica->pending != NULL && replica->found_map != NULL;
 }

@@ -28,12 +28,14 @@ struct giro_replica_callbacks {
     void (*send)(void *context, uint16_t peer, const struct giro_part *parts, uint32_t part_count);
     void (*answer)(void *context, const struct giro_answer *answer);
     /* journal: a certified window of a member, see giro_windows_sink. Comes again after a restart. */
-    void (*journal)(void *context, uint16_t member, uint16_t business_date, const void *bytes, uint32_t size_bytes);
+    void (*journal)(void *context, uint16_t member, uint16_t business_date, const void *bytes,
+                    uint32_t size_bytes);
     /* ledger_block: an executed block's leaves, encoded (giro/wire/store.h); heights in order, again after a restart. */
     void (*ledger_block)(void *context, uint64_t height, const void *bytes, size_t size_bytes);
     void (*certificate)(void *context, const struct giro_certificate *certificate);
     /* leaf: read back a frame leaf's preimage of an earlier block (for repeats); returns its size, 0 if not to be had. */
-    uint32_t (*leaf)(void *context, uint64_t height, uint32_t leaf_index, uint8_t *out, uint32_t out_bytes);
+    uint32_t (*leaf)(void *context, uint64_t height, uint32_t leaf_index, uint8_t *out,
+                     uint32_t out_bytes);
     void (*evidence)(void *context, const struct giro_action *evidence);
     void (*halted)(void *context, const char *reason, uint64_t height);
     /* stage: work of another kind begins; returns the kind before, which is named again at its end. May be NULL. */
@@ -48,12 +50,12 @@ struct giro_replica_options {
     struct giro_disk *disk;
     uint64_t segment_bytes, log_buffer_bytes;
     uint32_t batches_max, blocks_max;
-    uint32_t pending_max;   /* frames of own members between arrival and certificate */
-    uint32_t entries_max;   /* bookings held until certified */
+    uint32_t pending_max;    /* frames of own members between arrival and certificate */
+    uint32_t entries_max;    /* bookings held until certified */
     uint32_t uetr_index_max; /* payments that giro_replica_find knows; power of two */
     uint32_t index_max;      /* blocks and batches that peers can be served from disk; 0 = 2^20 */
-    uint64_t seed;          /* fresh random: hash seeds, HELLO nonce, log checksums */
-    bool trust_batches;     /* tools that replay what a quorum has verified: no signature checks */
+    uint64_t seed;           /* fresh random: hash seeds, HELLO nonce, log checksums */
+    bool trust_batches;      /* tools that replay what a quorum has verified: no signature checks */
     struct giro_replica_callbacks callbacks;
 };
 struct giro_replica;
@@ -61,16 +63,18 @@ struct giro_replica;
  * Nothing is allocated after it returns. */
 struct giro_replica *giro_replica_new(const struct giro_replica_options *options);
 void giro_replica_free(struct giro_replica *replica);
-enum giro_err giro_replica_start(struct giro_replica *replica, uint64_t now_ns, uint64_t wall_ns, void (*wait)(void *context),
-                                 void *wait_context) GIRO_MUST_USE;
-void giro_replica_message(struct giro_replica *replica, uint64_t now_ns, uint64_t wall_ns, uint16_t sender, const void *bytes,
-                          uint32_t size_bytes);
+enum giro_err giro_replica_start(struct giro_replica *replica, uint64_t now_ns, uint64_t wall_ns,
+                                 void (*wait)(void *context), void *wait_context) GIRO_MUST_USE;
+void giro_replica_message(struct giro_replica *replica, uint64_t now_ns, uint64_t wall_ns,
+                          uint16_t sender, const void *bytes, uint32_t size_bytes);
 /* giro_replica_frame takes one verified frame; its answers go to `from`. FULL: back-pressure, hand it in again later. */
-enum giro_err giro_replica_frame(struct giro_replica *replica, uint64_t now_ns, const struct giro_frame *frame,
-                                 const struct giro_hash *hash, const struct giro_endpoint *from) GIRO_MUST_USE;
+enum giro_err giro_replica_frame(struct giro_replica *replica, uint64_t now_ns,
+                                 const struct giro_frame *frame, const struct giro_hash *hash,
+                                 const struct giro_endpoint *from) GIRO_MUST_USE;
 /* giro_replica_poll cuts a batch when it is time (at once if no own batch is in flight, else full or 2 ms old), takes disk
  * completions, ticks. An error is final. */
-enum giro_err giro_replica_poll(struct giro_replica *replica, uint64_t now_ns, uint64_t wall_ns) GIRO_MUST_USE;
+enum giro_err giro_replica_poll(struct giro_replica *replica, uint64_t now_ns,
+                                uint64_t wall_ns) GIRO_MUST_USE;
 uint64_t giro_replica_next_ns(const struct giro_replica *replica);
 
 /* giro_replica_find: where a UETR was executed first; false if unknown here (not replicated state: a local index). */
@@ -79,7 +83,8 @@ struct giro_found {
     uint32_t leaf_index;
     uint16_t record, debtor, creditor;
 };
-bool giro_replica_find(const struct giro_replica *replica, const uint8_t uetr[16], struct giro_found *found);
+bool giro_replica_find(const struct giro_replica *replica, const uint8_t uetr[16],
+                       struct giro_found *found);
 struct giro_replica_status {
     struct giro_consensus_status consensus;
     uint64_t frames, records, blocks, windows, log_bytes;
@@ -90,8 +95,8 @@ struct giro_replica_status {
 void giro_replica_status(const struct giro_replica *replica, struct giro_replica_status *status);
 const struct giro_settlement *giro_replica_settlement(const struct giro_replica *replica);
 /* The roots of the last executed height (tests, simulator). */
-void giro_replica_roots(const struct giro_replica *replica, uint64_t *height, struct giro_hash *state_root,
-                        struct giro_hash *ledger_root);
+void giro_replica_roots(const struct giro_replica *replica, uint64_t *height,
+                        struct giro_hash *state_root, struct giro_hash *ledger_root);
 void giro_replica_check(const struct giro_replica *replica);
 
 #endif

@@ -20,9 +20,10 @@ struct giro_seen {
 /* giro_seen_note remembers a frame's exact bytes. */
 void giro_seen_note(struct giro_seen *seen, uint64_t now_ns, const struct giro_frame *frame);
 /* giro_seen_note_batch remembers every frame of a batch. */
-void giro_seen_note_batch(struct giro_seen *seen, uint64_t now_ns, const uint8_t *batch, uint32_t size_bytes,
-                          uint64_t chain_prefix);
+void giro_seen_note_batch(struct giro_seen *seen, uint64_t now_ns, const uint8_t *batch,
+                          uint32_t size_bytes, uint64_t chain_prefix);
 /* giro_seen_lately: these bytes were noted within GIRO_SEEN_NS. */
-bool giro_seen_lately(const struct giro_seen *seen, uint64_t now_ns, const struct giro_frame *frame);
+bool giro_seen_lately(const struct giro_seen *seen, uint64_t now_ns,
+                      const struct giro_frame *frame);
 
 #endif

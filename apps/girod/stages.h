@@ -12,22 +12,22 @@
 #include <stdint.h>
 
 /* X(name, what) */
-#define GIRO_STAGES(X)                                                                 \
-    X(receive, "datagrams in, parsed, known repeats dropped")                          \
-    X(verify, "signatures of own members' frames")                                     \
-    X(replica, "batching, consensus, log")                                             \
-    X(verify_peers, "signatures of frames in other replicas' batches")                 \
-    X(execute, "settlement, windows, roots")                                           \
-    X(files, "journals, ledger file")                                                  \
-    X(receipts, "receipts out")                                                        \
-    X(links, "TLS, sockets of replicas and HTTPS, event loop")                         \
+#define GIRO_STAGES(X)                                                                             \
+    X(receive, "datagrams in, parsed, known repeats dropped")                                      \
+    X(verify, "signatures of own members' frames")                                                 \
+    X(replica, "batching, consensus, log")                                                         \
+    X(verify_peers, "signatures of frames in other replicas' batches")                             \
+    X(execute, "settlement, windows, roots")                                                       \
+    X(files, "journals, ledger file")                                                              \
+    X(receipts, "receipts out")                                                                    \
+    X(links, "TLS, sockets of replicas and HTTPS, event loop")                                     \
     X(sleep, "waiting")
 
 enum giro_stage {
 #define GIRO_STAGE_ENUM(name, what) GIRO_STAGE_##name,
     GIRO_STAGES(GIRO_STAGE_ENUM)
 #undef GIRO_STAGE_ENUM
-    GIRO_STAGE_COUNT
+        GIRO_STAGE_COUNT
 };
 
 struct giro_stages {
@@ -37,7 +37,8 @@ struct giro_stages {
 };
 
 /* giro_stages_enter returns the stage left, to come back to. Before since_ns is set nothing is counted. */
-static inline enum giro_stage giro_stages_enter(struct giro_stages *stages, uint64_t now_ns, enum giro_stage stage)
+static inline enum giro_stage giro_stages_enter(struct giro_stages *stages, uint64_t now_ns,
+                                                enum giro_stage stage)
 {
     enum giro_stage left = stages->now;
     if (stages->since_ns != 0) {
@@ -49,11 +50,11 @@ static inline enum giro_stage giro_stages_enter(struct giro_stages *stages, uint
 }
 
 /* Legs of a frame's way through the replica its member sent it to; sums over the frames certified so far. */
-#define GIRO_LEGS(X)                                                                   \
-    X(batch, "arrival (verified) to the cut of its batch")                             \
-    X(durable, "cut to the batch's proof of availability")                             \
-    X(propose, "proof to the block's time: waiting for a leader's next block")         \
-    X(commit, "block's time to its commit and execution here")                         \
+#define GIRO_LEGS(X)                                                                               \
+    X(batch, "arrival (verified) to the cut of its batch")                                         \
+    X(durable, "cut to the batch's proof of availability")                                         \
+    X(propose, "proof to the block's time: waiting for a leader's next block")                     \
+    X(commit, "block's time to its commit and execution here")                                     \
     X(certify, "execution to the certificate")
 
 struct giro_legs {

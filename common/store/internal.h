@@ -54,8 +54,9 @@ struct giro_log_walk {
     void *context;
     /* results */
     uint64_t next_sequence;
-    uint64_t generation_max;          /* of the files with a header */
-    struct giro_log_blank blank;      /* the last file, if it was made and not used; generation 0 = none */
+    uint64_t generation_max; /* of the files with a header */
+    struct giro_log_blank
+        blank; /* the last file, if it was made and not used; generation 0 = none */
     struct giro_log_damage damage; /* where the last segment's records end, or what is wrong */
     /* the walk's own */
     uint64_t names[NAMES_MAX];
@@ -69,7 +70,7 @@ enum giro_err giro_log_walk(struct giro_log_walk *walk) GIRO_MUST_USE;
  * 4,096-aligned. */
 enum giro_err giro_log_header_read(struct giro_disk *disk, uint64_t generation, uint8_t *scratch,
                                    struct giro_log_segment_header *header, uint32_t *file,
-                                   struct giro_log_blank *blank, const char **sentence)
-    GIRO_MUST_USE;
+                                   struct giro_log_blank *blank,
+                                   const char **sentence) GIRO_MUST_USE;
 
 #endif

@@ -16,8 +16,8 @@
 extern "C" {
 #endif
 
-#define GIRO_NONE UINT32_MAX /* "no index" */
-#define GIRO_NS_PER_S 1000000000ull
+#define GIRO_NONE             UINT32_MAX /* "no index" */
+#define GIRO_NS_PER_S         1000000000ull
 #define GIRO_CACHE_LINE_BYTES 64u
 
 /* ---- Arena: all memory is taken at start, then the arena is sealed -------------------------- */
@@ -57,7 +57,8 @@ struct giro_map;
 size_t giro_map_footprint(const struct giro_map_options *options);
 /* giro_map_init makes an empty map in mem (64-byte aligned, footprint bytes, borrowed). NULL on bad
  * options. */
-struct giro_map *giro_map_init(void *mem, size_t size_bytes, const struct giro_map_options *options);
+struct giro_map *giro_map_init(void *mem, size_t size_bytes,
+                               const struct giro_map_options *options);
 /* giro_map_get returns the value stored for key, or GIRO_NONE. Cost: about one cache miss. */
 uint32_t giro_map_get(const struct giro_map *map, const void *key);
 /* giro_map_put stores value (not GIRO_NONE) for key, replacing an older one. False iff the key is new

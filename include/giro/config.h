@@ -59,8 +59,8 @@ struct giro_config {
     uint32_t batches;
     uint32_t member_frames_per_second;
 };
-enum giro_err giro_config_load(const char *path, struct giro_config *config, struct giro_diagnosis *diagnosis)
-    GIRO_MUST_USE;
+enum giro_err giro_config_load(const char *path, struct giro_config *config,
+                               struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 
 #ifdef __cplusplus
 }

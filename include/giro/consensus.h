@@ -30,8 +30,8 @@
 extern "C" {
 #endif
 
-#define GIRO_PEER_ALL 0xFFFFu       /* every other replica (not the sender itself) */
-#define GIRO_CERTIFIED_LAG_MAX 32u  /* a block with payload has height <= c + 32 */
+#define GIRO_PEER_ALL          0xFFFFu /* every other replica (not the sender itself) */
+#define GIRO_CERTIFIED_LAG_MAX 32u     /* a block with payload has height <= c + 32 */
 #define GIRO_FAR_FUTURE_ROUNDS 1024u
 
 struct giro_consensus_options {
@@ -46,11 +46,12 @@ struct giro_consensus_options {
     const struct giro_key_ring *ring;
     const struct giro_key_handle *vote_keys;  /* replica_count handles, borrowed */
     const struct giro_key_handle *batch_keys; /* replica_count handles, borrowed */
-    const struct giro_secret_key *batch_key;  /* signs acknowledgements, proposals, commit votes, hello answers */
-    uint8_t nonce[16];                 /* fresh random number at each start (HELLO) */
-    uint32_t blocks_max;               /* block pool, >= 128 */
-    uint32_t batches_max;              /* batch bodies in memory, >= 4 x replica_count */
-    uint64_t map_seed;                 /* local hash seed; not observable */
+    const struct giro_secret_key
+        *batch_key;       /* signs acknowledgements, proposals, commit votes, hello answers */
+    uint8_t nonce[16];    /* fresh random number at each start (HELLO) */
+    uint32_t blocks_max;  /* block pool, >= 128 */
+    uint32_t batches_max; /* batch bodies in memory, >= 4 x replica_count */
+    uint64_t map_seed;    /* local hash seed; not observable */
 };
 struct giro_consensus;
 
@@ -76,8 +77,8 @@ struct giro_safety_state {
     uint64_t last_timeout_round;
     uint64_t incarnation; /* of this run, already durable */
     uint64_t log_watermark;
-    struct giro_vote last_vote;                /* round 0 = none */
-    struct giro_timeout_header last_timeout;   /* round 0 = none */
+    struct giro_vote last_vote;              /* round 0 = none */
+    struct giro_timeout_header last_timeout; /* round 0 = none */
 };
 struct giro_event {
     enum giro_event_kind kind;
@@ -94,7 +95,7 @@ struct giro_event {
             uint64_t next_log_sequence;
         } start;
         struct {
-            uint16_t sender; /* as authenticated by the link */
+            uint16_t sender;      /* as authenticated by the link */
             const uint8_t *bytes; /* envelope and body */
             uint32_t size_bytes;
         } message;
@@ -109,7 +110,8 @@ struct giro_event {
             struct giro_timeout_header timeout;
         } signed_;
         struct {
-            const uint8_t *frames; /* packed as in a batch: (size 4 | frame | zeros to 4)*, already verified */
+            const uint8_t *
+                frames; /* packed as in a batch: (size 4 | frame | zeros to 4)*, already verified */
             uint32_t frames_bytes;
             uint32_t frame_count;
             uint32_t record_count;
@@ -123,7 +125,8 @@ struct giro_event {
             uint64_t height;
             struct giro_hash state_root;
             struct giro_hash ledger_root;
-            uint64_t next_due_ns; /* block time at which the state wants a block; UINT64_MAX = none */
+            uint64_t
+                next_due_ns; /* block time at which the state wants a block; UINT64_MAX = none */
         } executed;
     };
 };
@@ -138,9 +141,9 @@ enum giro_action_kind {
     GIRO_ACTION_EXECUTE,   /* a committed block whose bodies are here */
     GIRO_ACTION_CERTIFIED, /* q replicas signed the roots of a height */
     GIRO_ACTION_AVAILABLE, /* an own batch has its proof of availability: DURABLE receipts */
-    GIRO_ACTION_SERVE,     /* a peer asked for what is only on disk: read it and send it, or NOT_FOUND */
-    GIRO_ACTION_EVIDENCE,  /* two messages that no honest replica signs */
-    GIRO_ACTION_HALT,      /* a q-certificate contradicts this replica, or it contradicts itself */
+    GIRO_ACTION_SERVE, /* a peer asked for what is only on disk: read it and send it, or NOT_FOUND */
+    GIRO_ACTION_EVIDENCE, /* two messages that no honest replica signs */
+    GIRO_ACTION_HALT,     /* a q-certificate contradicts this replica, or it contradicts itself */
 };
 #define GIRO_ACTION_PARTS_MAX 3u
 struct giro_action {
@@ -150,16 +153,17 @@ struct giro_action {
             enum giro_log_kind record;
             struct giro_part parts[GIRO_ACTION_PARTS_MAX];
             uint32_t part_count;
-            uint64_t sequence;           /* the log sequence it must get */
-            struct giro_hash key;        /* block id, batch id, or zero: what the caller's index files it under */
-            uint64_t height;             /* blocks, roots, certificates */
+            uint64_t sequence; /* the log sequence it must get */
+            struct giro_hash
+                key; /* block id, batch id, or zero: what the caller's index files it under */
+            uint64_t height; /* blocks, roots, certificates */
         } log;
         struct {
             bool is_timeout;
-            struct giro_vote vote;               /* unsigned */
-            struct giro_timeout_header timeout;  /* unsigned */
+            struct giro_vote vote;              /* unsigned */
+            struct giro_timeout_header timeout; /* unsigned */
             uint64_t lock_round;
-            uint64_t after_log;                  /* submit only when the watermark covers this sequence */
+            uint64_t after_log; /* submit only when the watermark covers this sequence */
         } sign;
         struct {
             uint16_t peer; /* or GIRO_PEER_ALL */
@@ -176,7 +180,8 @@ struct giro_action {
         struct {
             const struct giro_proposal *block;
             uint32_t batch_count;
-            const uint8_t *batches[GIRO_BLOCK_REFERENCES_MAX]; /* whole batches, in payload order; valid until EXECUTED */
+            const uint8_t *batches
+                [GIRO_BLOCK_REFERENCES_MAX]; /* whole batches, in payload order; valid until EXECUTED */
             uint32_t batch_bytes[GIRO_BLOCK_REFERENCES_MAX];
             bool recovering; /* before START */
         } execute;
@@ -225,19 +230,21 @@ size_t giro_consensus_footprint(const struct giro_consensus_options *options);
 struct giro_consensus *giro_consensus_init(void *mem, size_t size_bytes,
                                            const struct giro_consensus_options *options);
 /* giro_consensus_step handles one event; actions is cleared first. */
-void giro_consensus_step(struct giro_consensus *core, const struct giro_event *event, struct giro_actions *actions);
+void giro_consensus_step(struct giro_consensus *core, const struct giro_event *event,
+                         struct giro_actions *actions);
 /* giro_consensus_next_ns: monotonic time of the next TICK needed, UINT64_MAX = none. */
 uint64_t giro_consensus_next_ns(const struct giro_consensus *core);
 /* giro_consensus_batch_room: own batches that may still be handed in (LOCAL_BATCH); 0 = back-pressure. */
 uint32_t giro_consensus_batch_room(const struct giro_consensus *core);
-uint32_t giro_consensus_own_in_flight(const struct giro_consensus *core); /* own batches without a proof yet */
+uint32_t giro_consensus_own_in_flight(
+    const struct giro_consensus *core); /* own batches without a proof yet */
 
 struct giro_consensus_status {
     uint64_t epoch, round, high_qc_round, committed_height, executed_height, certified_height;
     uint64_t committed_time_ns;
     uint64_t incarnation;
-    bool starting;  /* waiting for HELLO answers */
-    bool observer;  /* may not sign: own record is older than what peers saw */
+    bool starting; /* waiting for HELLO answers */
+    bool observer; /* may not sign: own record is older than what peers saw */
     bool halted;
     uint64_t timeouts_sent, blocks_proposed, votes_sent, fetches_sent;
     uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS];

@@ -19,10 +19,10 @@
 extern "C" {
 #endif
 
-#define GIRO_HASH_BYTES 32u
+#define GIRO_HASH_BYTES      32u
 #define GIRO_SIGNATURE_BYTES 64u
-#define GIRO_KEY_BYTES 32u
-#define GIRO_TAG_BYTES 8u
+#define GIRO_KEY_BYTES       32u
+#define GIRO_TAG_BYTES       8u
 
 struct giro_hash {
     uint8_t bytes[GIRO_HASH_BYTES];
@@ -129,11 +129,12 @@ struct giro_hash giro_leaf_hash(const void *preimage_from_tag, size_t size_bytes
 struct giro_hash giro_merkle_root(uint64_t height, struct giro_hash *leaves, uint32_t count);
 /* giro_merkle_path writes the siblings of leaf `index`, bottom up, and returns their number
  * (<= GIRO_PROOF_PATH_MAX). leaves is destroyed. */
-uint32_t giro_merkle_path(struct giro_hash *leaves, uint32_t count, uint32_t index, struct giro_hash *path);
+uint32_t giro_merkle_path(struct giro_hash *leaves, uint32_t count, uint32_t index,
+                          struct giro_hash *path);
 /* giro_merkle_check recomputes the root from one leaf and its path. */
-bool giro_merkle_check(uint64_t height, const struct giro_hash *leaf, uint32_t index, uint32_t count,
-                       const struct giro_hash *path, uint32_t path_count, const struct giro_hash *root)
-    GIRO_MUST_USE;
+bool giro_merkle_check(uint64_t height, const struct giro_hash *leaf, uint32_t index,
+                       uint32_t count, const struct giro_hash *path, uint32_t path_count,
+                       const struct giro_hash *root) GIRO_MUST_USE;
 
 /* ---- Key ring: enrolled public keys by handle ----------------------------------------------------------------- */
 
@@ -147,10 +148,10 @@ enum giro_key_fault {
     GIRO_KEY_NOT_CANONICAL,
     GIRO_KEY_NOT_ON_CURVE,
     GIRO_KEY_SMALL_ORDER,
-    GIRO_KEY_TORSION,          /* [L]A != O */
-    GIRO_KEY_NO_POSSESSION,    /* proof of possession missing or wrong */
+    GIRO_KEY_TORSION,       /* [L]A != O */
+    GIRO_KEY_NO_POSSESSION, /* proof of possession missing or wrong */
     GIRO_KEY_RING_FULL,
-    GIRO_KEY_REPEATED,         /* the same key bytes are enrolled already */
+    GIRO_KEY_REPEATED, /* the same key bytes are enrolled already */
 };
 const char *giro_key_fault_text(enum giro_key_fault fault);
 
@@ -165,17 +166,18 @@ size_t giro_key_ring_footprint_for(uint32_t key_count_max, uint32_t table_width)
 struct giro_key_ring *giro_key_ring_init(void *mem, size_t size_bytes, uint32_t key_count_max);
 /* giro_key_ring_enrol checks the key (encoding, curve, order, torsion, and possession unless NULL) and adds it.
  * owner_and_role is what the proof of possession is over: see giro_possession_message. */
-enum giro_key_fault giro_key_ring_enrol(struct giro_key_ring *ring, const struct giro_public_key *key,
+enum giro_key_fault giro_key_ring_enrol(struct giro_key_ring *ring,
+                                        const struct giro_public_key *key,
                                         const void *possession_message, size_t message_bytes,
-                                        const struct giro_signature *possession, struct giro_key_handle *handle)
-    GIRO_MUST_USE;
+                                        const struct giro_signature *possession,
+                                        struct giro_key_handle *handle) GIRO_MUST_USE;
 void giro_key_ring_retire(struct giro_key_ring *ring, struct giro_key_handle handle);
 
 /* Signed string of a proof of possession: tag POSSESSION | nonce 32 (the hub's genesis nonce) | role 16 (zero
  * padded text) | owner 16 (zero padded BIC or replica name) | key id 8 | public key 32. Returns its size. */
 #define GIRO_POSSESSION_MESSAGE_BYTES (8u + 32u + 16u + 16u + 8u + 32u)
-size_t giro_possession_message(const uint8_t nonce[32], const char *role, const char *owner, uint64_t key_id,
-                               const struct giro_public_key *key, uint8_t *out);
+size_t giro_possession_message(const uint8_t nonce[32], const char *role, const char *owner,
+                               uint64_t key_id, const struct giro_public_key *key, uint8_t *out);
 
 /* ---- Verification: one interface ---------------------------------------------------------------------------------- */
 
@@ -188,18 +190,19 @@ struct giro_verify_item {
 enum giro_verdict { GIRO_INVALID = 0, GIRO_VALID = 1 };
 /* giro_verify_batch writes verdicts[i] for items[i], each independent of the others; returns the number valid.
  * An unknown or stale handle is INVALID. Uses about 70 KiB of stack. Cost: README.md. */
-uint32_t giro_verify_batch(const struct giro_key_ring *ring, const struct giro_verify_item *items, uint32_t count,
-                           uint8_t *verdicts);
+uint32_t giro_verify_batch(const struct giro_key_ring *ring, const struct giro_verify_item *items,
+                           uint32_t count, uint8_t *verdicts);
 
 /* Why a signature that is not valid is not: for people and tools, never in the verification path. */
 enum giro_signature_fault {
-    GIRO_SIGNATURE_MISMATCH = 0,   /* R is not [S]B - [k]A: another key, another message, or damage */
+    GIRO_SIGNATURE_MISMATCH = 0, /* R is not [S]B - [k]A: another key, another message, or damage */
     GIRO_SIGNATURE_S_NOT_BELOW_L,
     GIRO_SIGNATURE_R_SMALL_ORDER,
-    GIRO_SIGNATURE_KEY_REFUSED,    /* libsodium takes no signature under such a key */
+    GIRO_SIGNATURE_KEY_REFUSED, /* libsodium takes no signature under such a key */
 };
 /* giro_signature_fault tells, of an invalid signature of 64 bytes, the cause libsodium finds first. */
-enum giro_signature_fault giro_signature_fault(const struct giro_public_key *key, const uint8_t *signature);
+enum giro_signature_fault giro_signature_fault(const struct giro_public_key *key,
+                                               const uint8_t *signature);
 const char *giro_signature_fault_text(enum giro_signature_fault fault);
 
 /* ---- Secret keys ---------------------------------------------------------------------------------------------------- */
@@ -207,12 +210,14 @@ const char *giro_signature_fault_text(enum giro_signature_fault fault);
 /* In locked memory (sodium_malloc), wiped on free. */
 struct giro_secret_key;
 struct giro_secret_key *giro_key_generate(void);
-struct giro_secret_key *giro_key_from_seed(const uint8_t seed[32]); /* tests, vectors, and key files */
+struct giro_secret_key *
+giro_key_from_seed(const uint8_t seed[32]); /* tests, vectors, and key files */
 void giro_key_free(struct giro_secret_key *key);
 struct giro_public_key giro_key_public(const struct giro_secret_key *key);
 void giro_key_seed(const struct giro_secret_key *key, uint8_t seed[32]);
 /* giro_sign signs message with libsodium. About 18 us. */
-struct giro_signature giro_sign(const struct giro_secret_key *key, const void *message, size_t message_bytes);
+struct giro_signature giro_sign(const struct giro_secret_key *key, const void *message,
+                                size_t message_bytes);
 
 #ifdef __cplusplus
 }

@@ -32,12 +32,14 @@ struct giro_datagram {
     struct giro_endpoint from;
 };
 struct giro_port_options {
-    const char *driver;   /* "udp", or "af_packet", or a DPDK vdev driver name such as "net_null", or "pci" */
-    const char *device;   /* af_packet: interface name; pci: address; else vdev arguments; udp: unused */
-    const char *address;  /* IPv4 of the hub on this port, dotted */
+    const char *
+        driver; /* "udp", or "af_packet", or a DPDK vdev driver name such as "net_null", or "pci" */
+    const char
+        *device; /* af_packet: interface name; pci: address; else vdev arguments; udp: unused */
+    const char *address; /* IPv4 of the hub on this port, dotted */
     uint16_t udp_port;
-    uint32_t memory_mb;   /* DPDK memory without huge pages */
-    const char *program;  /* EAL's argv[0] and file prefix: unique per process */
+    uint32_t memory_mb;  /* DPDK memory without huge pages */
+    const char *program; /* EAL's argv[0] and file prefix: unique per process */
 };
 struct giro_port;
 /* giro_port_open starts the back end (for DPDK: EAL with --no-huge --no-shconf, floating lcore, own file prefix, no telemetry
@@ -52,13 +54,14 @@ int giro_port_fd(const struct giro_port *port);
 uint32_t giro_port_receive(struct giro_port *port, struct giro_datagram *datagrams);
 /* giro_port_send queues one datagram of up to 1,472 bytes; giro_port_flush sends what is queued (called by receive too).
  * FULL: the transmit queue is full; receipts may be dropped then (the member asks again). */
-enum giro_err giro_port_send(struct giro_port *port, const struct giro_endpoint *to, const void *bytes, uint32_t size_bytes)
-    GIRO_MUST_USE;
+enum giro_err giro_port_send(struct giro_port *port, const struct giro_endpoint *to,
+                             const void *bytes, uint32_t size_bytes) GIRO_MUST_USE;
 void giro_port_flush(struct giro_port *port);
 struct giro_port_counters {
     uint64_t received, received_bytes, sent, sent_bytes, send_failed;
     uint64_t arp_answered, echo_answered;
-    uint64_t not_ipv4, not_udp, other_address, fragment, bad_checksum, truncated; /* dropped, by cause */
+    uint64_t not_ipv4, not_udp, other_address, fragment, bad_checksum,
+        truncated; /* dropped, by cause */
 };
 void giro_port_counters(const struct giro_port *port, struct giro_port_counters *counters);
 
@@ -72,22 +75,24 @@ struct giro_ingress_options {
 };
 /* A frame that deserves verification. Owned by the ingress until giro_ingress_drop. */
 struct giro_ingress_frame {
-    struct giro_frame frame;          /* points into bytes */
+    struct giro_frame frame; /* points into bytes */
     struct giro_endpoint from;
-    struct giro_hash hash;            /* frame hash: SHA-256 of the signed message */
+    struct giro_hash hash; /* frame hash: SHA-256 of the signed message */
     uint8_t bytes[GIRO_FRAME_BYTES_MAX];
 };
 struct giro_ingress;
 size_t giro_ingress_footprint(const struct giro_ingress_options *options);
-struct giro_ingress *giro_ingress_init(void *mem, size_t size_bytes, const struct giro_ingress_options *options);
+struct giro_ingress *giro_ingress_init(void *mem, size_t size_bytes,
+                                       const struct giro_ingress_options *options);
 /* giro_ingress_take checks one datagram and queues the frame. Anything but GIRO_REJECT_NONE: dropped and counted.
  * DUPLICATE is a hint: the same (member, channel, sequence, hash) was taken within the last 500 ms and is neither lost nor
  * answered yet; the member's resend after that passes. LIMIT: the queue is full. */
-enum giro_reject giro_ingress_take(struct giro_ingress *ingress, uint64_t now_ns, const struct giro_datagram *datagram);
+enum giro_reject giro_ingress_take(struct giro_ingress *ingress, uint64_t now_ns,
+                                   const struct giro_datagram *datagram);
 /* giro_ingress_verify verifies up to max queued frames with giro_verify_batch (control frames: both signatures) and returns
  * how many good ones are now in frames[0..); bad ones are dropped and counted as SIGNATURE. */
-uint32_t giro_ingress_verify(struct giro_ingress *ingress, const struct giro_key_ring *ring, struct giro_ingress_frame **frames,
-                             uint32_t max);
+uint32_t giro_ingress_verify(struct giro_ingress *ingress, const struct giro_key_ring *ring,
+                             struct giro_ingress_frame **frames, uint32_t max);
 /* giro_ingress_drop gives a verified frame back after it was packed. */
 void giro_ingress_drop(struct giro_ingress *ingress, struct giro_ingress_frame *frame);
 uint32_t giro_ingress_waiting(const struct giro_ingress *ingress);
@@ -99,8 +104,8 @@ uint64_t giro_ingress_taken(const struct giro_ingress *ingress);
 /* giro_frames_verify checks the member signatures of every frame in a batch, as a replica does before it acknowledges a
  * peer's batch, and as replay does: the same code, the same rule. scratch: >= GIRO_FRAMES_VERIFY_SCRATCH bytes. */
 #define GIRO_FRAMES_VERIFY_SCRATCH (1024u * 1024u)
-bool giro_frames_verify(const struct giro_genesis *genesis, const struct giro_key_ring *ring, const void *batch,
-                        size_t size_bytes, void *scratch);
+bool giro_frames_verify(const struct giro_genesis *genesis, const struct giro_key_ring *ring,
+                        const void *batch, size_t size_bytes, void *scratch);
 
 #ifdef __cplusplus
 }

@@ -77,8 +77,7 @@ extern void (*giro_assert_hook)(const char *condition, const char *file, int lin
 
 /* GIRO_ASSERT states a proved fact. On in every build. */
 #define GIRO_ASSERT(condition)                                                                     \
-    (__builtin_expect(!(condition), 0) ? giro_assert_fail(#condition, __FILE__, __LINE__)          \
-                                       : (void)0)
+    (__builtin_expect(!(condition), 0) ? giro_assert_fail(#condition, __FILE__, __LINE__) : (void)0)
 
 #ifdef __cplusplus
 }

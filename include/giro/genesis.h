@@ -43,11 +43,15 @@
 extern "C" {
 #endif
 
-#define GIRO_BIC_BYTES 12u /* 8 or 11 characters and a NUL */
-#define GIRO_NAME_BYTES 64u
+#define GIRO_BIC_BYTES     12u /* 8 or 11 characters and a NUL */
+#define GIRO_NAME_BYTES    64u
 #define GIRO_ROLE_KEYS_MAX 4u
 
-enum giro_account_status { GIRO_ACCOUNT_OPEN = 1, GIRO_ACCOUNT_BLOCKED = 2, GIRO_ACCOUNT_CLOSED = 3 };
+enum giro_account_status {
+    GIRO_ACCOUNT_OPEN = 1,
+    GIRO_ACCOUNT_BLOCKED = 2,
+    GIRO_ACCOUNT_CLOSED = 3
+};
 enum giro_member_status { GIRO_MEMBER_ACTIVE = 1, GIRO_MEMBER_SUSPENDED = 2 };
 
 struct giro_genesis_key {
@@ -103,7 +107,8 @@ struct giro_genesis {
 /* giro_genesis_parse reads JSON text; on failure the diagnosis names `name`, line and what was expected.
  * The caller frees with giro_genesis_free. */
 enum giro_err giro_genesis_parse(const char *name, const char *text, size_t size_bytes,
-                                 struct giro_genesis *genesis, struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
+                                 struct giro_genesis *genesis,
+                                 struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 enum giro_err giro_genesis_load(const char *path, struct giro_genesis *genesis,
                                 struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 void giro_genesis_free(struct giro_genesis *genesis);
@@ -121,20 +126,24 @@ uint32_t giro_genesis_currency_by_code(const struct giro_genesis *genesis, const
 uint32_t giro_genesis_currency_by_number(const struct giro_genesis *genesis, uint16_t number);
 /* giro_genesis_frame_key returns the frame key of a member (or, for GIRO_MEMBER_OPERATOR, of an operator)
  * with this key id, NULL if there is none. */
-const struct giro_genesis_key *giro_genesis_frame_key(const struct giro_genesis *genesis, uint16_t member,
-                                                      uint16_t key_id);
+const struct giro_genesis_key *giro_genesis_frame_key(const struct giro_genesis *genesis,
+                                                      uint16_t member, uint16_t key_id);
 uint32_t giro_genesis_quorum(const struct giro_genesis *genesis); /* q = n - floor((n-1)/3) */
 /* The id of the block at height 0: SHA-256(tag BLOCK | chain id). Parent of height 1; block of the genesis QC. */
 struct giro_hash giro_genesis_block_id(const struct giro_genesis *genesis);
-bool giro_bic_valid(const char *text, size_t length); /* 8 or 11: 4 letters or digits, 2 letters, rest letters or digits */
+bool giro_bic_valid(
+    const char *text,
+    size_t length); /* 8 or 11: 4 letters or digits, 2 letters, rest letters or digits */
 
 /* ---- Key files ---- */
 /* giro_key_file_make makes <dir>/<owner>/<role>.key (0600) with a fresh key, or loads the one that is there. */
 enum giro_err giro_key_file_make(const char *dir, const char *owner, const char *role,
-                                 struct giro_secret_key **key, struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
+                                 struct giro_secret_key **key,
+                                 struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 /* giro_key_file_load refuses files readable by group or others. */
 enum giro_err giro_key_file_load(const char *dir, const char *owner, const char *role,
-                                 struct giro_secret_key **key, struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
+                                 struct giro_secret_key **key,
+                                 struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 /* The same for <dir>/hub.secret. The caller wipes secret when it is done with it. */
 enum giro_err giro_hub_secret_make(const char *dir, uint8_t secret[32],
                                    struct giro_diagnosis *diagnosis) GIRO_MUST_USE;

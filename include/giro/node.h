@@ -48,22 +48,26 @@ struct giro_node;
 uint64_t giro_node_step_bytes(const struct giro_node_options *options);
 /* giro_node_footprint: 0 means bad options. log.disk, chain_id and replica are taken from disk and consensus. */
 size_t giro_node_footprint(const struct giro_node_options *options);
-struct giro_node *giro_node_init(void *mem, size_t size_bytes, const struct giro_node_options *options);
+struct giro_node *giro_node_init(void *mem, size_t size_bytes,
+                                 const struct giro_node_options *options);
 /* giro_node_start opens safety file and log, replays, and starts. wait as in giro_safety_open. DAMAGED, CHAIN, STATE as in
  * giro_safety_open and giro_log_open; DIVERGED: re-execution gave other roots than were logged. */
-enum giro_err giro_node_start(struct giro_node *node, uint64_t now_ns, uint64_t wall_ns, void (*wait)(void *context),
-                              void *wait_context) GIRO_MUST_USE;
+enum giro_err giro_node_start(struct giro_node *node, uint64_t now_ns, uint64_t wall_ns,
+                              void (*wait)(void *context), void *wait_context) GIRO_MUST_USE;
 /* giro_node_message hands in one peer message (envelope and body); sender as authenticated by the link. */
-void giro_node_message(struct giro_node *node, uint64_t now_ns, uint64_t wall_ns, uint16_t sender, const void *bytes,
-                       uint32_t size_bytes);
+void giro_node_message(struct giro_node *node, uint64_t now_ns, uint64_t wall_ns, uint16_t sender,
+                       const void *bytes, uint32_t size_bytes);
 /* giro_node_submit hands in verified frames packed as in a batch body. FULL: back-pressure, try later. */
-enum giro_err giro_node_submit(struct giro_node *node, uint64_t now_ns, uint64_t wall_ns, const void *frames,
-                               uint32_t frames_bytes, uint32_t frame_count, uint32_t record_count) GIRO_MUST_USE;
+enum giro_err giro_node_submit(struct giro_node *node, uint64_t now_ns, uint64_t wall_ns,
+                               const void *frames, uint32_t frames_bytes, uint32_t frame_count,
+                               uint32_t record_count) GIRO_MUST_USE;
 /* giro_node_poll takes disk completions, flushes the log, ticks; call when the disk's event descriptor is readable, when
  * giro_node_next_ns is reached, and after messages. An error is final: stop the process. DIVERGED follows a HALT. */
-enum giro_err giro_node_poll(struct giro_node *node, uint64_t now_ns, uint64_t wall_ns) GIRO_MUST_USE;
+enum giro_err giro_node_poll(struct giro_node *node, uint64_t now_ns,
+                             uint64_t wall_ns) GIRO_MUST_USE;
 uint64_t giro_node_next_ns(const struct giro_node *node);
-uint32_t giro_node_room(const struct giro_node *node);          /* as giro_consensus_batch_room, and log room */
+uint32_t
+giro_node_room(const struct giro_node *node); /* as giro_consensus_batch_room, and log room */
 uint32_t giro_node_own_in_flight(const struct giro_node *node);
 void giro_node_status(const struct giro_node *node, struct giro_consensus_status *status);
 uint64_t giro_node_log_bytes(const struct giro_node *node);

@@ -27,21 +27,24 @@ extern "C" {
 struct giro_windows_sink {
     void *context;
     /* block: a complete journal block (giro/wire/recon.h), in member and currency order. Copy or write it now. */
-    void (*block)(void *context, uint16_t member, uint16_t business_date, const void *bytes, uint32_t size_bytes);
+    void (*block)(void *context, uint16_t member, uint16_t business_date, const void *bytes,
+                  uint32_t size_bytes);
 };
 struct giro_windows_options {
     const struct giro_genesis *genesis;
-    const struct giro_settlement *settlement; /* for views; may be set after init with giro_windows_attach */
+    const struct giro_settlement
+        *settlement; /* for views; may be set after init with giro_windows_attach */
     struct giro_ledger *ledger;
-    uint8_t secret[32];     /* hub window secret */
-    uint32_t entries_max;   /* entries and position entries held until certified; e.g. 4 million */
+    uint8_t secret[32];   /* hub window secret */
+    uint32_t entries_max; /* entries and position entries held until certified; e.g. 4 million */
     uint32_t statuses_max;
     struct giro_windows_sink sink;
 };
 struct giro_windows;
 /* Memory must be zero-filled by the caller (fresh mmap) and is touched as used. */
 size_t giro_windows_footprint(const struct giro_windows_options *options);
-struct giro_windows *giro_windows_init(void *mem, size_t size_bytes, const struct giro_windows_options *options);
+struct giro_windows *giro_windows_init(void *mem, size_t size_bytes,
+                                       const struct giro_windows_options *options);
 void giro_windows_attach(struct giro_windows *windows, const struct giro_settlement *settlement);
 
 /* The settlement sink: pass these with the windows object as context. */
@@ -60,7 +63,8 @@ uint64_t giro_windows_next_due(const struct giro_windows *windows);
 /* giro_windows_certified: journal blocks of windows sealed at that height go to the sink, in the order of sealing: a block
  * waits for those sealed before it, and for the certificate of the cycle settled in it. Any height, in any order, any number
  * of times; the first certificate of a height counts. */
-void giro_windows_certified(struct giro_windows *windows, const struct giro_certificate *certificate);
+void giro_windows_certified(struct giro_windows *windows,
+                            const struct giro_certificate *certificate);
 /* giro_windows_room: entries that still fit before certificates arrive; the caller stops taking frames when it is low. */
 uint32_t giro_windows_room(const struct giro_windows *windows);
 uint64_t giro_windows_sealed(const struct giro_windows *windows); /* records sealed so far */
@@ -73,10 +77,10 @@ struct giro_journal_view {
     struct giro_journal_block header;
     struct giro_window_record record;
     struct giro_window_cycle cycles[GIRO_WINDOW_CYCLES_MAX];
-    const uint8_t *entries;   /* entry_count x 104, unaligned */
-    const uint8_t *positions; /* position_count x 104 */
-    const uint8_t *statuses;  /* status_count x 56 */
-    const uint8_t *cells;     /* netting_count x 48 */
+    const uint8_t *entries;            /* entry_count x 104, unaligned */
+    const uint8_t *positions;          /* position_count x 104 */
+    const uint8_t *statuses;           /* status_count x 56 */
+    const uint8_t *cells;              /* netting_count x 48 */
     struct giro_leaf_cycle cycle_leaf; /* valid iff header.has_cycle */
     uint32_t cycle_leaf_count;         /* of the cycle leaf's block; likewise */
     struct giro_hash salt;
@@ -90,7 +94,8 @@ enum giro_reject giro_journal_decode(const void *bytes, size_t size_bytes, uint3
 struct giro_journal_chain {
     bool started;
     uint64_t sequence, window;
-    uint64_t next_entry; /* UINT64_MAX: taken up in the middle, and no entry seen yet; likewise below */
+    uint64_t
+        next_entry; /* UINT64_MAX: taken up in the middle, and no entry seen yet; likewise below */
     giro_i128 closing;
     struct giro_hash previous;
     struct {
@@ -104,8 +109,10 @@ struct giro_journal_chain {
  * against position, posting and cycle leaf. Returns NULL if all hold (then the chain has moved on), else a sentence naming
  * what does not: the chain is unchanged, and the text lives until the thread's next call here. A chain that starts in the
  * middle (sequence > 1) takes the first block's openings and entry numbers as given. */
-const char *giro_journal_verify(const struct giro_genesis *genesis, const struct giro_key_ring *ring,
-                                const struct giro_journal_view *view, struct giro_journal_chain *chain) GIRO_MUST_USE;
+const char *giro_journal_verify(const struct giro_genesis *genesis,
+                                const struct giro_key_ring *ring,
+                                const struct giro_journal_view *view,
+                                struct giro_journal_chain *chain) GIRO_MUST_USE;
 /* giro_certificate_verify: q distinct valid signatures of this genesis' batch keys. */
 bool giro_certificate_verify(const struct giro_genesis *genesis, const struct giro_key_ring *ring,
                              const struct giro_certificate *certificate) GIRO_MUST_USE;
@@ -115,12 +122,14 @@ struct giro_proof_view {
     const uint8_t *leaf; /* from the tag on */
     struct giro_certificate certificate;
 };
-const char *giro_proof_verify(const struct giro_genesis *genesis, const struct giro_key_ring *ring, const void *bytes,
-                              size_t size_bytes, struct giro_proof_view *view) GIRO_MUST_USE;
+const char *giro_proof_verify(const struct giro_genesis *genesis, const struct giro_key_ring *ring,
+                              const void *bytes, size_t size_bytes,
+                              struct giro_proof_view *view) GIRO_MUST_USE;
 /* giro_proof_encode writes a proof; returns its size, 0 if it does not fit. */
-size_t giro_proof_encode(uint64_t height, uint32_t leaf_index, uint32_t leaf_count, const void *leaf, uint32_t leaf_bytes,
-                         const struct giro_hash *path, uint32_t path_count, const struct giro_certificate *certificate,
-                         void *out, size_t out_bytes);
+size_t giro_proof_encode(uint64_t height, uint32_t leaf_index, uint32_t leaf_count,
+                         const void *leaf, uint32_t leaf_bytes, const struct giro_hash *path,
+                         uint32_t path_count, const struct giro_certificate *certificate, void *out,
+                         size_t out_bytes);
 
 /* ---- 3. Files ------------------------------------------------------------------------------------------------------------------ */
 
@@ -133,7 +142,7 @@ struct giro_recon_cut_options {
     const struct giro_genesis *genesis;
     const struct giro_key_ring *ring;
     const char *journal_path;
-    const char *out_path;         /* folder to make */
+    const char *out_path;            /* folder to make */
     uint64_t from_window, to_window; /* seconds since 1970, inclusive; 0 and UINT64_MAX = all */
     /* progress: called now and then with bytes done of all; may be NULL */
     void (*progress)(void *context, uint64_t done, uint64_t all);
@@ -142,7 +151,8 @@ struct giro_recon_cut_options {
 struct giro_recon_cut_result {
     uint64_t windows, entries, positions, statuses, bytes;
 };
-enum giro_err giro_recon_cut(const struct giro_recon_cut_options *options, struct giro_recon_cut_result *result,
+enum giro_err giro_recon_cut(const struct giro_recon_cut_options *options,
+                             struct giro_recon_cut_result *result,
                              struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 /* giro_journal_range tells what windows a journal holds, without verifying it: a glance at each block's header. A short tail
  * is left out. before_last_window: the newest window below last_window (0 if none): whole for certain, while blocks of
@@ -151,12 +161,14 @@ struct giro_journal_span {
     uint64_t blocks, first_window, before_last_window, last_window;
 };
 enum giro_err giro_journal_range(const char *journal_path, const struct giro_hash *chain_id,
-                                 struct giro_journal_span *span, struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
+                                 struct giro_journal_span *span,
+                                 struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 /* giro_recon_netting renders DIR/<cycle>.csv for every cycle settled in the given journals (all members of the hub), checking
  * that the rows together hash to the certified netting root and that they mirror each other and sum to zero. */
-enum giro_err giro_recon_netting(const struct giro_genesis *genesis, const struct giro_key_ring *ring,
-                                 const char *const *journal_paths, uint32_t count, const char *out_dir,
-                                 uint32_t *cycles, struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
+enum giro_err giro_recon_netting(const struct giro_genesis *genesis,
+                                 const struct giro_key_ring *ring, const char *const *journal_paths,
+                                 uint32_t count, const char *out_dir, uint32_t *cycles,
+                                 struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 
 /* giro_verify_path verifies one path of any kind: genesis, journal, cut folder (re-renders every CSV and compares byte for
  * byte, checks SHA256SUMS, manifest and 64 KiB blocks), proof, spool, netting CSV next to cut folders, ledger file, block log
@@ -165,12 +177,13 @@ enum giro_err giro_recon_netting(const struct giro_genesis *genesis, const struc
 struct giro_verify_options {
     const struct giro_genesis *genesis;
     const struct giro_key_ring *ring;
-    void (*say)(void *context, const char *path, const char *what); /* one line per verified thing */
+    void (*say)(void *context, const char *path,
+                const char *what); /* one line per verified thing */
     void *say_context;
     uint64_t files, bytes, windows, certificates; /* counted up */
 };
-enum giro_err giro_verify_path(struct giro_verify_options *options, const char *path, struct giro_diagnosis *diagnosis)
-    GIRO_MUST_USE;
+enum giro_err giro_verify_path(struct giro_verify_options *options, const char *path,
+                               struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 
 #ifdef __cplusplus
 }

@@ -33,12 +33,14 @@ struct giro_safety_options {
 };
 struct giro_safety;
 size_t giro_safety_footprint(void);
-struct giro_safety *giro_safety_init(void *mem, size_t size_bytes, const struct giro_safety_options *options);
+struct giro_safety *giro_safety_init(void *mem, size_t size_bytes,
+                                     const struct giro_safety_options *options);
 /* giro_safety_open reads the file (or makes it), raises the incarnation and makes that durable. log_is_empty allows a
  * missing file. Synchronous: polls the disk until its own writes are done, through wait (called between polls; the simulator
  * advances its clock there; a real one sleeps 10 us or more: after 2^20 waits the disk counts as dead, GIRO_ERR_TIMEOUT).
  * Nobody else may have writes under way. *repaired counts rewritten copies. GIRO_ERR_STATE: another epoch's file. */
-enum giro_err giro_safety_open(struct giro_safety *safety, bool log_is_empty, void (*wait)(void *context), void *context,
+enum giro_err giro_safety_open(struct giro_safety *safety, bool log_is_empty,
+                               void (*wait)(void *context), void *context,
                                struct giro_safety_state *state, uint32_t *repaired) GIRO_MUST_USE;
 /* giro_safety_peek reads only the newest watermark, before the log is opened (0 when the file is missing). */
 enum giro_err giro_safety_peek(struct giro_safety *safety, uint64_t *log_watermark) GIRO_MUST_USE;
@@ -46,7 +48,8 @@ enum giro_err giro_safety_peek(struct giro_safety *safety, uint64_t *log_waterma
 void giro_safety_request(struct giro_safety *safety, const struct giro_action *sign);
 /* giro_safety_advance tells the log's watermark: submits the writes of a waiting request that is now covered. */
 enum giro_err giro_safety_advance(struct giro_safety *safety, uint64_t log_watermark) GIRO_MUST_USE;
-enum giro_err giro_safety_completed(struct giro_safety *safety, uint64_t tag, enum giro_err err) GIRO_MUST_USE;
+enum giro_err giro_safety_completed(struct giro_safety *safety, uint64_t tag,
+                                    enum giro_err err) GIRO_MUST_USE;
 /* giro_safety_take fills a SIGNED event when a request is finished (signed or refused) and returns true once. */
 bool giro_safety_take(struct giro_safety *safety, struct giro_event *event);
 

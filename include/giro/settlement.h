@@ -34,18 +34,20 @@ enum giro_cycle_state {
 /* ---- Ledger: the leaves of the block in hand ------------------------------------------------------------------ */
 
 #define GIRO_LEDGER_LEAVES_MAX (160u * 1024u)
-#define GIRO_LEDGER_BYTES_MAX (24u * 1024u * 1024u)
+#define GIRO_LEDGER_BYTES_MAX  (24u * 1024u * 1024u)
 struct giro_ledger;
 size_t giro_ledger_footprint(void);
 struct giro_ledger *giro_ledger_init(void *mem, size_t size_bytes);
 void giro_ledger_begin(struct giro_ledger *ledger, uint64_t height);
 uint32_t giro_ledger_count(const struct giro_ledger *ledger);
 /* giro_ledger_add appends a leaf and returns its index. preimage begins with the 8-byte tag (without 0x00). */
-uint32_t giro_ledger_add(struct giro_ledger *ledger, const struct giro_part *parts, uint32_t part_count);
+uint32_t giro_ledger_add(struct giro_ledger *ledger, const struct giro_part *parts,
+                         uint32_t part_count);
 /* giro_ledger_end builds the tree and returns the ledger root. */
 struct giro_hash giro_ledger_end(struct giro_ledger *ledger);
 /* After end, until the next begin: a leaf's preimage, and its path (returns the number of siblings). */
-const uint8_t *giro_ledger_leaf(const struct giro_ledger *ledger, uint32_t index, uint32_t *size_bytes);
+const uint8_t *giro_ledger_leaf(const struct giro_ledger *ledger, uint32_t index,
+                                uint32_t *size_bytes);
 uint32_t giro_ledger_path(const struct giro_ledger *ledger, uint32_t index, struct giro_hash *path);
 
 /* ---- Sink: what the books tell recon -------------------------------------------------------------------------------- */
@@ -53,12 +55,14 @@ uint32_t giro_ledger_path(const struct giro_ledger *ledger, uint32_t index, stru
 /* member and currency_index say whose account; entries come in booking order. */
 struct giro_settlement_sink {
     void *context;
-    void (*entry)(void *context, uint16_t member, uint32_t currency_index, const struct giro_entry *entry);
-    void (*status)(void *context, uint16_t member, uint32_t currency_index, const struct giro_status_row *row);
+    void (*entry)(void *context, uint16_t member, uint32_t currency_index,
+                  const struct giro_entry *entry);
+    void (*status)(void *context, uint16_t member, uint32_t currency_index,
+                   const struct giro_status_row *row);
     /* cycle: `cycle` of this currency changed state in this block; settled: next_cycle is open from now on. leaf_index of
      * the cycle leaf. Called after all its entries. */
-    void (*cycle)(void *context, uint32_t currency_index, uint32_t cycle, enum giro_cycle_state state,
-                  uint32_t next_cycle, uint32_t leaf_index);
+    void (*cycle)(void *context, uint32_t currency_index, uint32_t cycle,
+                  enum giro_cycle_state state, uint32_t next_cycle, uint32_t leaf_index);
 };
 
 /* ---- The object --------------------------------------------------------------------------------------------------------- */
@@ -72,7 +76,8 @@ struct giro_settlement_options {
 struct giro_settlement;
 size_t giro_settlement_footprint(const struct giro_settlement_options *options);
 /* giro_settlement_init books nothing: the opening balances of genesis are the opening balances of the first windows. */
-struct giro_settlement *giro_settlement_init(void *mem, size_t size_bytes, const struct giro_settlement_options *options);
+struct giro_settlement *giro_settlement_init(void *mem, size_t size_bytes,
+                                             const struct giro_settlement_options *options);
 
 /* giro_settlement_begin starts a block. time_ns is block time. Closes cycles whose scheduled end (cycle_seconds) has come. */
 void giro_settlement_begin(struct giro_settlement *settlement, uint64_t height, uint64_t time_ns);
@@ -108,32 +113,36 @@ struct giro_account_view {
     giro_i128 position; /* in it */
     uint64_t entries;   /* booked in the account so far */
 };
-void giro_settlement_account(const struct giro_settlement *settlement, uint16_t member, uint32_t currency_index,
-                             struct giro_account_view *view);
+void giro_settlement_account(const struct giro_settlement *settlement, uint16_t member,
+                             uint32_t currency_index, struct giro_account_view *view);
 uint16_t giro_settlement_business_date(const struct giro_settlement *settlement);
 /* giro_netting_row_hash: the hash of a member's cells in a cycle (giro/wire/recon.h "Netting"), for settlement, windows and
  * whoever checks them. */
-struct giro_hash giro_netting_row_hash(const struct giro_hash *chain, uint32_t cycle, uint16_t member, uint16_t currency_number,
-                                       const void *cells, uint32_t cell_count);
+struct giro_hash giro_netting_row_hash(const struct giro_hash *chain, uint32_t cycle,
+                                       uint16_t member, uint16_t currency_number, const void *cells,
+                                       uint32_t cell_count);
 /* The member's bilateral row of the cycle that settled last in this currency (its cells in counterparty order), until the
  * next one settles. Returns the number of cells written. */
-uint32_t giro_settlement_netting_row(const struct giro_settlement *settlement, uint32_t currency_index, uint16_t member,
+uint32_t giro_settlement_netting_row(const struct giro_settlement *settlement,
+                                     uint32_t currency_index, uint16_t member,
                                      struct giro_netting_cell *cells, uint32_t max);
 struct giro_totals {
-    giro_i128 balances, prefunded;     /* equal: conservation of the first book */
-    giro_i128 positions;               /* zero: conservation of the second */
-    uint64_t by_status[10];            /* payments by enum giro_status at execution */
-    uint64_t by_reason[32];            /* rejected payments by enum giro_reason */
-    uint64_t by_outcome[8];            /* frames by enum giro_outcome */
+    giro_i128 balances, prefunded; /* equal: conservation of the first book */
+    giro_i128 positions;           /* zero: conservation of the second */
+    uint64_t by_status[10];        /* payments by enum giro_status at execution */
+    uint64_t by_reason[32];        /* rejected payments by enum giro_reason */
+    uint64_t by_outcome[8];        /* frames by enum giro_outcome */
 };
-void giro_settlement_totals(const struct giro_settlement *settlement, uint32_t currency_index, struct giro_totals *totals);
+void giro_settlement_totals(const struct giro_settlement *settlement, uint32_t currency_index,
+                            struct giro_totals *totals);
 /* giro_settlement_expected tells what is next on a channel: *base (nothing below can execute) and whether it is stopped. */
-void giro_settlement_channel(const struct giro_settlement *settlement, uint16_t member, uint16_t channel, uint64_t *base,
-                             uint64_t *next, bool *stopped);
+void giro_settlement_channel(const struct giro_settlement *settlement, uint16_t member,
+                             uint16_t channel, uint64_t *base, uint64_t *next, bool *stopped);
 /* giro_settlement_consumed: the frame with this hash was executed as (member, channel, sequence) and is still in the window:
  * where its first execution is. False otherwise, also for another frame under the same sequence. */
-bool giro_settlement_consumed(const struct giro_settlement *settlement, uint16_t member, uint16_t channel, uint64_t sequence,
-                              const struct giro_hash *hash, uint64_t *height, uint32_t *leaf_index);
+bool giro_settlement_consumed(const struct giro_settlement *settlement, uint16_t member,
+                              uint16_t channel, uint64_t sequence, const struct giro_hash *hash,
+                              uint64_t *height, uint32_t *leaf_index);
 void giro_settlement_check(const struct giro_settlement *settlement);
 
 #ifdef __cplusplus

@@ -26,19 +26,19 @@ struct giro_disk;
 /* Tags of disk writes: the top byte names the owner, so one poll loop serves all. */
 enum giro_disk_owner { GIRO_DISK_OWNER_LOG = 1, GIRO_DISK_OWNER_SAFETY = 2 };
 #define GIRO_DISK_TAG(owner, rest) (((uint64_t)(owner) << 56) | (rest))
-#define GIRO_DISK_TAG_OWNER(tag) ((uint32_t)((tag) >> 56))
+#define GIRO_DISK_TAG_OWNER(tag)   ((uint32_t)((tag) >> 56))
 
 /* The longest record body: so that any record fits the smallest buffer and segment, its padding included. */
 #define GIRO_LOG_BODY_BYTES_MAX (2u * 1024u * 1024u - 32u * 1024u)
 
 struct giro_log_options {
-    struct giro_disk *disk;       /* borrowed for the log's life */
+    struct giro_disk *disk; /* borrowed for the log's life */
     struct giro_hash chain_id;
     uint16_t replica;
-    uint64_t segment_bytes;       /* multiple of 1 MiB, >= 4 MiB */
-    uint64_t buffer_bytes;        /* of appended, not yet durable records; >= 2 MiB, multiple of 4,096 */
-    uint64_t seed;                /* fresh random number at each start, for segment checksums */
-    uint32_t inflight_max;        /* group commits under way, 1..16; 4 is good */
+    uint64_t segment_bytes; /* multiple of 1 MiB, >= 4 MiB */
+    uint64_t buffer_bytes;  /* of appended, not yet durable records; >= 2 MiB, multiple of 4,096 */
+    uint64_t seed;          /* fresh random number at each start, for segment checksums */
+    uint32_t inflight_max;  /* group commits under way, 1..16; 4 is good */
 };
 struct giro_log;
 /* Where a record is, for reading it again. */
@@ -54,7 +54,8 @@ struct giro_log_found {
     struct giro_log_position position;
 };
 size_t giro_log_footprint(const struct giro_log_options *options);
-struct giro_log *giro_log_init(void *mem, size_t size_bytes, const struct giro_log_options *options);
+struct giro_log *giro_log_init(void *mem, size_t size_bytes,
+                               const struct giro_log_options *options);
 /* giro_log_open finds the segments, visits every intact record in order, and makes the log ready to append after
  * the last one, in a segment whose file is there on return: the one an earlier start left unused, or a new one. (On a
  * full disk it opens all the same, and the first flush says NOSPACE.) Later segments are made by the disk in the
@@ -62,26 +63,28 @@ struct giro_log *giro_log_init(void *mem, size_t size_bytes, const struct giro_l
  * slots: a log that ends below it gives GIRO_ERR_DAMAGED (repair from peers), one that merely ends torn above it is cut
  * there. GIRO_ERR_CHAIN: another hub's or replica's log. visit returning anything but OK stops with that error. */
 enum giro_err giro_log_open(struct giro_log *log, uint64_t promised,
-                            enum giro_err (*visit)(void *context, const struct giro_log_found *found), void *context)
-    GIRO_MUST_USE;
+                            enum giro_err (*visit)(void *context,
+                                                   const struct giro_log_found *found),
+                            void *context) GIRO_MUST_USE;
 /* giro_log_append copies one record (the concatenation of parts) into the buffer. *sequence and *position are set.
  * GIRO_ERR_FULL: the buffer is full, try after completions (nothing was changed). Cost: memcpy and XXH3. */
-enum giro_err giro_log_append(struct giro_log *log, enum giro_log_kind kind, const struct giro_part *parts,
-                              uint32_t part_count, uint64_t *sequence, struct giro_log_position *position)
-    GIRO_MUST_USE;
+enum giro_err giro_log_append(struct giro_log *log, enum giro_log_kind kind,
+                              const struct giro_part *parts, uint32_t part_count,
+                              uint64_t *sequence, struct giro_log_position *position) GIRO_MUST_USE;
 /* giro_log_flush submits what is appended as one group commit if fewer than inflight_max are under way. Call after
  * each round of work; cheap when there is nothing to do. */
 enum giro_err giro_log_flush(struct giro_log *log) GIRO_MUST_USE;
 /* giro_log_completed takes a disk completion whose tag's owner is GIRO_DISK_OWNER_LOG. */
-enum giro_err giro_log_completed(struct giro_log *log, uint64_t tag, enum giro_err err) GIRO_MUST_USE;
+enum giro_err giro_log_completed(struct giro_log *log, uint64_t tag,
+                                 enum giro_err err) GIRO_MUST_USE;
 uint64_t giro_log_watermark(const struct giro_log *log);
 uint64_t giro_log_next_sequence(const struct giro_log *log);
 /* giro_log_room returns the bytes that can be appended now. */
 uint64_t giro_log_room(const struct giro_log *log);
 /* giro_log_read copies the body at position (durable or still buffered) into out and checks its checksum. Synchronous;
  * for catch-up of peers, at a bounded rate. FULL: out is too small. */
-enum giro_err giro_log_read(struct giro_log *log, struct giro_log_position position, void *out, uint32_t out_bytes,
-                            uint16_t *kind, uint32_t *body_bytes) GIRO_MUST_USE;
+enum giro_err giro_log_read(struct giro_log *log, struct giro_log_position position, void *out,
+                            uint32_t out_bytes, uint16_t *kind, uint32_t *body_bytes) GIRO_MUST_USE;
 uint64_t giro_log_bytes(const struct giro_log *log); /* written since open, for the operator */
 
 #define GIRO_SAFETY_FILE "safety"
@@ -98,8 +101,9 @@ struct giro_log_damage {
     char sentence[128];
 };
 enum giro_err giro_log_scan(struct giro_disk *disk, const struct giro_hash *chain_id,
-                            enum giro_err (*visit)(void *context, const struct giro_log_found *found), void *context,
-                            struct giro_log_damage *damage) GIRO_MUST_USE;
+                            enum giro_err (*visit)(void *context,
+                                                   const struct giro_log_found *found),
+                            void *context, struct giro_log_damage *damage) GIRO_MUST_USE;
 
 #ifdef __cplusplus
 }

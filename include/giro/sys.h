@@ -37,19 +37,19 @@ struct giro_clock giro_clock_system(void);
  * GIRO_ERR_ARGUMENT.
  * Bounded: at most GIRO_DISK_DEPTH writes under way; submit returns GIRO_ERR_FULL beyond that. */
 #define GIRO_DISK_BLOCK_BYTES 4096u
-#define GIRO_DISK_DEPTH 64u
-#define GIRO_DISK_NAME_BYTES 64u
+#define GIRO_DISK_DEPTH       64u
+#define GIRO_DISK_NAME_BYTES  64u
 
 struct giro_disk_write {
-    uint32_t file;      /* handle from open */
+    uint32_t file; /* handle from open */
     uint32_t size_bytes;
     uint64_t offset;
-    const void *bytes;  /* borrowed until completion, 4,096-aligned */
-    uint64_t tag;       /* given back in the completion */
+    const void *bytes; /* borrowed until completion, 4,096-aligned */
+    uint64_t tag;      /* given back in the completion */
 };
 struct giro_disk_completion {
     uint64_t tag;
-    enum giro_err err;  /* OK: durable. Anything else: the caller must stop promising (fsync rule) */
+    enum giro_err err; /* OK: durable. Anything else: the caller must stop promising (fsync rule) */
 };
 struct giro_disk_ops {
     /* open finds or, if create_bytes > 0, makes a file of that size (zero-filled, its blocks allocated
@@ -65,7 +65,8 @@ struct giro_disk_ops {
     /* remove deletes a file that no handle has open; durable on return. NOENT if absent. */
     enum giro_err (*remove)(void *self, const char *name);
     /* list calls visit(context, name) for each file, in name order. */
-    enum giro_err (*list)(void *self, void (*visit)(void *context, const char *name), void *context);
+    enum giro_err (*list)(void *self, void (*visit)(void *context, const char *name),
+                          void *context);
     /* close gives the handle back. No write may be under way on it. */
     void (*close)(void *self, uint32_t file);
     /* prepare begins to make, in the background, the file that a later open(name, create_bytes) of that
@@ -85,8 +86,8 @@ struct giro_disk {
  * (for the event loop). Where the kernel refuses io_uring, the same interface is served by pwritev2 in
  * submit (a log line says so). Falls back from O_DIRECT where the file system refuses it (tmpfs), with
  * fdatasync semantics kept. */
-enum giro_err giro_disk_uring_open(const char *path, struct giro_disk *disk, int *event_fd)
-    GIRO_MUST_USE;
+enum giro_err giro_disk_uring_open(const char *path, struct giro_disk *disk,
+                                   int *event_fd) GIRO_MUST_USE;
 /* close waits for the writes under way and gives up the file being prepared. */
 void giro_disk_uring_close(struct giro_disk *disk);
 
@@ -94,16 +95,17 @@ void giro_disk_uring_close(struct giro_disk *disk);
  * only after giro_disk_faulty_advance passes their (seeded) due time. */
 struct giro_disk_faults {
     uint64_t latency_min_ns, latency_max_ns; /* per write */
-    uint32_t torn_per_mille;     /* at power loss: chance that an uncompleted write is torn */
-    uint32_t kept_per_mille;     /* at power loss: chance that an uncompleted write is whole */
+    uint32_t torn_per_mille;       /* at power loss: chance that an uncompleted write is torn */
+    uint32_t kept_per_mille;       /* at power loss: chance that an uncompleted write is whole */
     uint32_t io_error_per_million; /* chance that a write completes with GIRO_ERR_IO */
-    uint64_t capacity_bytes;     /* beyond: GIRO_ERR_NOSPACE; 0 = unlimited */
+    uint64_t capacity_bytes;       /* beyond: GIRO_ERR_NOSPACE; 0 = unlimited */
 };
 struct giro_disk_faulty;
 struct giro_disk_faulty *giro_disk_faulty_new(uint64_t seed, const struct giro_disk_faults *faults);
 void giro_disk_faulty_free(struct giro_disk_faulty *faulty);
 struct giro_disk giro_disk_faulty_disk(struct giro_disk_faulty *faulty);
-void giro_disk_faulty_set_faults(struct giro_disk_faulty *faulty, const struct giro_disk_faults *faults);
+void giro_disk_faulty_set_faults(struct giro_disk_faulty *faulty,
+                                 const struct giro_disk_faults *faults);
 /* advance sets the virtual time; next_ns is when the next completion falls due, UINT64_MAX if none. */
 void giro_disk_faulty_advance(struct giro_disk_faulty *faulty, uint64_t now_ns);
 uint64_t giro_disk_faulty_next_ns(const struct giro_disk_faulty *faulty);
@@ -119,8 +121,8 @@ void giro_disk_faulty_crash(struct giro_disk_faulty *faulty);
 void giro_disk_faulty_stop_after(struct giro_disk_faulty *faulty, uint64_t writes);
 uint64_t giro_disk_faulty_submitted(const struct giro_disk_faulty *faulty);
 /* flip inverts one bit of a file (bit rot). NOENT if there is no such file or offset. */
-enum giro_err giro_disk_faulty_flip(struct giro_disk_faulty *faulty, const char *name, uint64_t offset,
-                                    uint32_t bit);
+enum giro_err giro_disk_faulty_flip(struct giro_disk_faulty *faulty, const char *name,
+                                    uint64_t offset, uint32_t bit);
 
 /* ---- Log lines ------------------------------------------------------------------------------------ */
 
@@ -158,11 +160,11 @@ void giro_diagnosis_set(struct giro_diagnosis *diagnosis, const char *detail, co
 
 /* giro_file_read reads a whole file of at most max_bytes into malloc'ed *bytes (NUL added beyond the
  * end, not counted). The caller frees. A larger file gives GIRO_ERR_FORMAT. */
-enum giro_err giro_file_read(const char *path, size_t max_bytes, char **bytes, size_t *size_bytes)
-    GIRO_MUST_USE;
+enum giro_err giro_file_read(const char *path, size_t max_bytes, char **bytes,
+                             size_t *size_bytes) GIRO_MUST_USE;
 /* giro_file_write writes path.tmp, fsyncs, renames, fsyncs the directory. mode as for open(2). */
-enum giro_err giro_file_write(const char *path, uint32_t mode, const void *bytes, size_t size_bytes)
-    GIRO_MUST_USE;
+enum giro_err giro_file_write(const char *path, uint32_t mode, const void *bytes,
+                              size_t size_bytes) GIRO_MUST_USE;
 /* giro_dir_make makes path and its parents, mode 0755. EXISTS is not an error. */
 enum giro_err giro_dir_make(const char *path) GIRO_MUST_USE;
 

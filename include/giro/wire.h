@@ -24,22 +24,23 @@
 extern "C" {
 #endif
 
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "structs are the byte layout: little-endian");
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+              "structs are the byte layout: little-endian");
 
 /* One line per field: proves the offset table beside each struct. */
 #define GIRO_WIRE_AT(type, field, at)                                                              \
     static_assert(offsetof(struct type, field) == (at), #type "." #field " moved")
 #define GIRO_WIRE_SIZE(type, bytes) static_assert(sizeof(struct type) == (bytes), #type " resized")
 
-#define GIRO_UETR_BYTES 16u
-#define GIRO_CHAIN_BYTES 32u
-#define GIRO_REPLICAS_MAX 100u
-#define GIRO_BITMAP_BYTES 16u       /* bit i = byte i/8, bit i%8; bits >= n are zero */
-#define GIRO_QUORUM_MAX 67u         /* q = n - floor((n-1)/3) at n = 100 */
-#define GIRO_MEMBERS_MAX 1024u      /* member index < this; 0xFFFF is the operator */
+#define GIRO_UETR_BYTES      16u
+#define GIRO_CHAIN_BYTES     32u
+#define GIRO_REPLICAS_MAX    100u
+#define GIRO_BITMAP_BYTES    16u   /* bit i = byte i/8, bit i%8; bits >= n are zero */
+#define GIRO_QUORUM_MAX      67u   /* q = n - floor((n-1)/3) at n = 100 */
+#define GIRO_MEMBERS_MAX     1024u /* member index < this; 0xFFFF is the operator */
 #define GIRO_MEMBER_OPERATOR 0xFFFFu
-#define GIRO_CHANNELS_MAX 64u       /* channels per member */
-#define GIRO_CURRENCIES_MAX 16u
+#define GIRO_CHANNELS_MAX    64u /* channels per member */
+#define GIRO_CURRENCIES_MAX  16u
 
 /* A 128-bit signed amount sum in minor units, little-endian two's complement. */
 struct giro_amount128 {
@@ -61,7 +62,7 @@ struct giro_head {
     uint16_t version;
 };
 GIRO_WIRE_SIZE(giro_head, 8);
-#define GIRO_MAGIC 0x4F524947u /* "GIRO" */
+#define GIRO_MAGIC   0x4F524947u /* "GIRO" */
 #define GIRO_VERSION 1u
 
 /* X(number, NAME, text) */
@@ -154,7 +155,7 @@ enum giro_reject {
 #define GIRO_REJECT_ENUM(name, text) GIRO_REJECT_##name,
     GIRO_REJECT_MAP(GIRO_REJECT_ENUM)
 #undef GIRO_REJECT_ENUM
-    GIRO_REJECT_COUNT_OF_REASONS
+        GIRO_REJECT_COUNT_OF_REASONS
 };
 const char *giro_reject_name(enum giro_reject reject); /* "TRUNCATED" */
 const char *giro_reject_text(enum giro_reject reject); /* the sentence */
@@ -163,8 +164,12 @@ const char *giro_reject_text(enum giro_reject reject); /* the sentence */
 }
 #endif
 
+/* In this order: each part uses the ones before. The blank lines keep the formatter from sorting them. */
 #include "giro/wire/member.h"
+
 #include "giro/wire/consensus.h"
+
 #include "giro/wire/recon.h"
+
 #include "giro/wire/store.h"
 #endif

@@ -50,9 +50,9 @@ static void line_check(const char *line, size_t length, uint32_t *shared_count)
     static bool seen[THREADS][LINES];
     const char *text = behind_time(line, length);
     cr_assert(text != NULL, "%.*s", (int)length, line);
-    static const char *const starts[] = {"INFO  replica-0 race thread=",
-                                         "INFO  replica-1 race thread=",
-                                         "WARN  replica-0 shared ", "WARN  replica-1 shared "};
+    static const char *const starts[] = {
+        "INFO  replica-0 race thread=", "INFO  replica-1 race thread=", "WARN  replica-0 shared ",
+        "WARN  replica-1 shared "};
     uint32_t start = 0;
     while (start < 4 && strncmp(text, starts[start], strlen(starts[start])) != 0)
         start++;

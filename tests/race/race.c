@@ -35,7 +35,8 @@ void race_stderr_take(void)
     int made = mkstemp(path);
     cr_assert(made >= 0);
     close(made);
-    taken = open(path, O_RDWR | O_APPEND | O_CLOEXEC); /* lines of several threads must not overwrite each other */
+    taken = open(path, O_RDWR | O_APPEND |
+                           O_CLOEXEC); /* lines of several threads must not overwrite each other */
     unlink(path);
     true_stderr = dup(STDERR_FILENO);
     cr_assert(taken >= 0 && true_stderr >= 0 && dup2(taken, STDERR_FILENO) >= 0);
@@ -88,7 +89,8 @@ void race_run(uint32_t count, void (*work)(void *context, uint32_t thread), void
     pthread_barrier_t start;
     cr_assert(count >= 1 && count <= THREADS_MAX && pthread_barrier_init(&start, NULL, count) == 0);
     for (uint32_t i = 0; i < count; i++) {
-        threads[i] = (struct thread){.start = &start, .work = work, .context = context, .number = i};
+        threads[i] =
+            (struct thread){.start = &start, .work = work, .context = context, .number = i};
         cr_assert(pthread_create(&threads[i].id, NULL, thread_run, &threads[i]) == 0);
     }
     for (uint32_t i = 0; i < count; i++)

@@ -8,7 +8,8 @@
 #include "giro/base.h"
 
 /* race_fail prints what did not hold and ends the program; from any thread. */
-__attribute__((noreturn)) void race_fail(const char *file, int line, const char *condition, const char *format, ...)
+__attribute__((noreturn)) void race_fail(const char *file, int line, const char *condition,
+                                         const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
 /* race_run calls work(context, thread) in `count` threads at once and waits for all. */

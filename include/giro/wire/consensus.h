@@ -251,7 +251,7 @@ struct giro_batch_header {
 GIRO_WIRE_SIZE(giro_batch_header, 64);
 GIRO_WIRE_AT(giro_batch_header, size_bytes, 32);
 GIRO_WIRE_AT(giro_batch_header, author, 44);
-#define GIRO_BATCH_BYTES_MAX (512u * 1024u)
+#define GIRO_BATCH_BYTES_MAX  (512u * 1024u)
 #define GIRO_BATCH_FRAMES_MAX 4096u
 
 /* Encoded: header 40 | id_count x 32 (ascending, distinct) | signature 64.
@@ -326,8 +326,7 @@ struct giro_batch_proof_header {
 GIRO_WIRE_SIZE(giro_batch_proof_header, 96);
 GIRO_WIRE_AT(giro_batch_proof_header, scheme, 72);
 GIRO_WIRE_AT(giro_batch_proof_header, bitmap, 80);
-#define GIRO_BATCH_PROOF_BYTES_MAX                                                                 \
-    (96u + GIRO_QUORUM_MAX * (16u + GIRO_ACK_IDS_MAX * 32u + 64u))
+#define GIRO_BATCH_PROOF_BYTES_MAX (96u + GIRO_QUORUM_MAX * (16u + GIRO_ACK_IDS_MAX * 32u + 64u))
 
 /* ---- Block and proposal -------------------------------------------------------------------------------------- */
 
@@ -569,12 +568,12 @@ GIRO_WIRE_SIZE(giro_checkpoint_header, 176);
  * FIELD). Array elements behind the last used one are zeroed, so equal values are equal bytes. After a reject the
  * output's contents and the reader's place mean nothing. Signatures are checked by giro/crypto.h callers. */
 bool giro_qc_encode(const struct giro_qc *qc, struct giro_writer *writer);
-enum giro_reject giro_qc_decode(struct giro_reader *reader, uint32_t replica_count, struct giro_qc *qc)
-    GIRO_MUST_USE;
+enum giro_reject giro_qc_decode(struct giro_reader *reader, uint32_t replica_count,
+                                struct giro_qc *qc) GIRO_MUST_USE;
 bool giro_tc_encode(const struct giro_tc *tc, struct giro_writer *writer);
 /* A TC also fails with FIELD unless max(high_qc_rounds) == high_qc.round < round. */
-enum giro_reject giro_tc_decode(struct giro_reader *reader, uint32_t replica_count, struct giro_tc *tc)
-    GIRO_MUST_USE;
+enum giro_reject giro_tc_decode(struct giro_reader *reader, uint32_t replica_count,
+                                struct giro_tc *tc) GIRO_MUST_USE;
 bool giro_timeout_encode(const struct giro_timeout *timeout, struct giro_writer *writer);
 enum giro_reject giro_timeout_decode(struct giro_reader *reader, uint32_t replica_count,
                                      struct giro_timeout *timeout) GIRO_MUST_USE;
@@ -584,7 +583,8 @@ enum giro_reject giro_vote_decode(struct giro_reader *reader, uint32_t replica_c
 bool giro_commit_vote_encode(const struct giro_commit_vote *vote, struct giro_writer *writer);
 enum giro_reject giro_commit_vote_decode(struct giro_reader *reader, uint32_t replica_count,
                                          struct giro_commit_vote *vote) GIRO_MUST_USE;
-bool giro_certificate_encode(const struct giro_certificate *certificate, struct giro_writer *writer);
+bool giro_certificate_encode(const struct giro_certificate *certificate,
+                             struct giro_writer *writer);
 enum giro_reject giro_certificate_decode(struct giro_reader *reader, uint32_t replica_count,
                                          struct giro_certificate *certificate) GIRO_MUST_USE;
 bool giro_batch_ack_encode(const struct giro_batch_ack *ack, struct giro_writer *writer);
@@ -597,7 +597,8 @@ enum giro_reject giro_proposal_decode(const void *bytes, size_t size_bytes, uint
 /* giro_proposal_encode writes header, parts and signature; fills qc_hash, tc_hash, certificate_hash and
  * *block_id from the parts before the signature is known: call with signature NULL to get the id, sign, then
  * append the 64 bytes with giro_writer_put. proofs[i] are encoded proofs. tc, certificate may be NULL. */
-bool giro_proposal_encode(struct giro_block_header *block, const struct giro_batch_reference *references,
+bool giro_proposal_encode(struct giro_block_header *block,
+                          const struct giro_batch_reference *references,
                           const uint8_t *const *proofs, const uint32_t *proof_bytes,
                           const struct giro_qc *qc, const struct giro_tc *tc,
                           const struct giro_certificate *certificate, struct giro_writer *writer,
@@ -609,16 +610,20 @@ struct giro_hash giro_tc_hash(const struct giro_tc *tc);
 struct giro_hash giro_certificate_hash(const struct giro_certificate *certificate);
 
 /* Signed strings: write exactly the bytes described above; return their number. */
-size_t giro_vote_message(const struct giro_hash *chain, const struct giro_qc_header *fields, uint8_t *out);
+size_t giro_vote_message(const struct giro_hash *chain, const struct giro_qc_header *fields,
+                         uint8_t *out);
 size_t giro_timeout_message(const struct giro_hash *chain, uint64_t epoch, uint64_t round,
                             uint64_t high_qc_round, uint8_t *out);
-size_t giro_commit_message(const struct giro_hash *chain, const struct giro_commit_body *body, uint8_t *out);
+size_t giro_commit_message(const struct giro_hash *chain, const struct giro_commit_body *body,
+                           uint8_t *out);
 #define GIRO_BATCH_ACK_MESSAGE_BYTES_MAX (8u + 32u + 8u + 8u + 8u + 32u * GIRO_ACK_IDS_MAX)
-size_t giro_batch_ack_message(const struct giro_hash *chain, const struct giro_batch_ack *ack, uint8_t *out);
-size_t giro_proposal_message(const struct giro_hash *chain, uint64_t epoch, const struct giro_hash *block_id,
-                             uint8_t *out);
+size_t giro_batch_ack_message(const struct giro_hash *chain, const struct giro_batch_ack *ack,
+                              uint8_t *out);
+size_t giro_proposal_message(const struct giro_hash *chain, uint64_t epoch,
+                             const struct giro_hash *block_id, uint8_t *out);
 #define GIRO_HELLO_MESSAGE_BYTES (8u + 32u + 8u + 64u)
-size_t giro_hello_message(const struct giro_hash *chain, const struct giro_hello *hello, uint8_t *out);
+size_t giro_hello_message(const struct giro_hash *chain, const struct giro_hello *hello,
+                          uint8_t *out);
 
 /* Batches. giro_batch_decode checks the header and walks every frame with giro_frame_decode (signatures are the
  * caller's); giro_batch_next then yields frames from offset GIRO_BATCH_FIRST; false at the end. */
@@ -633,10 +638,12 @@ struct giro_hash giro_batch_id(const struct giro_hash *chain, const void *bytes,
  * (acks[0..signer_count), voter filled from the bitmap); FIELD if the batch is missing from one of them or
  * reference.expiry_ns is not their smallest expiry. giro_batch_proof_encode is the inverse. */
 enum giro_reject giro_batch_proof_decode(const void *bytes, size_t size_bytes, uint64_t epoch,
-                                         uint32_t replica_count, struct giro_batch_proof_header *header,
-                                         struct giro_batch_ack *acks, uint32_t acks_max) GIRO_MUST_USE;
-bool giro_batch_proof_encode(const struct giro_batch_proof_header *header, const struct giro_batch_ack *acks,
-                             struct giro_writer *writer);
+                                         uint32_t replica_count,
+                                         struct giro_batch_proof_header *header,
+                                         struct giro_batch_ack *acks,
+                                         uint32_t acks_max) GIRO_MUST_USE;
+bool giro_batch_proof_encode(const struct giro_batch_proof_header *header,
+                             const struct giro_batch_ack *acks, struct giro_writer *writer);
 
 bool giro_bitmap_has(const uint8_t bitmap[GIRO_BITMAP_BYTES], uint32_t index);
 void giro_bitmap_set(uint8_t bitmap[GIRO_BITMAP_BYTES], uint32_t index);

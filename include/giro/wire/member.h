@@ -99,10 +99,10 @@ GIRO_WIRE_AT(giro_frame_header, record_count, 22);
 GIRO_WIRE_AT(giro_frame_header, sequence, 24);
 GIRO_WIRE_AT(giro_frame_header, checker_key_id, 36);
 
-#define GIRO_FRAME_BYTES_MAX 8972u   /* UDP payload at a 9,000-byte MTU */
-#define GIRO_FRAME_RECORDS_MAX 138u
-#define GIRO_FRAME_BYTES_MIN (40u + 8u + 64u)
-#define GIRO_FRAME_MTU_BYTES 1472u   /* UDP payload at 1,500; 21 records */
+#define GIRO_FRAME_BYTES_MAX     8972u /* UDP payload at a 9,000-byte MTU */
+#define GIRO_FRAME_RECORDS_MAX   138u
+#define GIRO_FRAME_BYTES_MIN     (40u + 8u + 64u)
+#define GIRO_FRAME_MTU_BYTES     1472u /* UDP payload at 1,500; 21 records */
 #define GIRO_CONTROL_RECORDS_MAX 16u
 
 /* Signed message of a frame, and the preimage of its frame hash (SHA-256):
@@ -115,13 +115,13 @@ GIRO_WIRE_AT(giro_frame_header, checker_key_id, 36);
 /* A decoded frame points into the bytes it was decoded from. */
 struct giro_frame {
     struct giro_frame_header header;
-    const uint8_t *bytes;       /* whole datagram */
+    const uint8_t *bytes; /* whole datagram */
     uint32_t size_bytes;
-    const uint8_t *records;     /* record_count x 64, unaligned */
-    const uint8_t *details;     /* details_bytes */
-    const uint8_t *signature;   /* 64 */
+    const uint8_t *records;           /* record_count x 64, unaligned */
+    const uint8_t *details;           /* details_bytes */
+    const uint8_t *signature;         /* 64 */
     const uint8_t *checker_signature; /* CONTROL, else NULL */
-    uint64_t skip_to;           /* SKIP: channel sequences from..to inclusive are given up */
+    uint64_t skip_to;                 /* SKIP: channel sequences from..to inclusive are given up */
 };
 /* giro_frame_decode checks everything that needs no state: head, sizes, counts, reserved bytes, chain
  * prefix. Members, keys, signature and records' contents are the callers'. *frame is set only on NONE. */
@@ -131,7 +131,8 @@ enum giro_reject giro_frame_decode(const void *bytes, size_t size_bytes, uint64_
 size_t giro_frame_bytes(const struct giro_frame_header *header);
 /* giro_frame_message writes the signed message (at most GIRO_FRAME_MESSAGE_BYTES_MAX) and returns its
  * size. The frame hash is the SHA-256 of it. Cost: one SHA-256 per record. */
-size_t giro_frame_message(const struct giro_frame *frame, const struct giro_hash *chain, uint8_t *message);
+size_t giro_frame_message(const struct giro_frame *frame, const struct giro_hash *chain,
+                          uint8_t *message);
 /* giro_record_get copies record `index` of a decoded frame. */
 struct giro_record giro_record_get(const struct giro_frame *frame, uint32_t index);
 
@@ -201,14 +202,14 @@ GIRO_WIRE_AT(giro_details_header, supervisor_box, 144);
 
 /* X(number, NAME): the outcome of a frame at execution (protocol.md section 3). */
 #define GIRO_OUTCOME_MAP(X)                                                                        \
-    X(0, NONE)         /* not executed */                                                          \
-    X(1, EXECUTED)     /* first execution; the records have statuses */                            \
-    X(2, DUPLICATE)    /* same bytes again; no effect; the first outcome stands */                 \
-    X(3, EQUIVOCATION) /* other bytes under a used sequence; no effect; the channel stops */       \
-    X(4, OLD)          /* below the window; no effect */                                           \
-    X(5, NOT_CONSUMED) /* beyond the window; no effect; may be resent */                           \
+    X(0, NONE)            /* not executed */                                                       \
+    X(1, EXECUTED)        /* first execution; the records have statuses */                         \
+    X(2, DUPLICATE)       /* same bytes again; no effect; the first outcome stands */              \
+    X(3, EQUIVOCATION)    /* other bytes under a used sequence; no effect; the channel stops */    \
+    X(4, OLD)             /* below the window; no effect */                                        \
+    X(5, NOT_CONSUMED)    /* beyond the window; no effect; may be resent */                        \
     X(6, CHANNEL_STOPPED) /* the channel stands still after an equivocation; no effect */          \
-    X(7, REFUSED)      /* member or key not active at this height; no effect */
+    X(7, REFUSED)         /* member or key not active at this height; no effect */
 enum giro_outcome {
 #define GIRO_OUTCOME_ENUM(number, name) GIRO_OUTCOME_##name = (number),
     GIRO_OUTCOME_MAP(GIRO_OUTCOME_ENUM)
@@ -218,8 +219,9 @@ const char *giro_outcome_name(uint8_t outcome);
 
 /* X(number, ISO code): status of one payment (ISO 20022 ExternalPaymentTransactionStatus1Code). */
 #define GIRO_STATUS_MAP(X)                                                                         \
-    X(0, NONE) X(1, RCVD) X(2, PDNG) X(3, ACSP) X(4, ACSC) X(5, CANC) X(6, RJCT)                   \
-    X(7, ACCP) X(8, ACWP) X(9, ACCC)
+    X(0, NONE)                                                                                     \
+    X(1, RCVD) X(2, PDNG) X(3, ACSP) X(4, ACSC) X(5, CANC) X(6, RJCT) X(7, ACCP) X(8, ACWP)        \
+        X(9, ACCC)
 enum giro_status {
 #define GIRO_STATUS_ENUM(number, name) GIRO_STATUS_##name = (number),
     GIRO_STATUS_MAP(GIRO_STATUS_ENUM)
@@ -246,7 +248,7 @@ const char *giro_status_name(uint8_t status); /* "ACSC" */
     X(14, TM01, "after the cut-off")                                                               \
     X(15, AB03, "expired before settlement")                                                       \
     X(16, AG13, "return of a return")                                                              \
-    X(17, AG03, "service, kind or option not offered")                                            \
+    X(17, AG03, "service, kind or option not offered")                                             \
     X(18, AC01, "account unknown")                                                                 \
     X(19, NARR, "see the narrative")
 enum giro_reason {

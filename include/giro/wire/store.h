@@ -120,7 +120,7 @@ GIRO_WIRE_SIZE(giro_safety_slot, 392);
 GIRO_WIRE_AT(giro_safety_slot, last_vote, 96);
 GIRO_WIRE_AT(giro_safety_slot, last_timeout, 264);
 GIRO_WIRE_AT(giro_safety_slot, checksum, 376);
-#define GIRO_SAFETY_SLOTS 64u
+#define GIRO_SAFETY_SLOTS      64u
 #define GIRO_SAFETY_SLOT_BYTES 4096u
 
 /* ---- Ledger file: the leaves of every executed block, derived from the log, for proofs --------------------------- */
