@@ -96,4 +96,8 @@ function(giro_test)
            WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   set_tests_properties(${T_SUITE}/${T_NAME} PROPERTIES LABELS ${T_SUITE} TIMEOUT ${T_TIMEOUT}
                        SKIP_RETURN_CODE 77)
+  if(NOT T_PLAIN)
+    # Criterion's runner leaks 48 bytes of its own now and then. Suites look for their own leaks in .fini, which this leaves on.
+    set_tests_properties(${T_SUITE}/${T_NAME} PROPERTIES ENVIRONMENT LSAN_OPTIONS=leak_check_at_exit=0)
+  endif()
 endfunction()
