@@ -95,20 +95,34 @@ static inline __attribute__((always_inline)) struct vfe vfe_mul(const struct vfe
     __m512i hi6 = zero, hi7 = zero, hi8 = zero, hi9 = zero;
 #define STEP(i, j, low, high)                                                                      \
     low = _mm512_madd52lo_epu64(low, a->v[i], b->v[j]);                                            \
-    high = _mm512_madd52hi_epu64(high, a->v[i], b->v[j]);
-    STEP(0, 0, lo0, hi1)
-    STEP(0, 1, lo1, hi2)
-    STEP(0, 2, lo2, hi3)
-    STEP(0, 3, lo3, hi4)
-    STEP(0, 4, lo4, hi5)
-    STEP(1, 0, lo1, hi2) STEP(1, 1, lo2, hi3) STEP(1, 2, lo3, hi4) STEP(1, 3, lo4, hi5)
-        STEP(1, 4, lo5, hi6) STEP(2, 0, lo2, hi3) STEP(2, 1, lo3, hi4) STEP(2, 2, lo4, hi5)
-            STEP(2, 3, lo5, hi6) STEP(2, 4, lo6, hi7) STEP(3, 0, lo3, hi4) STEP(3, 1, lo4, hi5)
-                STEP(3, 2, lo5, hi6) STEP(3, 3, lo6, hi7) STEP(3, 4, lo7, hi8) STEP(4, 0, lo4, hi5)
-                    STEP(4, 1, lo5, hi6) STEP(4, 2, lo6, hi7) STEP(4, 3, lo7, hi8)
-                        STEP(4, 4, lo8, hi9)
+    high = _mm512_madd52hi_epu64(high, a->v[i], b->v[j])
+    STEP(0, 0, lo0, hi1);
+    STEP(0, 1, lo1, hi2);
+    STEP(0, 2, lo2, hi3);
+    STEP(0, 3, lo3, hi4);
+    STEP(0, 4, lo4, hi5);
+    STEP(1, 0, lo1, hi2);
+    STEP(1, 1, lo2, hi3);
+    STEP(1, 2, lo3, hi4);
+    STEP(1, 3, lo4, hi5);
+    STEP(1, 4, lo5, hi6);
+    STEP(2, 0, lo2, hi3);
+    STEP(2, 1, lo3, hi4);
+    STEP(2, 2, lo4, hi5);
+    STEP(2, 3, lo5, hi6);
+    STEP(2, 4, lo6, hi7);
+    STEP(3, 0, lo3, hi4);
+    STEP(3, 1, lo4, hi5);
+    STEP(3, 2, lo5, hi6);
+    STEP(3, 3, lo6, hi7);
+    STEP(3, 4, lo7, hi8);
+    STEP(4, 0, lo4, hi5);
+    STEP(4, 1, lo5, hi6);
+    STEP(4, 2, lo6, hi7);
+    STEP(4, 3, lo7, hi8);
+    STEP(4, 4, lo8, hi9);
 #undef STEP
-                            const __m512i nineteen = _mm512_set1_epi64(19);
+    const __m512i nineteen = _mm512_set1_epi64(19);
 #define COLUMN(low, high) _mm512_add_epi64(low, _mm512_add_epi64(high, high))
 #define FOLD(column, low, high)                                                                    \
     _mm512_add_epi64(column, _mm512_mullo_epi64(COLUMN(low, high), nineteen))

@@ -220,8 +220,8 @@ const char *giro_outcome_name(uint8_t outcome);
 /* X(number, ISO code): status of one payment (ISO 20022 ExternalPaymentTransactionStatus1Code). */
 #define GIRO_STATUS_MAP(X)                                                                         \
     X(0, NONE)                                                                                     \
-    X(1, RCVD) X(2, PDNG) X(3, ACSP) X(4, ACSC) X(5, CANC) X(6, RJCT) X(7, ACCP) X(8, ACWP)        \
-        X(9, ACCC)
+    X(1, RCVD)                                                                                     \
+    X(2, PDNG) X(3, ACSP) X(4, ACSC) X(5, CANC) X(6, RJCT) X(7, ACCP) X(8, ACWP) X(9, ACCC)
 enum giro_status {
 #define GIRO_STATUS_ENUM(number, name) GIRO_STATUS_##name = (number),
     GIRO_STATUS_MAP(GIRO_STATUS_ENUM)
