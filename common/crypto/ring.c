@@ -1,106 +1,29 @@
-/* The key ring: what is checked once at enrolment so that verification need not ask again. */
-#include <sodium.h>
-
+/* The key ring: handles, tables, and indices that are used again.
+ *
+ * One writer, any number of verifying threads, no lock. A retired slot is free after a grace period: every batch that began
+ * before the retirement has ended. Batches count themselves under one of two phases (giro_key_readers). A period sees both
+ * counts at zero: first that of the phase nobody joins any more but stragglers who read it long ago, then, with the phase
+ * turned, the other. So it ends however busy the verifiers are. */
 #include "internal.h"
 
-static const uint8_t field_prime[GIRO_KEY_BYTES] = {
-    0xed, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f};
-static const uint8_t identity[GIRO_KEY_BYTES] = {1};
-
-const char *giro_key_fault_text(enum giro_key_fault fault)
-{
-    switch (fault) {
-    case GIRO_KEY_OK:
-        return "the key is valid";
-    case GIRO_KEY_NOT_CANONICAL:
-        return "the key's encoding is not canonical";
-    case GIRO_KEY_NOT_ON_CURVE:
-        return "the key is not a point of the curve";
-    case GIRO_KEY_SMALL_ORDER:
-        return "the key is a point of small order";
-    case GIRO_KEY_TORSION:
-        return "the key has a torsion component";
-    case GIRO_KEY_NO_POSSESSION:
-        return "the proof of possession is missing or not valid";
-    case GIRO_KEY_RING_FULL:
-        return "the key ring is full";
-    case GIRO_KEY_REPEATED:
-        return "the same key is enrolled already";
-    }
-    return "unknown fault";
-}
-
-/* ---- The point ---- */
-
-/* True iff a < b, both 32 bytes little-endian. Public data: variable time is fine. */
-static bool less_than(const uint8_t *a, const uint8_t *b)
-{
-    for (size_t i = GIRO_KEY_BYTES; i-- > 0;) {
-        if (a[i] != b[i])
-            return a[i] < b[i];
-    }
-    return false;
-}
-
-/* Canonical: y < p, and no sign bit where x = 0, that is at y = 1 and y = p - 1. */
-static bool encoding_is_canonical(const struct giro_public_key *key)
-{
-    uint8_t y[GIRO_KEY_BYTES];
-    memcpy(y, key->bytes, sizeof(y));
-    y[GIRO_KEY_BYTES - 1] &= 0x7f;
-    if (!less_than(y, field_prime))
-        return false;
-    if (key->bytes[GIRO_KEY_BYTES - 1] < 0x80)
-        return true;
-    uint8_t minus_one[GIRO_KEY_BYTES];
-    memcpy(minus_one, field_prime, sizeof(minus_one));
-    minus_one[0]--;
-    return memcmp(y, identity, sizeof(y)) != 0 && memcmp(y, minus_one, sizeof(y)) != 0;
-}
-
-/* Small order: [8]A = O. Three doublings with the complete addition law, so no list of bad points
- * to keep. */
-static bool order_is_small(const struct giro_public_key *key)
-{
-    uint8_t point[GIRO_KEY_BYTES];
-    memcpy(point, key->bytes, sizeof(point));
-    for (uint32_t i = 0; i < 3; i++) {
-        int on_curve = crypto_core_ed25519_add(point, point, point);
-        GIRO_ASSERT(on_curve == 0);
-    }
-    return memcmp(point, identity, sizeof(point)) == 0;
-}
-
-static enum giro_key_fault point_check(const struct giro_public_key *key)
-{
-    if (!encoding_is_canonical(key))
-        return GIRO_KEY_NOT_CANONICAL;
-    /* Adding decodes its operands and checks the curve equation, and nothing else. */
-    uint8_t sum[GIRO_KEY_BYTES];
-    if (crypto_core_ed25519_add(sum, key->bytes, identity) != 0)
-        return GIRO_KEY_NOT_ON_CURVE;
-    GIRO_ASSERT(memcmp(sum, key->bytes, sizeof(sum)) == 0); /* canonical: A + O encodes as A */
-    if (order_is_small(key))
-        return GIRO_KEY_SMALL_ORDER;
-    /* All of libsodium's other conditions hold by now; what is left of its check is [L]A = O. */
-    if (crypto_core_ed25519_is_valid_point(key->bytes) != 1)
-        return GIRO_KEY_TORSION;
-    return GIRO_KEY_OK;
-}
-
-/* ---- The ring ---- */
+/* ---- Layout ---- */
 
 static struct giro_map_options map_options(uint32_t key_count_max)
 {
     /* A fixed seed: keys come from the genesis file or governance, not from strangers at a rate. */
-    return (struct giro_map_options){
-        .capacity = key_count_max, .key_bytes = GIRO_KEY_BYTES, .seed = GIRO_KEY_RING_MAGIC};
+    return (struct giro_map_options){.capacity = GIRO_KEY_LIFETIMES * key_count_max,
+                                     .key_bytes = GIRO_KEY_BYTES,
+                                     .seed = GIRO_KEY_RING_MAGIC};
+}
+
+static size_t readers_offset(void)
+{
+    return giro_align_up(sizeof(struct giro_key_ring), GIRO_CACHE_LINE_BYTES);
 }
 
 static size_t slots_offset(void)
 {
-    return giro_align_up(sizeof(struct giro_key_ring), GIRO_CACHE_LINE_BYTES);
+    return readers_offset() + sizeof(struct giro_key_readers);
 }
 
 static size_t map_offset(uint32_t key_count_max)
@@ -117,115 +40,105 @@ static size_t tables_offset(uint32_t key_count_max)
     return giro_align_up(map_offset(key_count_max) + map_bytes, GIRO_CACHE_LINE_BYTES);
 }
 
-static struct giro_key_slot *ring_slots(struct giro_key_ring *ring)
-{
-    return (struct giro_key_slot *)((uint8_t *)ring + ring->slots_offset);
-}
-
-static struct giro_map *ring_map(struct giro_key_ring *ring)
-{
-    return (struct giro_map *)((uint8_t *)ring + ring->map_offset);
-}
-
-const struct giro_comb_entry *giro_key_ring_table(const struct giro_key_ring *ring, uint32_t index)
-{
-    GIRO_ASSERT(ring->table_width != 0);
-    GIRO_ASSERT(index < ring->key_count_max);
-    return (const struct giro_comb_entry *)((const uint8_t *)ring + ring->tables_offset +
-                                            index * giro_comb_bytes(ring->table_width));
-}
-
-/* From the widest. */
-static const uint32_t table_widths[] = {8, 6, 4, 0};
-#define TABLE_WIDTHS (sizeof(table_widths) / sizeof(table_widths[0]))
-
 size_t giro_key_ring_footprint_for(uint32_t key_count_max, uint32_t table_width)
 {
     if (key_count_max == 0 || key_count_max > GIRO_KEY_RING_MAX)
         return 0;
-    for (size_t i = 0; i < TABLE_WIDTHS; i++) {
-        if (table_widths[i] != table_width)
-            continue;
-        size_t table_bytes = table_width == 0 ? 0 : giro_comb_bytes(table_width);
-        return tables_offset(key_count_max) + key_count_max * table_bytes;
-    }
-    return 0;
+    const size_t table_bytes = giro_key_table_bytes(table_width);
+    if (table_bytes == 0 && table_width != 0)
+        return 0;
+    return tables_offset(key_count_max) + key_count_max * table_bytes;
 }
 
 size_t giro_key_ring_footprint(uint32_t key_count_max)
 {
-    uint32_t table_width = key_count_max <= 64 ? 8 : key_count_max <= 256 ? 6 : 4;
-    return giro_key_ring_footprint_for(key_count_max, table_width);
+    return giro_key_ring_footprint_for(key_count_max,
+                                       giro_key_table_width(key_count_max, GIRO_KEY_TABLES_BYTES));
 }
 
 struct giro_key_ring *giro_key_ring_init(void *mem, size_t size_bytes, uint32_t key_count_max)
 {
-    size_t footprint_min_bytes = giro_key_ring_footprint_for(key_count_max, 0);
-    if (mem == NULL || footprint_min_bytes == 0 || size_bytes < footprint_min_bytes)
+    const size_t least_bytes = giro_key_ring_footprint_for(key_count_max, 0);
+    if (mem == NULL || least_bytes == 0 || size_bytes < least_bytes)
         return NULL;
     GIRO_ASSERT((uintptr_t)mem % GIRO_CACHE_LINE_BYTES == 0);
     memset(mem, 0, map_offset(key_count_max));
+    uint8_t *bytes = mem;
     struct giro_key_ring *ring = mem;
     ring->magic = GIRO_KEY_RING_MAGIC;
     ring->key_count_max = key_count_max;
-    ring->slots_offset = slots_offset();
-    ring->map_offset = map_offset(key_count_max);
-    ring->tables_offset = tables_offset(key_count_max);
-    for (size_t i = 0; i < TABLE_WIDTHS; i++) {
-        if (giro_key_ring_footprint_for(key_count_max, table_widths[i]) <= size_bytes) {
-            ring->table_width = table_widths[i];
-            break;
-        }
-    }
+    ring->table_width = giro_key_table_width(key_count_max, size_bytes - least_bytes);
+    ring->readers = (struct giro_key_readers *)(bytes + readers_offset());
+    ring->slots = (struct giro_key_slot *)(bytes + slots_offset());
+    ring->tables = ring->table_width == 0 ? NULL : bytes + tables_offset(key_count_max);
+    ring->free_head = GIRO_NONE;
+    ring->retired_head = GIRO_NONE;
+    ring->retired_tail = GIRO_NONE;
     struct giro_map_options options = map_options(key_count_max);
-    struct giro_map *map = giro_map_init((uint8_t *)mem + ring->map_offset,
-                                         ring->tables_offset - ring->map_offset, &options);
-    GIRO_ASSERT(map == ring_map(ring));
+    ring->map = giro_map_init(bytes + map_offset(key_count_max),
+                              tables_offset(key_count_max) - map_offset(key_count_max), &options);
+    GIRO_ASSERT(ring->map != NULL);
     return ring;
 }
 
-/* ---- Comb tables ---- */
-
-/* [n](-A) from the table is libsodium's [n]A with the other sign, for two scalars that touch two entries of each row.
- * libsodium refuses to multiply a key with torsion: enrolment lets none in, so there is nothing to compare. */
-static void table_check(const struct giro_public_key *key, const struct giro_comb_entry *table,
-                        uint32_t width)
+struct giro_key_ring *giro_key_ring_init_apart(void *mem, size_t size_bytes, uint32_t key_count_max,
+                                               uint32_t table_width)
 {
-    static const uint8_t zero[32];
-    for (uint8_t round = 0; round < 2; round++) {
-        uint8_t wide[64], scalar[32], expected[32], found[32];
-        crypto_hash_sha512(wide, key->bytes, sizeof(key->bytes));
-        wide[0] ^= round;
-        wide[40] ^= round;
-        crypto_core_ed25519_scalar_reduce(scalar, wide);
-        if (crypto_scalarmult_ed25519_noclamp(expected, scalar, key->bytes) != 0)
-            return;
-        struct giro_comb_job job = {.table = table};
-        giro_comb_digits(job.base_digits, GIRO_COMB_BASE_WIDTH, zero);
-        giro_comb_digits(job.key_digits, width, scalar);
-        giro_comb_sum_portable(&job, 1, width);
-        const struct giro_point sum = {.x = job.x, .y = job.y, .z = job.z};
-        giro_point_encode(&sum, found);
-        found[31] ^= 0x80;
-        GIRO_ASSERT(memcmp(found, expected, sizeof(found)) == 0);
-    }
+    const size_t least_bytes = giro_key_ring_footprint_for(key_count_max, 0);
+    if (size_bytes < least_bytes || giro_key_table_bytes(table_width) == 0)
+        return NULL;
+    struct giro_key_ring *ring = giro_key_ring_init(mem, least_bytes, key_count_max);
+    if (ring != NULL)
+        ring->table_width = table_width;
+    return ring;
 }
 
-/* False for bytes that are no point: only vector tests place such a key, and libsodium refuses all its signatures. */
-static bool table_build(struct giro_key_ring *ring, uint32_t index,
-                        const struct giro_public_key *key)
+/* ---- Reading ---- */
+
+/* Counting in before reading a generation, here, and zeroing a generation before reading a count, in retire and reclaim,
+ * are one order for all threads (memory_order_seq_cst): a reader that the writer did not count sees the zero. */
+uint32_t giro_key_ring_read_begin(const struct giro_key_ring *ring)
 {
-    struct giro_point point;
-    if (ring->table_width == 0 || !encoding_is_canonical(key) ||
-        !giro_point_decode(&point, key->bytes) || order_is_small(key))
-        return false;
-    giro_point_negate(&point);
-    struct giro_comb_entry *table =
-        (struct giro_comb_entry *)((uint8_t *)ring + ring->tables_offset +
-                                   index * giro_comb_bytes(ring->table_width));
-    giro_comb_build(table, ring->table_width, &point);
-    table_check(key, table, ring->table_width);
-    return true;
+    GIRO_ASSERT(ring->magic == GIRO_KEY_RING_MAGIC);
+    const uint32_t phase = atomic_load(&ring->readers->phase) & 1;
+    atomic_fetch_add(&ring->readers->active[phase].count, 1);
+    return phase;
+}
+
+void giro_key_ring_read_end(const struct giro_key_ring *ring, uint32_t phase)
+{
+    const uint64_t before = atomic_fetch_sub(&ring->readers->active[phase].count, 1);
+    GIRO_ASSERT(before != 0);
+}
+
+static struct giro_key_slot *slot_of(const struct giro_key_ring *ring,
+                                     struct giro_key_handle handle)
+{
+    GIRO_ASSERT(ring->magic == GIRO_KEY_RING_MAGIC);
+    if (handle.index >= ring->key_count_max || handle.generation == 0)
+        return NULL;
+    struct giro_key_slot *slot = &ring->slots[handle.index];
+    return atomic_load(&slot->generation) == handle.generation ? slot : NULL;
+}
+
+const struct giro_key_slot *giro_key_ring_slot(const struct giro_key_ring *ring,
+                                               struct giro_key_handle handle)
+{
+    return slot_of(ring, handle);
+}
+
+/* ---- Changing ---- */
+
+/* An index that no thread reads, GIRO_NONE if there is none. */
+static uint32_t index_take(struct giro_key_ring *ring)
+{
+    if (ring->used_count < ring->key_count_max)
+        return ring->used_count++;
+    (void)giro_key_ring_reclaim(ring);
+    const uint32_t index = ring->free_head;
+    if (index != GIRO_NONE)
+        ring->free_head = ring->slots[index].next;
+    return index;
 }
 
 enum giro_key_fault giro_key_ring_place(struct giro_key_ring *ring,
@@ -233,23 +146,29 @@ enum giro_key_fault giro_key_ring_place(struct giro_key_ring *ring,
                                         struct giro_key_handle *handle)
 {
     GIRO_ASSERT(ring->magic == GIRO_KEY_RING_MAGIC);
-    GIRO_ASSERT(ring->key_count <= ring->key_count_max);
     /* Retired keys stay in the map: a key, once enrolled, is never enrolled again. */
-    if (giro_map_get(ring_map(ring), key->bytes) != GIRO_NONE)
+    if (giro_map_get(ring->map, key->bytes) != GIRO_NONE)
         return GIRO_KEY_REPEATED;
-    if (ring->key_count == ring->key_count_max)
+    if (giro_map_count(ring->map) == GIRO_KEY_LIFETIMES * ring->key_count_max)
+        return GIRO_KEY_MEMORY_FULL;
+    const uint32_t index = index_take(ring);
+    if (index == GIRO_NONE)
         return GIRO_KEY_RING_FULL;
-    uint32_t index = ring->key_count;
-    struct giro_key_slot *slot = &ring_slots(ring)[index];
-    GIRO_ASSERT(slot->live == 0);
-    bool put = giro_map_put(ring_map(ring), key->bytes, index);
+    struct giro_key_slot *slot = &ring->slots[index];
+    GIRO_ASSERT(atomic_load(&slot->generation) == 0);
+    const bool put = giro_map_put(ring->map, key->bytes, index);
     GIRO_ASSERT(put);
-    ring->key_count++;
     slot->key = *key;
-    slot->generation = 1;
-    slot->tabled = table_build(ring, index, key);
-    slot->live = 1;
-    *handle = (struct giro_key_handle){.index = index, .generation = slot->generation};
+    slot->generation_last++; /* cannot wrap: the map ends the ring's life long before */
+    GIRO_ASSERT(slot->generation_last != 0);
+    atomic_store(&slot->table, NULL);
+    if (ring->tables != NULL) {
+        uint8_t *table = ring->tables + index * giro_key_table_bytes(ring->table_width);
+        if (giro_key_table_build(table, ring->table_width, key))
+            atomic_store(&slot->table, (const struct giro_comb_entry *)table);
+    }
+    *handle = (struct giro_key_handle){.index = index, .generation = slot->generation_last};
+    atomic_store(&slot->generation, slot->generation_last);
     return GIRO_KEY_OK;
 }
 
@@ -259,64 +178,81 @@ enum giro_key_fault giro_key_ring_enrol(struct giro_key_ring *ring,
                                         const struct giro_signature *possession,
                                         struct giro_key_handle *handle)
 {
-    enum giro_key_fault fault = point_check(key);
+    enum giro_key_fault fault = giro_key_point_check(key);
     if (fault != GIRO_KEY_OK)
         return fault;
-    if (possession_message != NULL || possession != NULL) {
-        if (possession_message == NULL || possession == NULL ||
-            crypto_sign_verify_detached(possession->bytes, possession_message, message_bytes,
-                                        key->bytes) != 0)
-            return GIRO_KEY_NO_POSSESSION;
-    }
+    if (!giro_key_possession_holds(key, possession_message, message_bytes, possession))
+        return GIRO_KEY_NO_POSSESSION;
     return giro_key_ring_place(ring, key, handle);
 }
 
-const struct giro_key_slot *giro_key_ring_slot(const struct giro_key_ring *ring,
-                                               struct giro_key_handle handle)
+bool giro_key_ring_attach(struct giro_key_ring *ring, struct giro_key_handle handle,
+                          const void *table)
 {
-    GIRO_ASSERT(ring->magic == GIRO_KEY_RING_MAGIC);
-    if (handle.index >= ring->key_count)
-        return NULL;
-    const struct giro_key_slot *slots =
-        (const struct giro_key_slot *)((const uint8_t *)ring + ring->slots_offset);
-    const struct giro_key_slot *slot = &slots[handle.index];
-    return slot->live == 1 && slot->generation == handle.generation ? slot : NULL;
+    GIRO_ASSERT(ring->table_width != 0);
+    GIRO_ASSERT((uintptr_t)table % GIRO_CACHE_LINE_BYTES == 0);
+    struct giro_key_slot *slot = slot_of(ring, handle);
+    if (slot == NULL)
+        return false;
+    atomic_store_explicit(&slot->table, table, memory_order_release);
+    return true;
 }
 
 void giro_key_ring_retire(struct giro_key_ring *ring, struct giro_key_handle handle)
 {
     /* Retiring twice, or by a stale handle, changes nothing. */
-    if (giro_key_ring_slot(ring, handle) == NULL)
+    struct giro_key_slot *slot = slot_of(ring, handle);
+    if (slot == NULL)
         return;
-    struct giro_key_slot *slot = &ring_slots(ring)[handle.index];
-    slot->live = 0;
-    slot->generation++;
+    atomic_store(&slot->generation, 0);
+    slot->grace =
+        ring->grace_begun + 1; /* the period under way, if any, may have counted already */
+    slot->next = GIRO_NONE;
+    if (ring->retired_head == GIRO_NONE)
+        ring->retired_head = handle.index;
+    else
+        ring->slots[ring->retired_tail].next = handle.index;
+    ring->retired_tail = handle.index;
+    ring->retired_count++;
+    (void)giro_key_ring_reclaim(ring);
 }
 
-/* ---- Proof of possession ---- */
-
-static void put_text16(struct giro_writer *writer, const char *text)
+/* Takes the grace period as far as the verifiers let it; true when it is over. */
+static bool grace_advance(struct giro_key_ring *ring)
 {
-    size_t length = strlen(text);
-    GIRO_ASSERT(length <= 16); /* two names that differ must not be cut to the same field */
-    uint8_t *field = giro_writer_reserve(writer, 16);
-    GIRO_ASSERT(field != NULL);
-    memset(field, 0, 16);
-    memcpy(field, text, length);
+    struct giro_key_readers *readers = ring->readers;
+    uint32_t phase = atomic_load(&readers->phase);
+    if (ring->grace == GIRO_KEY_GRACE_NONE) {
+        ring->grace_begun++;
+        ring->grace = GIRO_KEY_GRACE_STRAGGLERS;
+    }
+    if (atomic_load(&readers->active[~phase & 1].count) != 0)
+        return false;
+    if (ring->grace == GIRO_KEY_GRACE_STRAGGLERS) {
+        atomic_store(&readers->phase, ++phase);
+        ring->grace = GIRO_KEY_GRACE_PHASE;
+        if (atomic_load(&readers->active[~phase & 1].count) != 0)
+            return false;
+    }
+    ring->grace = GIRO_KEY_GRACE_NONE;
+    ring->grace_done = ring->grace_begun;
+    return true;
 }
 
-size_t giro_possession_message(const uint8_t nonce[32], const char *role, const char *owner,
-                               uint64_t key_id, const struct giro_public_key *key, uint8_t *out)
+uint32_t giro_key_ring_reclaim(struct giro_key_ring *ring)
 {
-    struct giro_writer writer;
-    giro_writer_init(&writer, out, GIRO_POSSESSION_MESSAGE_BYTES);
-    giro_writer_put(&writer, GIRO_TAG_POSSESSION, GIRO_TAG_BYTES);
-    giro_writer_put(&writer, nonce, 32);
-    put_text16(&writer, role);
-    put_text16(&writer, owner);
-    giro_writer_u64(&writer, key_id);
-    giro_writer_put(&writer, key->bytes, GIRO_KEY_BYTES);
-    GIRO_ASSERT(!writer.failed);
-    GIRO_ASSERT(writer.offset == GIRO_POSSESSION_MESSAGE_BYTES);
-    return writer.offset;
+    GIRO_ASSERT(ring->magic == GIRO_KEY_RING_MAGIC);
+    while (ring->retired_count > 0 && grace_advance(ring)) {
+        while (ring->retired_head != GIRO_NONE &&
+               ring->slots[ring->retired_head].grace <= ring->grace_done) {
+            const uint32_t index = ring->retired_head;
+            struct giro_key_slot *slot = &ring->slots[index];
+            ring->retired_head = slot->next;
+            atomic_store(&slot->table, NULL);
+            slot->next = ring->free_head;
+            ring->free_head = index;
+            ring->retired_count--;
+        }
+    }
+    return ring->retired_count;
 }

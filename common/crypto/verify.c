@@ -92,22 +92,21 @@ const char *giro_signature_fault_text(enum giro_signature_fault fault)
     return "unknown fault";
 }
 
-static bool libsodium_accepts(const struct giro_verify_item *item, const struct giro_key_slot *slot)
+static bool libsodium_accepts(const struct giro_verify_item *item, const uint8_t *key)
 {
-    return crypto_sign_verify_detached(item->signature, item->message, item->message_bytes,
-                                       slot->key.bytes) == 0;
+    return crypto_sign_verify_detached(item->signature, item->message, item->message_bytes, key) ==
+           0;
 }
 
 /* A sample of the verdicts, chosen by the challenge's hash, is libsodium's as well: one reject in 256 and one accept in
  * 4,096. A difference is a fault of ours or of the machine, and stops the process before money moves. */
 static void verdict_sample(const struct chunk *chunk, uint32_t i,
-                           const struct giro_verify_item *item, const struct giro_key_slot *slot,
-                           bool valid)
+                           const struct giro_verify_item *item, bool valid)
 {
     const uint8_t *digest = chunk->hashes[i].digest;
     if (digest[0] != 0 || (valid && (digest[1] & 0x0f) != 0))
         return;
-    GIRO_ASSERT(libsodium_accepts(item, slot) == valid);
+    GIRO_ASSERT(libsodium_accepts(item, chunk->hashes[i].key) == valid);
 }
 
 /* Judges the gathered signatures: k, the sums, one inversion, and R' compared with R byte for byte. */
@@ -138,7 +137,7 @@ static uint32_t chunk_judge(struct chunk *chunk, const struct giro_key_ring *rin
         encoded[31] |= giro_fe_is_odd(&x) ? 0x80 : 0;
         const bool valid = memcmp(encoded, chunk->hashes[i].r, sizeof(encoded)) == 0;
         const struct giro_verify_item *item = &items[chunk->item_index[i]];
-        verdict_sample(chunk, i, item, giro_key_ring_slot(ring, item->key), valid);
+        verdict_sample(chunk, i, item, valid);
         verdicts[chunk->item_index[i]] = valid ? GIRO_VALID : GIRO_INVALID;
         valid_count += valid;
     }
@@ -147,8 +146,8 @@ static uint32_t chunk_judge(struct chunk *chunk, const struct giro_key_ring *rin
 }
 
 /* Takes one signature into the chunk if its bytes alone do not refuse it. */
-static void chunk_take(struct chunk *chunk, const struct giro_key_ring *ring,
-                       const struct giro_verify_item *item, const struct giro_key_slot *slot,
+static void chunk_take(struct chunk *chunk, const struct giro_verify_item *item,
+                       const struct giro_key_slot *slot, const struct giro_comb_entry *table,
                        uint32_t item_index)
 {
     if (!scalar_is_canonical(item->signature + 32) || encoding_is_refused(item->signature))
@@ -160,7 +159,7 @@ static void chunk_take(struct chunk *chunk, const struct giro_key_ring *ring,
     chunk->hashes[i].key = slot->key.bytes;
     chunk->hashes[i].message = item->message;
     chunk->hashes[i].message_bytes = item->message_bytes;
-    chunk->combs[i].table = giro_key_ring_table(ring, item->key.index);
+    chunk->combs[i].table = table;
 }
 
 uint32_t giro_verify_batch(const struct giro_key_ring *ring, const struct giro_verify_item *items,
@@ -171,22 +170,25 @@ uint32_t giro_verify_batch(const struct giro_key_ring *ring, const struct giro_v
     uint32_t valid_count = 0;
     struct chunk chunk;
     chunk.count = 0;
+    const uint32_t phase = giro_key_ring_read_begin(ring);
     for (uint32_t i = 0; i < count; i++) {
         const struct giro_verify_item *item = &items[i];
         const struct giro_key_slot *slot = giro_key_ring_slot(ring, item->key);
         verdicts[i] = GIRO_INVALID;
         if (slot == NULL)
             continue;
-        if (slot->tabled == 0 || giro_variant_ops() == NULL) {
-            verdicts[i] = libsodium_accepts(item, slot) ? GIRO_VALID : GIRO_INVALID;
+        const struct giro_comb_entry *table = giro_key_slot_table(slot);
+        if (table == NULL || giro_variant_ops() == NULL) {
+            verdicts[i] = libsodium_accepts(item, slot->key.bytes) ? GIRO_VALID : GIRO_INVALID;
             valid_count += verdicts[i];
             continue;
         }
-        chunk_take(&chunk, ring, item, slot, i);
+        chunk_take(&chunk, item, slot, table, i);
         if (chunk.count == CHUNK)
             valid_count += chunk_judge(&chunk, ring, items, verdicts);
     }
     valid_count += chunk_judge(&chunk, ring, items, verdicts);
+    giro_key_ring_read_end(ring, phase);
     GIRO_ASSERT(valid_count <= count);
     return valid_count;
 }

@@ -8,7 +8,7 @@
  * tools: giro_verify_batch. No other verification path exists.
  *
  * Pure: libsodium and OpenSSL's SHA-256 only; no IO, no clock, no randomness except in giro_key_generate.
- * Threads: a key ring may be read by several threads while none changes it.
+ * Threads: any number of threads may verify under a key ring while one other changes it (enrols, attaches, retires).
  */
 #ifndef GIRO_CRYPTO_H
 #define GIRO_CRYPTO_H
@@ -138,7 +138,8 @@ bool giro_merkle_check(uint64_t height, const struct giro_hash *leaf, uint32_t i
 
 /* ---- Key ring: enrolled public keys by handle ----------------------------------------------------------------- */
 
-/* A handle names an enrolled key; an index is reused only after a grace period (later work). */
+/* A handle names one enrolment of a key: after the key is retired it names nothing for ever, also when its index is used
+ * again. A zeroed handle names nothing. */
 struct giro_key_handle {
     uint32_t index;
     uint32_t generation;
@@ -150,28 +151,62 @@ enum giro_key_fault {
     GIRO_KEY_SMALL_ORDER,
     GIRO_KEY_TORSION,       /* [L]A != O */
     GIRO_KEY_NO_POSSESSION, /* proof of possession missing or wrong */
-    GIRO_KEY_RING_FULL,
-    GIRO_KEY_REPEATED, /* the same key bytes are enrolled already */
+    GIRO_KEY_RING_FULL, /* every index names a key, or one retired that a thread may still verify under */
+    GIRO_KEY_REPEATED, /* the same key bytes are enrolled, or were once */
+    GIRO_KEY_MEMORY_FULL, /* GIRO_KEY_LIFETIMES times as many keys as the ring holds were enrolled in its life */
+    GIRO_KEY_FAULT_COUNT
 };
 const char *giro_key_fault_text(enum giro_key_fault fault);
 
+/* Comb tables: a key with a table is verified many times faster; one without is judged by libsodium, with the same
+ * verdicts. A width is 8 (516 KiB a key), 6 (177 KiB) or 4 (72 KiB): the wider, the fewer additions a signature takes
+ * (64, 75, 96). bytes: 0 for another width. width: the widest whose tables for key_count keys fit in memory_bytes, 0 if
+ * none does. */
+#define GIRO_KEY_TABLES_BYTES (UINT64_C(320) << 20) /* the usual limit: 512 keys at 8 bits */
+size_t giro_key_table_bytes(uint32_t width);
+uint32_t giro_key_table_width(uint32_t key_count, uint64_t memory_bytes);
+/* giro_key_table_build fills `table` (aligned to 64 bytes) for a point of large order, as every enrolled key is, and asserts
+ * a check as below. False: no such point; nothing is written. Any thread. 0.7 to 1.7 ms. */
+bool giro_key_table_build(void *table, uint32_t width,
+                          const struct giro_public_key *key) GIRO_MUST_USE;
+/* giro_key_table_check compares sums of the table with libsodium's for two scalars drawn from seed, which touch two
+ * entries of each row, and every limb with its bound. True: they agree. Safe on any bytes. 0.3 ms. */
+bool giro_key_table_check(const void *table, uint32_t width, const struct giro_public_key *key,
+                          const uint8_t seed[32]) GIRO_MUST_USE;
+
 struct giro_key_ring;
-/* A ring holds a comb table for each key, of 8 bits a digit (516 KiB), 6 (177 KiB) or 4 (72 KiB): the wider, the fewer
- * additions a signature takes (64, 75, 96). footprint is what the usual width takes: 8 bits up to 64 keys, 6 up to 256, 4
- * above. footprint_for is for a given width, or 0: no tables, libsodium judges every signature (a tool that verifies a few).
- * 0: bad options. init takes the widest table that fits in size_bytes; NULL if not even a ring without tables does. mem is
- * aligned to 64 bytes and need not be zero; the part of a key that is never enrolled is never touched. */
+#define GIRO_KEY_LIFETIMES 4u
+/* A ring holds up to key_count_max keys at a time and remembers GIRO_KEY_LIFETIMES times as many that were enrolled in it:
+ * a key, once enrolled, is never enrolled again. Its tables lie within its memory, built by enrol, or apart (below).
+ * footprint is with tables of the usual width within; footprint_for with a given width, or 0: no tables. 0: bad options.
+ * init takes the widest tables that fit in size_bytes; NULL if not even a ring without tables does. mem is aligned to 64
+ * bytes and need not be zero; the table of a key that is never enrolled is never touched. */
 size_t giro_key_ring_footprint(uint32_t key_count_max);
 size_t giro_key_ring_footprint_for(uint32_t key_count_max, uint32_t table_width);
 struct giro_key_ring *giro_key_ring_init(void *mem, size_t size_bytes, uint32_t key_count_max);
+/* giro_key_ring_init_apart makes a ring of footprint_for(key_count_max, 0) bytes whose tables, of table_width, the owner
+ * builds (on any thread) or maps, and attaches. NULL: bad options. */
+struct giro_key_ring *giro_key_ring_init_apart(void *mem, size_t size_bytes, uint32_t key_count_max,
+                                               uint32_t table_width);
 /* giro_key_ring_enrol checks the key (encoding, curve, order, torsion, and possession unless NULL) and adds it.
- * owner_and_role is what the proof of possession is over: see giro_possession_message. */
+ * owner_and_role is what the proof of possession is over: see giro_possession_message. One thread at a time may call
+ * enrol, attach, retire and reclaim; the others go on verifying. */
 enum giro_key_fault giro_key_ring_enrol(struct giro_key_ring *ring,
                                         const struct giro_public_key *key,
                                         const void *possession_message, size_t message_bytes,
                                         const struct giro_signature *possession,
                                         struct giro_key_handle *handle) GIRO_MUST_USE;
+/* giro_key_ring_attach gives a live key its table. The table is borrowed, and must not change, until the key is retired
+ * and reclaim has returned 0. False: the handle names no key. */
+bool giro_key_ring_attach(struct giro_key_ring *ring, struct giro_key_handle handle,
+                          const void *table) GIRO_MUST_USE;
+/* giro_key_ring_retire ends an enrolment: batches that begin after it find the handle INVALID; one under way in another
+ * thread may still find it valid. A handle that names nothing changes nothing. The index is used again, under another
+ * generation, when every batch that was under way has ended. */
 void giro_key_ring_retire(struct giro_key_ring *ring, struct giro_key_handle handle);
+/* giro_key_ring_reclaim frees the indices of retired keys that no batch under way can read; never waits. Returns how many
+ * are still waiting. enrol and retire call it, too; an owner of tables calls it until it returns 0. */
+uint32_t giro_key_ring_reclaim(struct giro_key_ring *ring);
 
 /* Signed string of a proof of possession: tag POSSESSION | nonce 32 (the hub's genesis nonce) | role 16 (zero
  * padded text) | owner 16 (zero padded BIC or replica name) | key id 8 | public key 32. Returns its size. */

@@ -8,5 +8,6 @@ endfunction()
 
 giro_race_test(log LINK giro_sys)
 giro_race_test(crypto LINK giro_crypto)
+giro_race_test(crypto_keys LINK giro_crypto)
 giro_race_test(publish SOURCES unit/recon_window_support.c LINK giro_hub)
 giro_race_test(disk LINK giro_sys)

@@ -106,7 +106,7 @@ Test(crypto_ring, enrol_agrees_with_libsodium_on_random_bytes)
     uint64_t seed = crypto_seed();
     struct giro_prng prng;
     giro_prng_init(&prng, seed);
-    uint32_t faults[GIRO_KEY_REPEATED + 1] = {0};
+    uint32_t faults[GIRO_KEY_FAULT_COUNT] = {0};
     for (int round = 0; round < 400; round++) {
         struct giro_public_key key;
         giro_prng_fill(&prng, key.bytes, sizeof(key.bytes));
@@ -252,7 +252,7 @@ Test(crypto_ring, bad_options_have_no_footprint)
 
 Test(crypto_ring, every_fault_has_its_own_text)
 {
-    for (int i = GIRO_KEY_OK; i <= GIRO_KEY_REPEATED; i++) {
+    for (int i = GIRO_KEY_OK; i <= GIRO_KEY_FAULT_COUNT; i++) { /* one beyond: unknown */
         for (int j = GIRO_KEY_OK; j < i; j++)
             cr_assert_str_neq(giro_key_fault_text(i), giro_key_fault_text(j));
     }
