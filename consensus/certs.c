@@ -189,6 +189,12 @@ bool giro_commit_try(struct giro_consensus *core, const struct giro_qc *qc)
     if (!giro_tree_commit(tree, slot))
         return false;
     GIRO_ASSERT(tree->tip == slot);
+    while (core->leaders.height < tree->committed_height) {
+        const uint32_t next = giro_tree_committed_at(tree, core->leaders.height + 1);
+        GIRO_ASSERT(next != GIRO_NONE);
+        giro_leader_window_add(&core->leaders, core->env.options.replica_count,
+                               &tree->proposals[next]);
+    }
     core->pace.commit_round = core->pace.round;
     giro_sync_envelope(core);
     return true;
@@ -217,8 +223,11 @@ void giro_qc_take(struct giro_consensus *core, const struct giro_qc *qc, bool in
         core->high_qc = *qc;
         giro_sync_envelope(core);
     }
-    if (qc->header.round >= core->pace.round)
-        giro_pace_enter(core, qc->header.round + 1, true);
+    if (qc->header.round >= core->pace.round) {
+        const uint32_t slot = giro_tree_find(&core->tree, &qc->header.block_id);
+        giro_pace_enter(core, qc->header.round + 1,
+                        slot == GIRO_NONE ? GIRO_NONE : core->tree.proposals[slot].block.author);
+    }
     if (giro_commit_try(core, qc) && !in_log)
         qc_log(core, qc);
     GIRO_ASSERT(core->pace.round > core->high_qc.header.round);
@@ -250,6 +259,6 @@ void giro_tc_take(struct giro_consensus *core, const struct giro_tc *tc, bool in
     if (!in_log)
         tc_log(core, tc);
     if (tc->header.round >= core->pace.round)
-        giro_pace_enter(core, tc->header.round + 1, false);
+        giro_pace_enter(core, tc->header.round + 1, GIRO_NONE);
     GIRO_ASSERT(core->pace.round > core->high_tc.header.round);
 }

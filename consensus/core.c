@@ -66,6 +66,8 @@ struct giro_consensus *giro_consensus_init(void *mem, size_t size_bytes,
     core->candidate = GIRO_NONE;
     core->next_due_ns = UINT64_MAX;
     giro_tree_init(&core->tree, &arena, options);
+    giro_leader_window_init(&core->leaders, options->replica_count);
+    giro_leader_window_init(&core->leaders_executed, options->replica_count);
     const size_t batches_bytes = giro_batches_footprint(options);
     const size_t certify_bytes = giro_certify_footprint(options);
     void *const batches_memory = giro_arena_take(&arena, batches_bytes, 64);
@@ -367,6 +369,8 @@ void giro_consensus_check(const struct giro_consensus *core)
     GIRO_ASSERT(!core->env.may_sign || (core->started && core->hello.done));
     GIRO_ASSERT(!core->env.may_sign || (!core->observer && !core->halted));
     GIRO_ASSERT(giro_certify_height(core->certify) < UINT64_MAX);
+    GIRO_ASSERT(core->leaders.height == core->tree.committed_height);
+    GIRO_ASSERT(core->leaders_executed.height == core->tree.executed_height);
     for (uint32_t i = 0; i < GIRO_ORPHANS_MAX; i++)
         GIRO_ASSERT(!core->orphans[i].used || core->orphans[i].size_bytes <= core->tree.slot_bytes);
 }

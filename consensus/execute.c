@@ -70,5 +70,6 @@ void giro_execute_done(struct giro_consensus *core, const struct giro_event *eve
         giro_batches_executed(core->batches, &proposal->references[i]);
     giro_batches_expire(core->batches, proposal->block.time_ns);
     giro_tree_executed(tree, slot);
+    giro_leader_window_add(&core->leaders_executed, core->env.options.replica_count, proposal);
     core->next_due_ns = event->executed.next_due_ns;
 }

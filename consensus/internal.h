@@ -12,6 +12,7 @@
 #include "consensus/batches.h"
 #include "consensus/certify.h"
 #include "consensus/env.h"
+#include "consensus/leader.h"
 
 #define GIRO_BLOCKS_MIN         128u
 #define GIRO_BLOCKS_MAX         65536u
@@ -105,6 +106,7 @@ struct giro_pace {
     bool announced;   /* the high QC was sent to all in this round */
     uint64_t
         no_propose_round; /* a restarted leader keeps still up to here: it may have proposed before */
+    uint32_t proposer; /* author of the proposal whose certificates are being taken, or GIRO_NONE */
 };
 
 /* ---- Peers, fetching, hello ------------------------------------------------------------------------- */
@@ -157,6 +159,8 @@ struct giro_consensus {
     struct giro_batches *batches;
     struct giro_certify *certify;
     struct giro_tree tree;
+    /* After the last committed height, which is what a vote asks; and after the last executed one, for images. */
+    struct giro_leader_window leaders, leaders_executed;
 
     struct giro_safety_state safety; /* as asked of the safety module: never behind it */
     struct giro_vote own_vote;       /* last signed; round 0 = none */
@@ -237,7 +241,10 @@ struct giro_qc_header giro_vote_fields(const struct giro_vote *vote);
 bool giro_vote_same(const struct giro_vote *vote, const struct giro_qc_header *fields);
 
 /* ---- rules.c: what makes a block acceptable ---- */
-uint32_t giro_leader(const struct giro_consensus *core, uint64_t round);
+/* giro_leader: who leads `round` with a block of `height`; GIRO_NONE when that is too far above the last commit. */
+uint32_t giro_leader(const struct giro_consensus *core, uint64_t round, uint64_t height);
+/* giro_leader_now: who leads the current round on the high QC; GIRO_NONE while that block is not here. */
+uint32_t giro_leader_now(const struct giro_consensus *core);
 /* giro_block_arrive: a proposal from a peer, a fetch, or the log. */
 enum giro_reject giro_block_arrive(struct giro_consensus *core, uint16_t sender,
                                    const uint8_t *bytes, size_t size_bytes,
@@ -272,7 +279,9 @@ void giro_propose_resume(struct giro_consensus *core);
 
 /* ---- pacemaker.c ---- */
 void giro_pace_init(struct giro_consensus *core, struct giro_arena *arena);
-void giro_pace_enter(struct giro_consensus *core, uint64_t round, bool by_qc);
+/* giro_pace_enter: certified is the author of the block whose QC ends the round before, GIRO_NONE after a TC or when that block
+ * is not here. */
+void giro_pace_enter(struct giro_consensus *core, uint64_t round, uint32_t certified);
 uint64_t giro_pace_timer_ns(const struct giro_consensus *core);
 void giro_pace_settle(struct giro_consensus *core);
 uint64_t giro_pace_next_ns(const struct giro_consensus *core);

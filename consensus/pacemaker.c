@@ -12,6 +12,7 @@ void giro_pace_init(struct giro_consensus *core, struct giro_arena *arena)
     GIRO_ASSERT(core->pace.sorted != NULL);
     GIRO_ASSERT(core->timeouts.headers != NULL);
     core->pace.round = 1;
+    core->pace.proposer = GIRO_NONE;
     core->pace.base_ns = core->env.options.round_floor_ns;
 }
 
@@ -58,12 +59,17 @@ static void sample_add(struct giro_consensus *core, uint32_t leader, uint64_t ti
     }
 }
 
-void giro_pace_enter(struct giro_consensus *core, uint64_t round, bool by_qc)
+/* Whose time it was. Where all see all votes, the round lasted until the block of its leader was certified. Where votes go to
+ * two leaders, the others enter a round with the proposal that opens it, and what took so long was its author. */
+void giro_pace_enter(struct giro_consensus *core, uint64_t round, uint32_t certified)
 {
     struct giro_pace *const pace = &core->pace;
     GIRO_ASSERT(round > pace->round);
-    if (by_qc && pace->running && round == pace->round + 1)
-        sample_add(core, giro_leader(core, pace->round), core->env.now_ns - pace->started_ns);
+    const bool opened = core->env.options.replica_count > GIRO_VOTE_ALL_MAX &&
+                        pace->proposer != GIRO_NONE && certified != GIRO_NONE;
+    const uint32_t leader = opened ? pace->proposer : certified;
+    if (leader != GIRO_NONE && pace->running && round == pace->round + 1)
+        sample_add(core, leader, core->env.now_ns - pace->started_ns);
     pace->round = round;
     pace->running = false;
     pace->proposed = false;

@@ -159,8 +159,8 @@ static void proposal_send(struct giro_consensus *core, uint32_t slot)
 void giro_propose_settle(struct giro_consensus *core)
 {
     const uint64_t round = core->pace.round;
-    if (core->pace.proposed || !core->env.may_sign ||
-        giro_leader(core, round) != core->env.options.self || round <= core->pace.no_propose_round)
+    if (core->pace.proposed || !core->env.may_sign || round <= core->pace.no_propose_round ||
+        giro_leader_now(core) != core->env.options.self)
         return;
     /* No block for a round that is given up or voted in: nobody could count on our own vote. */
     if (round <= core->safety.last_voted_round || giro_env_room(&core->env) < 16)
@@ -190,9 +190,8 @@ void giro_propose_settle(struct giro_consensus *core)
 /* After a restart: the block this replica proposed for the round, if its log still has it, is sent again. */
 void giro_propose_resume(struct giro_consensus *core)
 {
-    if (core->candidate == GIRO_NONE ||
-        giro_leader(core, core->pace.round) != core->env.options.self)
-        return;
-    if (core->tree.blocks[core->candidate].round == core->pace.round)
+    if (core->candidate != GIRO_NONE &&
+        core->tree.blocks[core->candidate].round == core->pace.round &&
+        core->tree.proposals[core->candidate].block.author == core->env.options.self)
         proposal_send(core, core->candidate);
 }

@@ -3,9 +3,18 @@
  * descendant, says that a quorum found its payload right. */
 #include "consensus/internal.h"
 
-uint32_t giro_leader(const struct giro_consensus *core, uint64_t round)
+uint32_t giro_leader(const struct giro_consensus *core, uint64_t round, uint64_t height)
 {
-    return (uint32_t)(round % core->env.options.replica_count);
+    return giro_leader_window_leader(&core->leaders, core->env.options.replica_count, round,
+                                     height);
+}
+
+uint32_t giro_leader_now(const struct giro_consensus *core)
+{
+    const uint32_t slot = giro_tree_find(&core->tree, &core->high_qc.header.block_id);
+    return slot == GIRO_NONE
+               ? GIRO_NONE
+               : giro_leader(core, core->pace.round, core->tree.blocks[slot].height + 1);
 }
 
 /* ---- The rule ------------------------------------------------------------------------------------- */
@@ -22,8 +31,6 @@ static enum giro_reject shape_check(const struct giro_consensus *core,
         return GIRO_REJECT_CHAIN;
     if (block->epoch != core->env.options.epoch)
         return GIRO_REJECT_EPOCH;
-    if (block->author != giro_leader(core, block->round))
-        return GIRO_REJECT_LEADER;
     if (!giro_hash_equal(&qc->block_id, &block->parent_id))
         return GIRO_REJECT_PARENT;
     const bool consecutive = block->round == qc->round + 1;
@@ -98,6 +105,8 @@ enum giro_reject giro_vote_check(const struct giro_consensus *core, uint32_t slo
     const uint32_t parent = giro_tree_parent(tree, slot);
     if (parent == GIRO_NONE || !giro_tree_rooted(tree, slot))
         return GIRO_REJECT_PARENT;
+    if (tree->proposals[slot].block.author != giro_leader(core, block->round, block->height))
+        return GIRO_REJECT_LEADER;
     if (block->round <= core->safety.last_voted_round)
         return GIRO_REJECT_ROUND;
     const uint64_t step_ns = tree->blocks[parent].time_ns + GIRO_BLOCK_STEP_NS;
@@ -184,12 +193,14 @@ static bool equivocates(struct giro_consensus *core, const struct giro_proposal 
     if (first->state == GIRO_BLOCK_FREE || first->round != proposal->block.round)
         return false;
     GIRO_ASSERT(!giro_hash_equal(&first->id, &proposal->block_id));
+    /* Two leaders of one round: their heights are in two leader windows. */
+    if (core->tree.proposals[core->candidate].block.author != proposal->block.author)
+        return false;
     struct giro_peer *const author = &core->peers[proposal->block.author];
     if (author->evidence_round == proposal->block.round)
         return true;
     author->evidence_round = proposal->block.round;
     const struct giro_proposal *const kept = &core->tree.proposals[core->candidate];
-    GIRO_ASSERT(kept->block.author == proposal->block.author);
     giro_env_evidence(&core->env, GIRO_REJECT_EQUIVOCATION, proposal->block.author, kept->bytes,
                       kept->size_bytes, proposal->bytes, proposal->size_bytes);
     return true;
@@ -198,9 +209,11 @@ static bool equivocates(struct giro_consensus *core, const struct giro_proposal 
 static void certificates_take(struct giro_consensus *core, const struct giro_proposal *proposal,
                               bool in_log)
 {
+    core->pace.proposer = proposal->block.author;
     giro_qc_take(core, &proposal->qc, in_log);
     if (proposal->has_tc)
         giro_tc_take(core, &proposal->tc, in_log);
+    core->pace.proposer = GIRO_NONE;
 }
 
 enum giro_reject giro_block_add(struct giro_consensus *core, const struct giro_proposal *proposal,
@@ -278,6 +291,10 @@ enum giro_reject giro_block_arrive(struct giro_consensus *core, uint16_t sender,
     if (block->height <= core->tree.committed_height)
         return GIRO_REJECT_STALE;
     if (origin == GIRO_FROM_PROPOSAL) {
+        /* Above what the last commit says of leaders: refused when it comes to voting, unless we have caught up by then. */
+        const uint32_t leader = giro_leader(core, block->round, block->height);
+        if (leader != GIRO_NONE && block->author != leader)
+            return GIRO_REJECT_LEADER;
         if (block->round > core->pace.round + GIRO_FAR_FUTURE_ROUNDS)
             return GIRO_REJECT_FUTURE;
         if (block->round < core->pace.round && !block_wanted(core, &proposal->block_id))

@@ -227,6 +227,22 @@ static void quorum_try(struct giro_consensus *core, const struct giro_vote *vote
         quorum_form(core, &fields);
 }
 
+/* The next two leaders on this block: the second takes over should the first be silent. A block that is gone was overtaken. */
+static void vote_send_to_next(struct giro_consensus *core, const struct giro_vote *vote)
+{
+    const uint32_t slot = giro_tree_find(&core->tree, &vote->block_id);
+    uint32_t last = GIRO_NONE;
+    if (slot == GIRO_NONE)
+        return;
+    for (uint64_t round = vote->round + 1; round <= vote->round + 2; round++) {
+        const uint32_t leader = giro_leader(core, round, core->tree.blocks[slot].height + 1);
+        if (leader == GIRO_NONE || leader == last || leader == core->env.options.self)
+            continue;
+        vote_send(core, (uint16_t)leader);
+        last = leader;
+    }
+}
+
 void giro_vote_signed(struct giro_consensus *core, const struct giro_vote *vote)
 {
     const uint32_t self = core->env.options.self;
@@ -240,10 +256,7 @@ void giro_vote_signed(struct giro_consensus *core, const struct giro_vote *vote)
     if (count <= GIRO_VOTE_ALL_MAX) {
         vote_send(core, GIRO_PEER_ALL);
     } else {
-        for (uint64_t round = vote->round + 1; round <= vote->round + 2; round++) {
-            if (giro_leader(core, round) != self)
-                vote_send(core, (uint16_t)giro_leader(core, round));
-        }
+        vote_send_to_next(core, vote);
     }
     *vote_slot(core, vote->round, self) = (struct giro_vote_slot){.vote = *vote, .verified = true};
     quorum_try(core, vote);

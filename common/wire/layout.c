@@ -455,6 +455,14 @@ GIRO_WIRE_AT(giro_safety_slot, replica, 368);
 GIRO_WIRE_AT(giro_safety_slot, reserved, 370);
 GIRO_WIRE_AT(giro_safety_slot, checksum, 376);
 
+GIRO_WIRE_AT(giro_leader_window, head, 0);
+GIRO_WIRE_AT(giro_leader_window, height, 8);
+GIRO_WIRE_AT(giro_leader_window, candidates, 16);
+GIRO_WIRE_AT(giro_leader_window, active, 48);
+GIRO_WIRE_AT(giro_leader_window, author_count, 64);
+GIRO_WIRE_AT(giro_leader_window, authors, 66);
+GIRO_WIRE_AT(giro_leader_window, reserved, 132);
+
 GIRO_WIRE_AT(giro_ledger_header, head, 0);
 GIRO_WIRE_AT(giro_ledger_header, chain_id, 8);
 GIRO_WIRE_AT(giro_ledger_header, replica, 40);

@@ -317,6 +317,13 @@ Test(wire_vectors, disk_formats_have_exactly_the_stored_bytes)
     memset(&slot.last_timeout.signature, 0, sizeof(slot.last_timeout.signature));
     sample_fill(NULL, slot.checksum, sizeof(slot.checksum), 0xE0);
     HOLD("safety_slot", "safety slot", slot);
+    const struct giro_leader_window leaders = {.head = giro_head_make(GIRO_KIND_LEADER_WINDOW),
+                                               .height = 300,
+                                               .candidates = {{0x7F}, {0x5E}},
+                                               .active = {0x6F},
+                                               .author_count = 2,
+                                               .authors = {5, 0}};
+    HOLD("leader_window", "leader window", leaders);
     const struct giro_ledger_header ledger = {
         .head = giro_head_make(GIRO_KIND_LEDGER), .chain_id = sample_chain(), .replica = 3};
     HOLD("ledger", "file header", ledger);
@@ -390,6 +397,8 @@ Test(wire_vectors, chosen_numbers_stand_at_their_documented_offsets)
         {"leaf_status", 42, 4, 0x000F0602},
         {"safety_slot", 88, 8, 1001},
         {"safety_slot", 96 + 16, 8, UINT64_C(0x0102030405060708)},
+        {"leader_window", 8, 8, 300},
+        {"leader_window", 66, 2, 5},
         {"log_record", 4, 2, 2},
     };
     for (uint32_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -123,6 +123,34 @@ GIRO_WIRE_AT(giro_safety_slot, checksum, 376);
 #define GIRO_SAFETY_SLOTS      64u
 #define GIRO_SAFETY_SLOT_BYTES 4096u
 
+/* ---- Leader window: who leads above a height, in a checkpoint's image -------------------------------------------- */
+
+/* Heights fall into windows of GIRO_LEADER_WINDOW: window = height / 128. The state after height h is rebuilt from the
+ * blocks of the two windows before it; candidates of replicas that were seen lead two windows later.
+ * offset size field
+ *      0    8 head            kind LEADER_WINDOW
+ *      8    8 height          the last one counted in
+ *     16   16 candidates[0]   bitmap: who leads in the window of height + 1
+ *     32   16 candidates[1]   bitmap: who leads in the window after that
+ *     48   16 active          bitmap: authors and QC signers of the window of height + 1 so far
+ *     64    2 author_count    0..f
+ *     66   66 authors         the last distinct authors of that window, newest first; the rest 0
+ *    132    4 reserved        0 */
+#define GIRO_LEADER_AUTHORS_MAX 33u
+struct giro_leader_window {
+    struct giro_head head;
+    uint64_t height;
+    uint8_t candidates[2][GIRO_BITMAP_BYTES];
+    uint8_t active[GIRO_BITMAP_BYTES];
+    uint16_t author_count;
+    uint16_t authors[GIRO_LEADER_AUTHORS_MAX];
+    uint8_t reserved[4];
+};
+GIRO_WIRE_SIZE(giro_leader_window, 136);
+GIRO_WIRE_AT(giro_leader_window, active, 48);
+GIRO_WIRE_AT(giro_leader_window, authors, 66);
+#define GIRO_LEADER_WINDOW 128u
+
 /* ---- Ledger file: the leaves of every executed block, derived from the log, for proofs --------------------------- */
 
 /* File "ledger": header 64 | blocks. A block: block header 64 | commit body 128 | leaf_count x (size 4 | preimage
