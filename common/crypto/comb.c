@@ -40,29 +40,42 @@ static struct giro_comb_entry entry_of(const struct giro_point *point,
                                     .product = giro_fe_canonical(&product)};
 }
 
+/* Entries that share one inversion when a row is built. */
+#define BUILD_CHUNK 64u
+
 /* One row: entries 0..half of multiples of base; returns 2 * half * base, the next row's base. */
 static struct giro_point row_build(struct giro_comb_entry *row, uint32_t half,
                                    const struct giro_point *base)
 {
-    struct giro_point points[GIRO_COMB_ROW_MAX];
-    struct giro_fe inverses[GIRO_COMB_ROW_MAX], scratch[GIRO_COMB_ROW_MAX];
-    points[0] = giro_point_neutral;
-    for (uint32_t j = 1; j <= half; j++)
-        points[j] = point_add(&points[j - 1], base);
-    for (uint32_t j = 0; j <= half; j++)
-        inverses[j] = points[j].z; /* never zero: the addition law is complete */
-    giro_fe_invert_all(inverses, scratch, half + 1);
-    for (uint32_t j = 0; j <= half; j++)
-        row[j] = entry_of(&points[j], &inverses[j]);
-    return point_add(&points[half], &points[half]);
+    struct giro_point points[BUILD_CHUNK], last = giro_point_neutral;
+    struct giro_fe inverses[BUILD_CHUNK], scratch[BUILD_CHUNK];
+    row[0] = entry_of(&giro_point_neutral, &giro_fe_one);
+    for (uint32_t at = 1; at <= half; at += BUILD_CHUNK) {
+        const uint32_t count = half + 1 - at < BUILD_CHUNK ? half + 1 - at : BUILD_CHUNK;
+        for (uint32_t j = 0; j < count; j++) {
+            last = point_add(&last, base);
+            points[j] = last;
+            inverses[j] = last.z; /* never zero: the addition law is complete */
+        }
+        giro_fe_invert_all(inverses, scratch, count);
+        for (uint32_t j = 0; j < count; j++)
+            row[at + j] = entry_of(&points[j], &inverses[j]);
+    }
+    return point_add(&last, &last);
+}
+
+static void rows_build(struct giro_comb_entry *table, uint32_t rows, uint32_t width,
+                       const struct giro_point *point)
+{
+    struct giro_point base = *point;
+    for (uint32_t w = 0; w < rows; w++)
+        base = row_build(&table[w * giro_comb_row(width)], 1u << (width - 1), &base);
 }
 
 void giro_comb_build(struct giro_comb_entry *table, uint32_t width, const struct giro_point *point)
 {
     GIRO_ASSERT(width >= GIRO_COMB_WIDTH_MIN && width <= GIRO_COMB_WIDTH_MAX);
-    struct giro_point base = *point;
-    for (uint32_t w = 0; w < giro_comb_windows(width); w++)
-        base = row_build(&table[w * giro_comb_row(width)], 1u << (width - 1), &base);
+    rows_build(table, giro_comb_windows(width), width, point);
 }
 
 void giro_comb_base_build(void)
@@ -73,7 +86,7 @@ void giro_comb_base_build(void)
     struct giro_point base;
     const bool decoded = giro_point_decode(&base, encoded);
     GIRO_ASSERT(decoded);
-    giro_comb_build(giro_comb_base, GIRO_COMB_BASE_WIDTH, &base);
+    rows_build(giro_comb_base, GIRO_COMB_BASE_WINDOWS, GIRO_COMB_BASE_WIDTH, &base);
 }
 
 bool giro_comb_base_ready(void)
@@ -83,21 +96,21 @@ bool giro_comb_base_ready(void)
 
 void giro_comb_sum_portable(struct giro_comb_job *jobs, uint32_t count, uint32_t key_width)
 {
-    const uint32_t windows = giro_comb_windows(key_width);
+    const uint32_t windows = giro_comb_windows(key_width), row = giro_comb_row(key_width);
     for (uint32_t w = 0; w < windows && count > 0; w++)
-        giro_comb_prefetch(&jobs[0], w);
+        giro_comb_prefetch(giro_comb_key_entry(&jobs[0], w, row));
     for (uint32_t i = 0; i < count; i++) {
         struct giro_comb_job *job = &jobs[i];
         struct giro_point sum = giro_point_neutral;
         for (uint32_t w = 0; w < GIRO_COMB_BASE_WINDOWS; w++)
-            giro_point_add_entry(&sum, &giro_comb_base[job->base_digits[w] >> 1],
-                                 job->base_digits[w] & 1);
+            giro_comb_prefetch(giro_comb_base_entry(job, w));
         for (uint32_t w = 0; w < windows; w++) {
             if (i + 1 < count)
-                giro_comb_prefetch(&jobs[i + 1], w);
-            giro_point_add_entry(&sum, &job->table[job->key_digits[w] >> 1],
-                                 job->key_digits[w] & 1);
+                giro_comb_prefetch(giro_comb_key_entry(&jobs[i + 1], w, row));
+            giro_point_add_entry(&sum, giro_comb_key_entry(job, w, row), job->key_digits[w] & 1);
         }
+        for (uint32_t w = 0; w < GIRO_COMB_BASE_WINDOWS; w++)
+            giro_point_add_entry(&sum, giro_comb_base_entry(job, w), job->base_digits[w] & 1);
         job->x = sum.x;
         job->y = sum.y;
         job->z = sum.z;

@@ -3,6 +3,9 @@
  * A scalar s < 2^253 is written as signed digits d[w] of `width` bits: s = sum of d[w] * 2^(width w), |d[w]| <=
  * 2^(width - 1). The table of a point P has for each window w one row of 2^(width - 1) + 1 entries; entry j is the
  * point j * 2^(width w) * P. [s]P is then the sum of one entry (or its negative) from each row: no doublings.
+ *
+ * There is one table of the base point, so its digits are wider than those of the keys. Its order is L (a key's may not be,
+ * where a test places one that enrolment refuses), so s and s - L are the same to it: the one of at most 252 bits is taken.
  */
 #ifndef GIRO_CRYPTO_COMB_H
 #define GIRO_CRYPTO_COMB_H
@@ -19,14 +22,15 @@ struct giro_comb_entry {
 };
 static_assert(sizeof(struct giro_comb_entry) == 2 * GIRO_CACHE_LINE_BYTES, "two cache lines");
 
-/* Widths a table may have. The base point's is fixed: its table must stay in the second-level cache. */
+/* Widths a key's table may have. */
 #define GIRO_COMB_WIDTH_MAX   8u
 #define GIRO_COMB_WIDTH_MIN   4u
-#define GIRO_COMB_BASE_WIDTH  8u
 #define GIRO_COMB_WINDOWS_MAX 64u
-#define GIRO_COMB_ROW_MAX     ((1u << (GIRO_COMB_WIDTH_MAX - 1)) + 1)
 
-#define GIRO_COMB_BASE_WINDOWS ((253 + GIRO_COMB_BASE_WIDTH) / GIRO_COMB_BASE_WIDTH)
+/* The base point's table: 21 rows of 2,049 entries, 5.3 MiB, which the third-level cache holds. 13 bits would save one
+ * addition of 53 and double it. */
+#define GIRO_COMB_BASE_WIDTH   12u
+#define GIRO_COMB_BASE_WINDOWS 21u
 #define GIRO_COMB_BASE_ROW     ((1u << (GIRO_COMB_BASE_WIDTH - 1)) + 1)
 
 static inline uint32_t giro_comb_windows(uint32_t width)
@@ -67,10 +71,9 @@ bool giro_comb_base_ready(void);
 
 /* ---- Jobs: one signature on its way ---- */
 
-static_assert(GIRO_COMB_BASE_WINDOWS * GIRO_COMB_BASE_ROW * 2 <= UINT16_MAX,
-              "an offset and a sign fit in a digit");
+static_assert(GIRO_COMB_BASE_ROW * 2 <= UINT16_MAX, "an index and a sign fit in a digit");
 
-/* A digit as the lookups want it: the entry's offset in its table, in entries, and its sign in bit 0. */
+/* A digit as the lookups want it: the entry's index in its row, and its sign in bit 0. */
 struct giro_comb_job {
     const struct giro_comb_entry *table;          /* of -A */
     uint16_t base_digits[GIRO_COMB_BASE_WINDOWS]; /* of S */
@@ -78,17 +81,31 @@ struct giro_comb_job {
     struct giro_fe x, y, z;                       /* the sum, loose limbs */
 };
 
-/* giro_comb_prefetch asks for the entry of one window of the key's table. Tables of many keys fit in no near cache: what a
- * job will read is asked for while the job before it is worked on. */
-static inline void giro_comb_prefetch(const struct giro_comb_job *job, uint32_t window)
+/* The entries that a window's digits of a job name; key_row is the number of entries of a row of the key's table. */
+static inline const struct giro_comb_entry *giro_comb_base_entry(const struct giro_comb_job *job,
+                                                                 uint32_t window)
 {
-    const struct giro_comb_entry *entry = &job->table[job->key_digits[window] >> 1];
-    __builtin_prefetch(&entry->sum);
+    return &giro_comb_base[window * GIRO_COMB_BASE_ROW + (job->base_digits[window] >> 1)];
+}
+
+static inline const struct giro_comb_entry *giro_comb_key_entry(const struct giro_comb_job *job,
+                                                                uint32_t window, uint32_t key_row)
+{
+    return &job->table[window * key_row + (job->key_digits[window] >> 1)];
+}
+
+/* giro_comb_prefetch asks for an entry. Tables fit in no near cache: what a job will read is asked for while the job before
+ * it, or the window before, is worked on. */
+static inline void giro_comb_prefetch(const struct giro_comb_entry *entry)
+{
+    __builtin_prefetch(entry);
     __builtin_prefetch((const uint8_t *)entry + GIRO_CACHE_LINE_BYTES);
 }
 
-/* giro_comb_digits writes the digits of a scalar < 2^253. */
+/* giro_comb_digits writes the digits of a scalar < 2^253 for a key's table. */
 void giro_comb_digits(uint16_t *digits, uint32_t width, const uint8_t scalar[32]);
+/* giro_comb_base_digits writes the GIRO_COMB_BASE_WINDOWS digits of a scalar < L for the base point's table. */
+void giro_comb_base_digits(uint16_t *digits, const uint8_t scalar[32]);
 
 /* [S]B + [k](-A) of jobs[0..count), whose tables all have width key_width. */
 typedef void giro_comb_sum_fn(struct giro_comb_job *jobs, uint32_t count, uint32_t key_width);

@@ -50,9 +50,8 @@ static inline void vpoint_add_base(struct vpoint *point,
     const struct giro_comb_entry *entries[VFE_LANES];
     uint32_t negative = 0;
     for (uint32_t l = 0; l < VFE_LANES; l++) {
-        const uint32_t digit = jobs[l]->base_digits[window];
-        entries[l] = &giro_comb_base[digit >> 1];
-        negative |= (digit & 1) << l;
+        entries[l] = giro_comb_base_entry(jobs[l], window);
+        negative |= (jobs[l]->base_digits[window] & 1u) << l;
     }
     const struct ventry entry = ventry_load(entries, negative);
     vpoint_add(point, &entry, negative);
@@ -60,40 +59,37 @@ static inline void vpoint_add_base(struct vpoint *point,
 
 static inline void vpoint_add_key(struct vpoint *point,
                                   const struct giro_comb_job *const jobs[VFE_LANES],
-                                  uint32_t window)
+                                  uint32_t window, uint32_t row)
 {
     const struct giro_comb_entry *entries[VFE_LANES];
     uint32_t negative = 0;
     for (uint32_t l = 0; l < VFE_LANES; l++) {
-        const uint32_t digit = jobs[l]->key_digits[window];
-        entries[l] = &jobs[l]->table[digit >> 1];
-        negative |= (digit & 1) << l;
+        entries[l] = giro_comb_key_entry(jobs[l], window, row);
+        negative |= (jobs[l]->key_digits[window] & 1u) << l;
     }
     const struct ventry entry = ventry_load(entries, negative);
     vpoint_add(point, &entry, negative);
 }
 
 /* Into the second-level cache, while the group before is worked on: a group's entries fill the first-level cache. */
-static inline void prefetch_far(const struct giro_comb_job *const jobs[VFE_LANES], uint32_t window)
+static inline void prefetch_far(const struct giro_comb_job *const jobs[VFE_LANES], uint32_t window,
+                                uint32_t row)
 {
     for (uint32_t l = 0; l < VFE_LANES; l++) {
-        const uint8_t *entry = (const uint8_t *)&jobs[l]->table[jobs[l]->key_digits[window] >> 1];
+        const uint8_t *entry = (const uint8_t *)giro_comb_key_entry(jobs[l], window, row);
         _mm_prefetch((const char *)entry, _MM_HINT_T1);
         _mm_prefetch((const char *)entry + GIRO_CACHE_LINE_BYTES, _MM_HINT_T1);
     }
 }
 
 /* Into the first-level cache, one window ahead. */
-static inline void prefetch_near(const struct giro_comb_job *const jobs[VFE_LANES], uint32_t window)
+static inline void prefetch_near(const struct giro_comb_job *const jobs[VFE_LANES], uint32_t window,
+                                 uint32_t row)
 {
     for (uint32_t l = 0; l < VFE_LANES; l++) {
-        giro_comb_prefetch(jobs[l], window);
-        if (window < GIRO_COMB_BASE_WINDOWS) {
-            const uint8_t *entry =
-                (const uint8_t *)&giro_comb_base[jobs[l]->base_digits[window] >> 1];
-            _mm_prefetch((const char *)entry, _MM_HINT_T0);
-            _mm_prefetch((const char *)entry + GIRO_CACHE_LINE_BYTES, _MM_HINT_T0);
-        }
+        giro_comb_prefetch(giro_comb_key_entry(jobs[l], window, row));
+        if (window < GIRO_COMB_BASE_WINDOWS)
+            giro_comb_prefetch(giro_comb_base_entry(jobs[l], window));
     }
 }
 
@@ -125,16 +121,16 @@ static void group_sum(struct giro_comb_job *const jobs[VFE_LANES],
     const struct giro_comb_job *const *inputs = (const struct giro_comb_job *const *)jobs;
     struct vpoint point = {
         .difference = vfe_small(1), .sum = vfe_small(1), .z = vfe_small(1), .t = vfe_small(0)};
-    const uint32_t windows = giro_comb_windows(key_width);
+    const uint32_t windows = giro_comb_windows(key_width), row = giro_comb_row(key_width);
     GIRO_ASSERT(windows >= GIRO_COMB_BASE_WINDOWS);
     for (uint32_t w = 0; w < windows; w++) {
         if (next != NULL)
-            prefetch_far((const struct giro_comb_job *const *)next, w);
+            prefetch_far((const struct giro_comb_job *const *)next, w, row);
         if (w + 1 < windows)
-            prefetch_near(inputs, w + 1);
+            prefetch_near(inputs, w + 1, row);
         if (w < GIRO_COMB_BASE_WINDOWS)
             vpoint_add_base(&point, inputs, w);
-        vpoint_add_key(&point, inputs, w);
+        vpoint_add_key(&point, inputs, w, row);
     }
     group_store(jobs, &point);
 }
@@ -157,7 +153,8 @@ static void lanes_sum(struct giro_comb_job *jobs, uint32_t count, uint32_t key_w
     if (count >= LANES_WORTH) {
         group_fill(groups[0], jobs, 0, count);
         for (uint32_t w = 0; w < giro_comb_windows(key_width); w++)
-            prefetch_far((const struct giro_comb_job *const *)groups[0], w);
+            prefetch_far((const struct giro_comb_job *const *)groups[0], w,
+                         giro_comb_row(key_width));
     }
     for (; i + LANES_WORTH <= count; i += VFE_LANES) {
         struct giro_comb_job **const group = groups[i / VFE_LANES % 2],

@@ -81,56 +81,57 @@ static inline struct vfe vfe_carry(const struct vfe *a)
     return r;
 }
 
-/* The raw product. lo[c] gathers the low halves of a[i] b[j] with i + j = c; hi[c] the high halves, whose weight is
- * 2^52 = 2 * 2^51, so they count twice in the next column. Columns 5 to 9 come back times 19. */
+/* 19 in each lane, unknown to the compiler: it would make two shifts and two additions of one multiplication. */
+static inline __m512i vfe_nineteen(void)
+{
+    __m512i nineteen = _mm512_set1_epi64(19);
+    __asm__("" : "+v"(nineteen));
+    return nineteen;
+}
+
+/* The raw product. Column c is the sum of the low halves of a[i] b[j] with i + j = c and of twice the high halves with
+ * i + j = c - 1, whose weight is 2^52 = 2 * 2^51. Columns 5 to 9 come back times 19 to columns 0 to 4. Each column is one
+ * accumulator: its high halves, doubled, then its low ones. Five columns grow side by side, to hide the four cycles that a
+ * multiplication takes. */
 static inline __attribute__((always_inline)) struct vfe vfe_mul(const struct vfe *a,
                                                                 const struct vfe *b)
 {
     vfe_check(a, VFE_CARRIED_MAX);
     vfe_check(b, VFE_CARRIED_MAX);
-    const __m512i zero = _mm512_setzero_si512();
-    __m512i lo0 = zero, lo1 = zero, lo2 = zero, lo3 = zero, lo4 = zero;
-    __m512i lo5 = zero, lo6 = zero, lo7 = zero, lo8 = zero;
-    __m512i hi1 = zero, hi2 = zero, hi3 = zero, hi4 = zero, hi5 = zero;
-    __m512i hi6 = zero, hi7 = zero, hi8 = zero, hi9 = zero;
-#define STEP(i, j, low, high)                                                                      \
-    low = _mm512_madd52lo_epu64(low, a->v[i], b->v[j]);                                            \
-    high = _mm512_madd52hi_epu64(high, a->v[i], b->v[j])
-    STEP(0, 0, lo0, hi1);
-    STEP(0, 1, lo1, hi2);
-    STEP(0, 2, lo2, hi3);
-    STEP(0, 3, lo3, hi4);
-    STEP(0, 4, lo4, hi5);
-    STEP(1, 0, lo1, hi2);
-    STEP(1, 1, lo2, hi3);
-    STEP(1, 2, lo3, hi4);
-    STEP(1, 3, lo4, hi5);
-    STEP(1, 4, lo5, hi6);
-    STEP(2, 0, lo2, hi3);
-    STEP(2, 1, lo3, hi4);
-    STEP(2, 2, lo4, hi5);
-    STEP(2, 3, lo5, hi6);
-    STEP(2, 4, lo6, hi7);
-    STEP(3, 0, lo3, hi4);
-    STEP(3, 1, lo4, hi5);
-    STEP(3, 2, lo5, hi6);
-    STEP(3, 3, lo6, hi7);
-    STEP(3, 4, lo7, hi8);
-    STEP(4, 0, lo4, hi5);
-    STEP(4, 1, lo5, hi6);
-    STEP(4, 2, lo6, hi7);
-    STEP(4, 3, lo7, hi8);
-    STEP(4, 4, lo8, hi9);
-#undef STEP
-    const __m512i nineteen = _mm512_set1_epi64(19);
-#define COLUMN(low, high) _mm512_add_epi64(low, _mm512_add_epi64(high, high))
-#define FOLD(column, low, high)                                                                    \
-    _mm512_add_epi64(column, _mm512_mullo_epi64(COLUMN(low, high), nineteen))
-    const struct vfe r = {{FOLD(lo0, lo5, hi5), FOLD(COLUMN(lo1, hi1), lo6, hi6),
-                           FOLD(COLUMN(lo2, hi2), lo7, hi7), FOLD(COLUMN(lo3, hi3), lo8, hi8),
-                           FOLD(COLUMN(lo4, hi4), zero, hi9)}};
+    const __m512i zero = _mm512_setzero_si512(), nineteen = vfe_nineteen();
+    __m512i c1 = zero, c2 = zero, c3 = zero, c4 = zero;
+    __m512i c5 = zero, c6 = zero, c7 = zero, c8 = zero, c9 = zero;
+#define LOW(column, i, j)  column = _mm512_madd52lo_epu64(column, a->v[i], b->v[j])
+#define HIGH(column, i, j) column = _mm512_madd52hi_epu64(column, a->v[i], b->v[j])
+#define TWICE(column)      column = _mm512_add_epi64(column, column)
+#define FOLD(column)       column = _mm512_mullo_epi64(column, nineteen)
+    HIGH(c5, 0, 4), HIGH(c6, 1, 4), HIGH(c7, 2, 4), HIGH(c8, 3, 4), HIGH(c9, 4, 4);
+    HIGH(c5, 1, 3), HIGH(c6, 2, 3), HIGH(c7, 3, 3), HIGH(c8, 4, 3);
+    HIGH(c5, 2, 2), HIGH(c6, 3, 2), HIGH(c7, 4, 2);
+    HIGH(c5, 3, 1), HIGH(c6, 4, 1);
+    HIGH(c5, 4, 0);
+    TWICE(c5), TWICE(c6), TWICE(c7), TWICE(c8), TWICE(c9);
+    LOW(c5, 1, 4), LOW(c6, 2, 4), LOW(c7, 3, 4), LOW(c8, 4, 4);
+    LOW(c5, 2, 3), LOW(c6, 3, 3), LOW(c7, 4, 3);
+    LOW(c5, 3, 2), LOW(c6, 4, 2);
+    LOW(c5, 4, 1);
+    HIGH(c4, 0, 3), HIGH(c3, 0, 2), HIGH(c2, 0, 1), HIGH(c1, 0, 0);
+    HIGH(c4, 1, 2), HIGH(c3, 1, 1), HIGH(c2, 1, 0);
+    HIGH(c4, 2, 1), HIGH(c3, 2, 0);
+    HIGH(c4, 3, 0);
+    FOLD(c5), FOLD(c6), FOLD(c7), FOLD(c8), FOLD(c9);
+    TWICE(c1), TWICE(c2), TWICE(c3), TWICE(c4);
+    struct vfe r = {{c5, _mm512_add_epi64(c1, c6), _mm512_add_epi64(c2, c7),
+                     _mm512_add_epi64(c3, c8), _mm512_add_epi64(c4, c9)}};
+    LOW(r.v[4], 0, 4), LOW(r.v[3], 0, 3), LOW(r.v[2], 0, 2), LOW(r.v[1], 0, 1), LOW(r.v[0], 0, 0);
+    LOW(r.v[4], 1, 3), LOW(r.v[3], 1, 2), LOW(r.v[2], 1, 1), LOW(r.v[1], 1, 0);
+    LOW(r.v[4], 2, 2), LOW(r.v[3], 2, 1), LOW(r.v[2], 2, 0);
+    LOW(r.v[4], 3, 1), LOW(r.v[3], 3, 0);
+    LOW(r.v[4], 4, 0);
+#undef LOW
+#undef HIGH
+#undef TWICE
 #undef FOLD
-#undef COLUMN
     vfe_check(&r, VFE_RAW_MAX);
     return r;
 }

@@ -40,12 +40,10 @@ static bool limbs_hold(const struct giro_comb_entry *table, uint32_t width)
 static bool sum_agrees(const struct giro_comb_entry *table, uint32_t width,
                        const struct giro_public_key *key, const uint8_t scalar[32])
 {
-    static const uint8_t zero[32];
     uint8_t expected[32], found[32];
     if (crypto_scalarmult_ed25519_noclamp(expected, scalar, key->bytes) != 0)
         return false;
-    struct giro_comb_job job = {.table = table};
-    giro_comb_digits(job.base_digits, GIRO_COMB_BASE_WIDTH, zero);
+    struct giro_comb_job job = {.table = table}; /* zero times the base point */
     giro_comb_digits(job.key_digits, width, scalar);
     giro_comb_sum_portable(&job, 1, width);
     const struct giro_point sum = {.x = job.x, .y = job.y, .z = job.z};

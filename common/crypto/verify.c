@@ -121,8 +121,7 @@ static uint32_t chunk_judge(struct chunk *chunk, const struct giro_key_ring *rin
         uint8_t k[32];
         crypto_core_ed25519_scalar_reduce(k, chunk->hashes[i].digest);
         giro_comb_digits(chunk->combs[i].key_digits, ring->table_width, k);
-        giro_comb_digits(chunk->combs[i].base_digits, GIRO_COMB_BASE_WIDTH,
-                         chunk->hashes[i].r + 32);
+        giro_comb_base_digits(chunk->combs[i].base_digits, chunk->hashes[i].r + 32);
     }
     ops->sum(chunk->combs, chunk->count, ring->table_width);
     for (uint32_t i = 0; i < chunk->count; i++)
