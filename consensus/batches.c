@@ -352,7 +352,7 @@ void giro_batches_on_verdict(struct giro_batches *batches, const struct giro_eve
         return;
     }
     if (!event->verdict.valid) {
-        giro_env_reject(batches->env, GIRO_REJECT_SIGNATURE);
+        giro_env_reject_of(batches->env, s->header.author, GIRO_REJECT_SIGNATURE);
         /* With a proof, q replicas say otherwise: the body stays for execution, but we do not vouch for it. */
         if (!s->proved && !s->pinned) {
             giro_batches_slot_free(batches, slot);
@@ -395,6 +395,23 @@ static void body_send(struct giro_batches *batches, uint32_t slot)
         giro_env_send(env, missing[i], GIRO_KIND_BATCH, bytes, s->header.size_bytes);
 }
 
+/* No leader took it in time. Its members were told DURABLE: acknowledgements are collected anew. */
+static void prove_anew(struct giro_batches *batches, uint32_t slot)
+{
+    struct giro_batch_slot *s = &batches->slots[slot];
+    GIRO_ASSERT(s->own && !s->proved && s->state == GIRO_SLOT_LOGGED);
+    giro_batches_acks_forget(batches, slot);
+    giro_batches_ack_due(batches, slot);
+    s->resend_delay_ns = GIRO_BATCH_RESEND_NS;
+    resend_arm(batches, slot, batches->env->now_ns);
+}
+
+/* No block of the present time can carry it, and while none is committed block time stands still. */
+static bool proof_is_over(const struct giro_batches *batches, uint32_t proof)
+{
+    return batches->proofs[proof].reference.expiry_ns <= batches->env->wall_ns;
+}
+
 /* Sends an own batch (no proof yet) or its proof (not executed yet) again; returns when next. */
 static uint64_t resend(struct giro_batches *batches, uint32_t slot)
 {
@@ -404,6 +421,11 @@ static uint64_t resend(struct giro_batches *batches, uint32_t slot)
         return s->resend_ns;
     if (giro_env_room(env) < GIRO_RESEND_SINGLE_MAX)
         return env->now_ns;
+    if (s->proved && proof_is_over(batches, giro_map_get(batches->proof_map, &s->id))) {
+        giro_batches_proof_free(batches, giro_map_get(batches->proof_map, &s->id));
+        prove_anew(batches, slot);
+        return env->now_ns;
+    }
     if (s->proved) {
         giro_batches_proof_send(batches, slot);
     } else {
@@ -548,13 +570,8 @@ static void proofs_expire(struct giro_batches *batches)
         }
         giro_batches_proof_free(batches, i);
         uint32_t slot = giro_batches_slot_find(batches, &id);
-        if (slot == GIRO_NONE || !batches->slots[slot].own)
-            continue;
-        /* No leader took it in time. Its members were told DURABLE: collect acknowledgements anew. */
-        giro_batches_acks_forget(batches, slot);
-        giro_batches_ack_due(batches, slot);
-        batches->slots[slot].resend_delay_ns = GIRO_BATCH_RESEND_NS;
-        resend_arm(batches, slot, batches->env->now_ns);
+        if (slot != GIRO_NONE && batches->slots[slot].own)
+            prove_anew(batches, slot);
     }
 }
 

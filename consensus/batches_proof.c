@@ -322,11 +322,11 @@ static void acks_check(struct giro_batches *batches, uint32_t slot)
     }
     if (count == 0)
         return;
-    uint32_t valid = scratch_verify(batches, count);
-    for (uint32_t i = valid; i < count; i++)
-        giro_env_reject(batches->env, GIRO_REJECT_SIGNATURE);
+    (void)scratch_verify(batches, count);
     for (uint32_t i = 0; i < count; i++) {
         const struct giro_batch_ack *ack = &batches->check_acks[i];
+        if (batches->check_verdicts[i] != GIRO_VALID)
+            giro_env_reject_of(batches->env, ack->header.voter, GIRO_REJECT_SIGNATURE);
         for (uint32_t k = 0; k < ack->header.id_count; k++) {
             uint32_t other = giro_batches_slot_find(batches, &ack->ids[k]);
             if (slot_is_own(batches, other))
@@ -531,6 +531,13 @@ void giro_batches_proof_recover(struct giro_batches *batches, const uint8_t *bod
         pool_put(batches, &header.reference, body, body_bytes);
 }
 
+/* A proof of this batch is here and a block of the present time can still carry it. */
+static bool known_lasts(const struct giro_batches *batches, const struct giro_hash *id)
+{
+    uint32_t known = giro_map_get(batches->proof_map, id);
+    return known != GIRO_NONE && batches->proofs[known].reference.expiry_ns > batches->env->wall_ns;
+}
+
 void giro_batches_on_proof(struct giro_batches *batches, uint16_t sender, const uint8_t *body,
                            size_t size_bytes)
 {
@@ -544,7 +551,7 @@ void giro_batches_on_proof(struct giro_batches *batches, uint16_t sender, const 
     if (reject == GIRO_REJECT_NONE) {
         /* All that is cheap before q signatures are checked. */
         const struct giro_hash *id = &header.reference.batch_id;
-        if (giro_map_get(batches->proof_map, id) != GIRO_NONE)
+        if (known_lasts(batches, id))
             reject = GIRO_REJECT_DUPLICATE;
         else if (giro_batches_executed_before(batches, id) ||
                  header.reference.expiry_ns < batches->committed_ns)
@@ -558,6 +565,9 @@ void giro_batches_on_proof(struct giro_batches *batches, uint16_t sender, const 
         giro_env_reject(env, reject);
         return;
     }
+    uint32_t over = giro_map_get(batches->proof_map, &header.reference.batch_id);
+    if (over != GIRO_NONE)
+        giro_batches_proof_free(batches, over);
     pool_put(batches, &header.reference, body, (uint32_t)size_bytes);
     announce(batches, giro_batches_slot_find(batches, &header.reference.batch_id));
 }

@@ -131,7 +131,7 @@ static void try_certificate(struct giro_certify *certify, struct giro_certify_he
             giro_bitmap_set(h->checked, certify->voters[i]);
             continue;
         }
-        giro_env_reject(env, GIRO_REJECT_SIGNATURE);
+        giro_env_reject_of(env, certify->voters[i], GIRO_REJECT_SIGNATURE);
         giro_certify_bitmap_clear(h->voted, certify->voters[i]);
         equal--;
     }

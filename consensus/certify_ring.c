@@ -163,7 +163,7 @@ bool giro_certify_vote_check(struct giro_certify *certify, struct giro_certify_h
         return true;
     }
     giro_certify_bitmap_clear(h->voted, voter);
-    giro_env_reject(certify->env, GIRO_REJECT_SIGNATURE);
+    giro_env_reject_of(certify->env, voter, GIRO_REJECT_SIGNATURE);
     return false;
 }
 

@@ -34,6 +34,7 @@ size_t giro_consensus_footprint(const struct giro_consensus_options *options)
            giro_align_up(count * sizeof(uint64_t), 64) +
            giro_align_up(count * sizeof(struct giro_timeout_header), 64) +
            giro_align_up(count * sizeof(struct giro_peer), 64) +
+           giro_align_up(count * GIRO_REJECT_COUNT_OF_REASONS * sizeof(uint64_t), 64) +
            (size_t)(GIRO_ORPHANS_MAX + 1) * giro_tree_slot_bytes(options->replica_count);
 }
 
@@ -62,6 +63,7 @@ struct giro_consensus *giro_consensus_init(void *mem, size_t size_bytes,
     core->env.faults = (options->replica_count - 1) / 3;
     core->env.quorum = options->replica_count - core->env.faults;
     core->env.recovering = true;
+    core->env.peer = GIRO_PEER_ALL;
     core->env.next_log_sequence = 1;
     core->candidate = GIRO_NONE;
     core->next_due_ns = UINT64_MAX;
@@ -74,6 +76,9 @@ struct giro_consensus *giro_consensus_init(void *mem, size_t size_bytes,
     void *const certify_memory = giro_arena_take(&arena, certify_bytes, 64);
     core->votes = giro_arena_take(&arena, votes_bytes(options), 64);
     core->peers = giro_arena_take(&arena, options->replica_count * sizeof(struct giro_peer), 64);
+    core->env.peer_rejects = giro_arena_take(
+        &arena, options->replica_count * GIRO_REJECT_COUNT_OF_REASONS * sizeof(uint64_t), 64);
+    GIRO_ASSERT(core->env.peer_rejects != NULL);
     core->orphan_bytes =
         giro_arena_take(&arena, (size_t)GIRO_ORPHANS_MAX * core->tree.slot_bytes, 64);
     core->build = giro_arena_take(&arena, core->tree.slot_bytes, 64);
@@ -178,6 +183,7 @@ static void on_message(struct giro_consensus *core, const struct giro_event *eve
     GIRO_ASSERT(core->started);
     struct giro_peer_envelope envelope;
     const uint8_t *const bytes = event->message.bytes;
+    core->env.peer = event->message.sender;
     enum giro_reject reject =
         giro_peer_envelope_decode(bytes, event->message.size_bytes, &envelope);
     if (reject == GIRO_REJECT_NONE && event->message.size_bytes != envelope.size_bytes)
@@ -295,10 +301,12 @@ void giro_consensus_step(struct giro_consensus *core, const struct giro_event *e
     if (core->halted)
         return;
     core->env.actions = actions;
+    core->env.peer = GIRO_PEER_ALL;
     core->env.now_ns = event->now_ns > core->env.now_ns ? event->now_ns : core->env.now_ns;
     core->env.wall_ns = event->wall_ns;
     core->tree.step++;
     route(core, event);
+    core->env.peer = GIRO_PEER_ALL;
     halt_notice(core);
     if (!core->halted)
         settle(core);
@@ -344,12 +352,21 @@ void giro_consensus_status(const struct giro_consensus *core, struct giro_consen
     status->committed_height = tree->committed_height;
     status->executed_height = tree->executed_height;
     status->certified_height = giro_certify_height(core->certify);
+    status->round_base_ns = core->pace.base_ns;
     status->committed_time_ns = tree->blocks[tree->tip].time_ns;
     status->incarnation = core->safety.incarnation;
     status->starting = !core->started || !core->hello.done;
     status->observer = core->observer;
     status->halted = core->halted;
     memcpy(status->rejects, core->env.rejects, sizeof(status->rejects));
+}
+
+void giro_consensus_peer_rejects(const struct giro_consensus *core, uint32_t peer,
+                                 uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS])
+{
+    GIRO_ASSERT(peer < core->env.options.replica_count);
+    memcpy(rejects, core->env.peer_rejects + (size_t)peer * GIRO_REJECT_COUNT_OF_REASONS,
+           GIRO_REJECT_COUNT_OF_REASONS * sizeof(uint64_t));
 }
 
 void giro_consensus_check(const struct giro_consensus *core)

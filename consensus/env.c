@@ -63,12 +63,20 @@ void giro_env_send(struct giro_env *env, uint16_t peer, enum giro_kind body_kind
     action->send.part_count = 1;
 }
 
-enum giro_reject giro_env_reject(struct giro_env *env, enum giro_reject reject)
+enum giro_reject giro_env_reject_of(struct giro_env *env, uint32_t peer, enum giro_reject reject)
 {
     GIRO_ASSERT((uint32_t)reject < GIRO_REJECT_COUNT_OF_REASONS);
-    if (reject != GIRO_REJECT_NONE)
-        env->rejects[reject]++;
+    if (reject == GIRO_REJECT_NONE)
+        return reject;
+    env->rejects[reject]++;
+    if (peer < env->options.replica_count && env->peer_rejects != NULL)
+        env->peer_rejects[(size_t)peer * GIRO_REJECT_COUNT_OF_REASONS + reject]++;
     return reject;
+}
+
+enum giro_reject giro_env_reject(struct giro_env *env, enum giro_reject reject)
+{
+    return giro_env_reject_of(env, env->peer, reject);
 }
 
 /* A part that is not in scratch already is copied there: the message it came in is the caller's. */

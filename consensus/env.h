@@ -18,6 +18,8 @@ struct giro_env {
     struct giro_peer_envelope
         envelope; /* sync info, kept current by core.c; body_kind and size set per message */
     uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS];
+    uint64_t *peer_rejects;                /* replica_count x GIRO_REJECT_COUNT_OF_REASONS */
+    uint16_t peer;                         /* whose message is in hand, GIRO_PEER_ALL = nobody's */
     struct giro_consensus_status counters; /* only the counters at its end are used */
 };
 
@@ -34,8 +36,10 @@ uint64_t giro_env_log(struct giro_env *env, enum giro_log_kind record, const str
 /* giro_env_send appends a SEND of one body. The bytes must live until the next step. Nothing during recovery. */
 void giro_env_send(struct giro_env *env, uint16_t peer, enum giro_kind body_kind, const void *bytes,
                    size_t size_bytes);
-/* giro_env_reject counts a reason; returns it. */
+/* giro_env_reject counts a reason, against the peer whose message is in hand, too; returns it. */
 enum giro_reject giro_env_reject(struct giro_env *env, enum giro_reject reject);
+/* giro_env_reject_of counts it against another peer: what came earlier is often judged later. */
+enum giro_reject giro_env_reject_of(struct giro_env *env, uint32_t peer, enum giro_reject reject);
 /* giro_env_evidence reports two messages that contradict each other. */
 void giro_env_evidence(struct giro_env *env, enum giro_reject reject, uint16_t offender,
                        const void *first, size_t first_bytes, const void *second,

@@ -515,6 +515,12 @@ void giro_node_status(const struct giro_node *node, struct giro_consensus_status
     giro_consensus_status(node->core, status);
 }
 
+void giro_node_peer_rejects(const struct giro_node *node, uint32_t peer,
+                            uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS])
+{
+    giro_consensus_peer_rejects(node->core, peer, rejects);
+}
+
 uint64_t giro_node_log_bytes(const struct giro_node *node)
 {
     return giro_log_bytes(node->log);

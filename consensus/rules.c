@@ -166,7 +166,7 @@ void giro_orphans_settle(struct giro_consensus *core)
         const enum giro_reject reject = giro_block_arrive(
             core, orphan->sender, core->orphan_bytes + (size_t)ready * core->tree.slot_bytes,
             orphan->size_bytes, GIRO_FROM_PROPOSAL);
-        giro_env_reject(&core->env, reject);
+        giro_env_reject_of(&core->env, orphan->sender, reject);
     }
 }
 

@@ -126,7 +126,7 @@ void giro_vote_settle(struct giro_consensus *core)
         reject = giro_payload_check(core, &core->tree.proposals[slot],
                                     giro_tree_parent(&core->tree, slot));
     core->candidate_open = false;
-    giro_env_reject(&core->env, reject);
+    giro_env_reject_of(&core->env, core->tree.proposals[slot].block.author, reject);
     if (reject == GIRO_REJECT_NONE)
         vote_make(core, slot);
 }
@@ -190,7 +190,7 @@ static uint32_t votes_verify(struct giro_consensus *core, const struct giro_qc_h
         if (slot->verified)
             giro_hello_signed_by(core, voters[i], fields->round);
         else
-            giro_env_reject(&core->env, GIRO_REJECT_SIGNATURE);
+            giro_env_reject_of(&core->env, voters[i], GIRO_REJECT_SIGNATURE);
     }
     return good;
 }

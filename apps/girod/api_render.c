@@ -9,6 +9,7 @@
     X("executed_height", "highest executed block", "gauge", status.consensus.executed_height)      \
     X("certified_height", "highest certified block", "gauge", status.consensus.certified_height)   \
     X("incarnation", "starts of this replica", "gauge", status.consensus.incarnation)              \
+    X("round_base_ns", "round timer before its back-off", "gauge", status.consensus.round_base_ns) \
     X("timeouts_total", "timeouts signed", "counter", status.consensus.timeouts_sent)              \
     X("proposals_total", "blocks proposed", "counter", status.consensus.blocks_proposed)           \
     X("votes_total", "votes sent", "counter", status.consensus.votes_sent)                         \
@@ -75,6 +76,27 @@ static json_t *render_legs(const struct giro_legs *legs)
     return json;
 }
 
+/* {replica: {reason: count}}, of those that sent something refused. */
+static json_t *render_peer_rejects(const struct giro_api_options *api)
+{
+    json_t *json = json_object();
+    for (uint32_t peer = 0; peer < api->genesis->replica_count; peer++) {
+        uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS];
+        json_t *reasons = json_object();
+        giro_replica_peer_rejects(api->replica, peer, rejects);
+        for (uint32_t i = 1; i < GIRO_REJECT_COUNT_OF_REASONS; i++) {
+            if (rejects[i] > 0)
+                json_object_set_new(reasons, giro_reject_name((enum giro_reject)i),
+                                    json_integer((json_int_t)rejects[i]));
+        }
+        if (json_object_size(reasons) > 0)
+            json_object_set_new(json, api->genesis->replicas[peer].name, reasons);
+        else
+            json_decref(reasons);
+    }
+    return json;
+}
+
 json_t *giro_api_render_status(const struct giro_api_options *api)
 {
     struct numbers numbers;
@@ -91,14 +113,11 @@ json_t *giro_api_render_status(const struct giro_api_options *api)
     NUMBERS(NUMBER_JSON)
 #undef NUMBER_JSON
     json_t *rejects = json_object();
-    json_t *peer_rejects = json_object();
+    json_t *peer_rejects = render_peer_rejects(api);
     for (uint32_t i = 1; i < GIRO_REJECT_COUNT_OF_REASONS; i++) {
         const char *name = giro_reject_name((enum giro_reject)i);
         if (numbers.rejects[i] > 0)
             json_object_set_new(rejects, name, json_integer((json_int_t)numbers.rejects[i]));
-        uint64_t of_peers = numbers.status.consensus.rejects[i];
-        if (of_peers > 0)
-            json_object_set_new(peer_rejects, name, json_integer((json_int_t)of_peers));
     }
     json_object_set_new(json, "stages_ns", render_stages(api->stages));
     json_object_set_new(json, "legs_ns", render_legs(&numbers.status.legs));
@@ -138,6 +157,22 @@ json_t *giro_api_render_journals(const struct giro_genesis *genesis,
     return list;
 }
 
+static void metrics_peer_rejects(const struct giro_api_options *api, struct evbuffer *out)
+{
+    evbuffer_add_printf(out, "# HELP giro_peer_rejects_total peer messages refused, by replica and "
+                             "reason\n# TYPE giro_peer_rejects_total counter\n");
+    for (uint32_t peer = 0; peer < api->genesis->replica_count; peer++) {
+        uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS];
+        giro_replica_peer_rejects(api->replica, peer, rejects);
+        for (uint32_t i = 1; i < GIRO_REJECT_COUNT_OF_REASONS; i++) {
+            if (rejects[i] > 0)
+                evbuffer_add_printf(
+                    out, "giro_peer_rejects_total{replica=\"%u\",reason=\"%s\"} %lu\n", peer,
+                    giro_reject_name((enum giro_reject)i), (unsigned long)rejects[i]);
+        }
+    }
+}
+
 void giro_api_render_metrics(const struct giro_api_options *api, struct evbuffer *out)
 {
     struct numbers numbers;
@@ -173,4 +208,5 @@ void giro_api_render_metrics(const struct giro_api_options *api, struct evbuffer
         evbuffer_add_printf(out, "giro_rejects_total{reason=\"%s\"} %lu\n",
                             giro_reject_name((enum giro_reject)i),
                             (unsigned long)numbers.rejects[i]);
+    metrics_peer_rejects(api, out);
 }

@@ -599,6 +599,12 @@ void giro_replica_status(const struct giro_replica *replica, struct giro_replica
     status->business_date = giro_settlement_business_date(replica->settlement);
 }
 
+void giro_replica_peer_rejects(const struct giro_replica *replica, uint32_t peer,
+                               uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS])
+{
+    giro_node_peer_rejects(replica->node, peer, rejects);
+}
+
 const struct giro_settlement *giro_replica_settlement(const struct giro_replica *replica)
 {
     return replica->settlement;

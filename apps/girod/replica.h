@@ -93,6 +93,8 @@ struct giro_replica_status {
     struct giro_legs legs;
 };
 void giro_replica_status(const struct giro_replica *replica, struct giro_replica_status *status);
+void giro_replica_peer_rejects(const struct giro_replica *replica, uint32_t peer,
+                               uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS]);
 const struct giro_settlement *giro_replica_settlement(const struct giro_replica *replica);
 /* The roots of the last executed height (tests, simulator). */
 void giro_replica_roots(const struct giro_replica *replica, uint64_t *height,

@@ -243,13 +243,17 @@ struct giro_consensus_status {
     uint64_t epoch, round, high_qc_round, committed_height, executed_height, certified_height;
     uint64_t committed_time_ns;
     uint64_t incarnation;
-    bool starting; /* waiting for HELLO answers */
-    bool observer; /* may not sign: own record is older than what peers saw */
+    uint64_t round_base_ns; /* T_base: the round timer before its back-off */
+    bool starting;          /* waiting for HELLO answers */
+    bool observer;          /* may not sign: own record is older than what peers saw */
     bool halted;
     uint64_t timeouts_sent, blocks_proposed, votes_sent, fetches_sent;
-    uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS];
+    uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS]; /* of all peers and of what this replica did */
 };
 void giro_consensus_status(const struct giro_consensus *core, struct giro_consensus_status *status);
+/* giro_consensus_peer_rejects: what one replica sent that was refused, by reason. */
+void giro_consensus_peer_rejects(const struct giro_consensus *core, uint32_t peer,
+                                 uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS]);
 /* giro_consensus_check verifies the invariants that one replica can see; asserts. O(pools). */
 void giro_consensus_check(const struct giro_consensus *core);
 

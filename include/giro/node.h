@@ -70,6 +70,8 @@ uint32_t
 giro_node_room(const struct giro_node *node); /* as giro_consensus_batch_room, and log room */
 uint32_t giro_node_own_in_flight(const struct giro_node *node);
 void giro_node_status(const struct giro_node *node, struct giro_consensus_status *status);
+void giro_node_peer_rejects(const struct giro_node *node, uint32_t peer,
+                            uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS]);
 uint64_t giro_node_log_bytes(const struct giro_node *node);
 void giro_node_check(const struct giro_node *node);
 
