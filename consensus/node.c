@@ -172,8 +172,8 @@ static void perform_verify(struct giro_node *node, const struct giro_action *act
     struct giro_event event = event_make(node, GIRO_EVENT_VERDICT);
     event.verdict.slot = action->verify.slot;
     event.verdict.batch_id = action->verify.batch_id;
-    event.verdict.valid = node->options.callbacks.verify(
-        node->options.callbacks.context, action->verify.bytes, action->verify.size_bytes);
+    event.verdict.valid =
+        node->options.callbacks.verify(node->options.callbacks.context, action);
     queue_put(node, &event);
 }
 

@@ -257,37 +257,30 @@ enum giro_reject giro_ingress_take(struct giro_ingress *ingress, uint64_t now_ns
 
 /* ---- Verifying ------------------------------------------------------------------------------- */
 
-/* prepare writes the frame's message, hash and items; one message serves the hash and every
- * signature. */
-static uint32_t prepare(struct giro_ingress *ingress, struct giro_ingress_frame *item,
-                        uint8_t *message, struct giro_verify_item *items)
-{
-    size_t size = giro_frame_message(&item->frame, &ingress->genesis->chain_id, message);
-    GIRO_ASSERT(size <= GIRO_FRAME_MESSAGE_BYTES_MAX);
-    item->hash = giro_sha256(message, size);
-    uint32_t item_count =
-        frame_items(ingress->genesis, &item->frame, message, (uint32_t)size, items);
-    GIRO_ASSERT(item_count > 0); /* keys were checked when it was taken */
-    return item_count;
-}
-
-/* verify_chunk takes chunk frames from the queue: one giro_verify_batch call for all their
- * signatures. */
+/* verify_chunk takes chunk frames from the queue: one giro_sha256_many for their hashes and one giro_verify_batch for all
+ * their signatures, both over the same messages. */
 static uint32_t verify_chunk(struct giro_ingress *ingress, const struct giro_key_ring *ring,
                              struct giro_ingress_frame **frames, uint32_t chunk)
 {
     uint32_t indices[VERIFY_CHUNK], firsts[VERIFY_CHUNK + 1], items = 0, good = 0;
+    struct giro_part messages[VERIFY_CHUNK];
+    struct giro_hash hashes[VERIFY_CHUNK];
     for (uint32_t i = 0; i < chunk; i++) {
         indices[i] = ingress->queue[ingress->queue_first];
         ingress->queue_first = (ingress->queue_first + 1) % ingress->frames_max;
         ingress->queue_count--;
-        GIRO_ASSERT(ingress->slots[indices[i]].state == SLOT_QUEUED);
+        const struct slot *slot = &ingress->slots[indices[i]];
+        GIRO_ASSERT(slot->state == SLOT_QUEUED);
+        uint8_t *message = ingress->messages + (size_t)i * GIRO_FRAME_MESSAGE_BYTES_MAX;
+        size_t size = giro_frame_message(&slot->item.frame, &ingress->genesis->chain_id, message);
+        messages[i] = (struct giro_part){message, size};
         firsts[i] = items;
-        items += prepare(ingress, &ingress->slots[indices[i]].item,
-                         ingress->messages + (size_t)i * GIRO_FRAME_MESSAGE_BYTES_MAX,
-                         &ingress->items[items]);
+        items += frame_items(ingress->genesis, &slot->item.frame, message, (uint32_t)size,
+                             &ingress->items[items]);
+        GIRO_ASSERT(items > firsts[i]); /* keys were checked when it was taken */
     }
     firsts[chunk] = items;
+    giro_sha256_many(messages, chunk, hashes);
     (void)giro_verify_batch(ring, ingress->items, items, ingress->verdicts);
     for (uint32_t i = 0; i < chunk; i++) {
         struct slot *slot = &ingress->slots[indices[i]];
@@ -296,6 +289,7 @@ static uint32_t verify_chunk(struct giro_ingress *ingress, const struct giro_key
             valid = valid && ingress->verdicts[j] == GIRO_VALID;
         if (valid) {
             slot->state = SLOT_VERIFIED;
+            slot->item.hash = hashes[i];
             frames[good++] = &slot->item;
             continue;
         }

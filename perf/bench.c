@@ -11,6 +11,7 @@
 static const struct argp_option options[] = {
     {"smoke", 's', NULL, 0, "the small size that the tests also run", 0},
     {"json", 'j', "FILE", 0, "one JSON object per line into FILE beside the table", 0},
+    {"records", 'r', "COUNT", 0, "only with COUNT payments in a frame, where it matters", 0},
     {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -22,6 +23,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 'j':
         bench->json_path = arg;
+        return 0;
+    case 'r':
+        bench->records = (uint32_t)strtoul(arg, NULL, 10);
+        if (bench->records == 0)
+            argp_error(state, "\"%s\" is no count", arg);
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "what is \"%s\"?", arg);

@@ -5,7 +5,8 @@
  * baseline, the two run in turn, so that both see the same machine; `ratio` is ours / the baseline's, of the medians.
  * A line has: bench, metric, unit, median, p99, the parameters, and with a baseline against and ratio; result where there is one.
  * p99 is by nearest rank: with fewer than 100 repeats the slowest.
- * Options of every benchmark: --smoke (small size, for the tests), --json FILE. Threads: one.
+ * Options of every benchmark: --smoke (small size, for the tests), --json FILE,
+ * --records COUNT (only that many payments in a frame, in those that have several). Threads: one.
  */
 #ifndef GIRO_PERF_BENCH_H
 #define GIRO_PERF_BENCH_H
@@ -23,6 +24,7 @@ struct giro_bench {
     FILE *json; /* NULL: none */
     const char *json_path;
     uint32_t rows;
+    uint32_t records; /* 0: every number of payments in a frame */
 };
 /* giro_bench_open reads the options; on wrong usage it says so and exits with 2. doc: one sentence. */
 void giro_bench_open(struct giro_bench *bench, const char *name, const char *doc, int argc,

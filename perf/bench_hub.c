@@ -197,6 +197,8 @@ int main(int argc, char **argv)
     uint32_t repeats = bench.smoke ? 1 : REPEATS_MAX;
     uint32_t count = sizeof(sizes) / sizeof(sizes[0]);
     for (uint32_t i = bench.smoke ? count - 1 : 0; i < count; i++) { /* smoke: one hub is enough */
+        if (bench.records != 0 && bench.records != sizes[i].records)
+            continue;
         char parameters[64];
         snprintf(parameters, sizeof(parameters), "\"records\": %u, \"replicas\": 4",
                  sizes[i].records);

@@ -7,13 +7,16 @@
  * level. */
 #define NODES_MAX (2u * GIRO_LEDGER_LEAVES_MAX + 32u)
 
+#define PREFIX_LEAF    0u
+#define LEAVES_AT_ONCE 64u
+
 struct giro_ledger {
     uint64_t height;
     uint32_t count;
     bool ended;
     uint32_t offsets[GIRO_LEDGER_LEAVES_MAX + 1];
     struct giro_hash nodes[NODES_MAX]; /* leaves first, then level by level */
-    uint8_t bytes[GIRO_LEDGER_BYTES_MAX];
+    uint8_t bytes[GIRO_LEDGER_BYTES_MAX + GIRO_LEDGER_LEAVES_MAX]; /* each leaf behind its prefix */
 };
 
 size_t giro_ledger_footprint(void)
@@ -56,23 +59,15 @@ uint32_t giro_ledger_add(struct giro_ledger *ledger, const struct giro_part *par
     uint32_t index = ledger->count++;
     uint32_t begin = ledger->offsets[index];
     uint32_t at = begin;
+    ledger->bytes[at++] = PREFIX_LEAF;
     for (uint32_t i = 0; i < part_count; i++) {
-        GIRO_ASSERT(parts[i].size_bytes <= GIRO_LEDGER_BYTES_MAX - at);
+        GIRO_ASSERT(parts[i].size_bytes <= GIRO_LEDGER_BYTES_MAX + index + 1 - at);
         memcpy(ledger->bytes + at, parts[i].bytes, parts[i].size_bytes);
         at += (uint32_t)parts[i].size_bytes;
     }
-    GIRO_ASSERT(at - begin >= GIRO_TAG_BYTES);
+    GIRO_ASSERT(at - begin > GIRO_TAG_BYTES);
     ledger->offsets[index + 1] = at;
-    ledger->nodes[index] = giro_leaf_hash(ledger->bytes + begin, at - begin);
     return index;
-}
-
-static struct giro_hash inner_hash(const struct giro_hash *pair)
-{
-    uint8_t preimage[1 + 2 * GIRO_HASH_BYTES];
-    preimage[0] = 1;
-    memcpy(preimage + 1, pair, 2 * GIRO_HASH_BYTES);
-    return giro_sha256(preimage, sizeof(preimage));
 }
 
 static struct giro_hash root_hash(uint64_t height, uint64_t count, const struct giro_hash *top)
@@ -86,20 +81,32 @@ static struct giro_hash root_hash(uint64_t height, uint64_t count, const struct 
     return giro_sha256_parts(parts, 5);
 }
 
+static void leaves_hash(struct giro_ledger *ledger)
+{
+    struct giro_part parts[LEAVES_AT_ONCE];
+    for (uint32_t first = 0; first < ledger->count; first += LEAVES_AT_ONCE) {
+        uint32_t some =
+            ledger->count - first < LEAVES_AT_ONCE ? ledger->count - first : LEAVES_AT_ONCE;
+        for (uint32_t i = 0; i < some; i++) {
+            uint32_t begin = ledger->offsets[first + i];
+            parts[i] =
+                (struct giro_part){ledger->bytes + begin, ledger->offsets[first + i + 1] - begin};
+        }
+        giro_sha256_many(parts, some, &ledger->nodes[first]);
+    }
+}
+
 struct giro_hash giro_ledger_end(struct giro_ledger *ledger)
 {
     GIRO_ASSERT(!ledger->ended);
     ledger->ended = true;
+    leaves_hash(ledger);
     struct giro_hash *level = ledger->nodes;
     uint32_t width = ledger->count;
     while (width > 1) {
         struct giro_hash *above = level + width;
-        for (uint32_t i = 0; i < width / 2; i++)
-            above[i] = inner_hash(&level[2 * (size_t)i]);
-        if (width % 2 == 1)
-            above[width / 2] = level[width - 1];
+        width = giro_merkle_fold(level, width, above);
         level = above;
-        width = (width + 1) / 2;
         GIRO_ASSERT(level + width <= ledger->nodes + NODES_MAX);
     }
     return root_hash(ledger->height, ledger->count, ledger->count == 0 ? &giro_hash_zero : level);
@@ -109,8 +116,8 @@ const uint8_t *giro_ledger_leaf(const struct giro_ledger *ledger, uint32_t index
                                 uint32_t *size_bytes)
 {
     GIRO_ASSERT(index < ledger->count);
-    *size_bytes = ledger->offsets[index + 1] - ledger->offsets[index];
-    return ledger->bytes + ledger->offsets[index];
+    *size_bytes = ledger->offsets[index + 1] - ledger->offsets[index] - 1;
+    return ledger->bytes + ledger->offsets[index] + 1;
 }
 
 uint32_t giro_ledger_path(const struct giro_ledger *ledger, uint32_t index, struct giro_hash *path)

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include "apps/girod/frame_hashes.h"
 #include "apps/girod/pending.h"
 #include "apps/girod/seen.h"
 
@@ -10,7 +11,7 @@
 #define BATCH_BODY_BYTES (GIRO_BATCH_BYTES_MAX - GIRO_BATCH_FIRST)
 #define BATCH_WAIT_NS    2000000u
 #define PENDING_LIFE_NS  (60u * GIRO_NS_PER_S)
-#define PART_COUNT       11 /* pieces of a replica's memory */
+#define PART_COUNT       13 /* pieces of a replica's memory */
 #define WINDOW_ROOM_MIN                                                                            \
     200000u /* bookings of a full block: 32 batches x 128 frames x 21 records x 2 and more */
 
@@ -44,7 +45,8 @@ struct giro_replica {
     uint64_t now_ns, wall_ns; /* of the call under way */
     uint64_t frames, records, blocks;
     struct giro_frame_outcome outcome; /* scratch of execute */
-    uint8_t message[GIRO_FRAME_MESSAGE_BYTES_MAX];
+    struct giro_hashes *hashes;
+    struct giro_hash *frame_hashes; /* GIRO_BATCH_FRAMES_MAX, scratch */
     uint8_t leaf[sizeof(struct giro_leaf_frame) + GIRO_TAG_BYTES +
                  GIRO_FRAME_RECORDS_MAX * sizeof(struct giro_result)];
     struct giro_answer answer;
@@ -122,33 +124,60 @@ static uint64_t proposed_at(const struct giro_replica *replica, uint64_t block_t
     return ago_ns < replica->now_ns ? replica->now_ns - ago_ns : 0;
 }
 
-static void execute_batch(struct giro_replica *replica, const struct giro_block_header *block,
-                          const uint8_t *bytes, uint32_t size_bytes)
+static uint32_t frame_count_of(const uint8_t *batch, uint32_t size_bytes)
 {
+    struct giro_batch_header header;
+    GIRO_ASSERT(size_bytes >= sizeof(header));
+    memcpy(&header, batch, sizeof(header));
+    return header.frame_count;
+}
+
+/* The frame hashes of a batch: those kept at its verification, else made now. */
+static const struct giro_hash *hashes_of(struct giro_replica *replica,
+                                         const struct giro_hash *batch_id, const uint8_t *bytes,
+                                         uint32_t size_bytes)
+{
+    uint32_t frame_count = frame_count_of(bytes, size_bytes);
+    const struct giro_hash *kept = giro_hashes_get(replica->hashes, batch_id, frame_count);
+    if (kept != NULL)
+        return kept;
+    giro_frames_hash(replica->options.genesis, bytes, size_bytes, replica->verify_scratch,
+                     replica->frame_hashes);
+    giro_hashes_put(replica->hashes, batch_id, replica->frame_hashes, frame_count);
+    return replica->frame_hashes;
+}
+
+static void execute_frame(struct giro_replica *replica, const struct giro_block_header *block,
+                          const struct giro_frame *frame, const struct giro_hash *hash)
+{
+    struct giro_frame_outcome *outcome = &replica->outcome;
+    giro_settlement_frame(replica->settlement, frame, hash, outcome);
+    replica->frames++;
+    if (outcome->outcome == GIRO_OUTCOME_EXECUTED) {
+        if (frame->header.head.kind == GIRO_KIND_FRAME) /* controls are no payments */
+            replica->records += outcome->record_count;
+        remember_uetrs(replica, frame, block->height, outcome);
+    } else {
+        outcome->record_count = 0;
+    }
+    if (!giro_pending_has(replica->pending, hash))
+        return;
+    if (outcome->outcome == GIRO_OUTCOME_DUPLICATE)
+        load_first_outcome(replica, outcome);
+    giro_pending_executed(replica->pending, hash, block->height,
+                          proposed_at(replica, block->time_ns), outcome);
+}
+
+static void execute_batch(struct giro_replica *replica, const struct giro_block_header *block,
+                          const struct giro_hash *batch_id, const uint8_t *bytes,
+                          uint32_t size_bytes)
+{
+    const struct giro_hash *hashes = hashes_of(replica, batch_id, bytes, size_bytes);
     struct giro_frame frame;
     uint32_t offset = GIRO_BATCH_FIRST;
-    uint64_t prefix = replica->options.genesis->chain_prefix;
-    while (giro_batch_next(bytes, size_bytes, prefix, &offset, &frame)) {
-        size_t message_bytes =
-            giro_frame_message(&frame, &replica->options.genesis->chain_id, replica->message);
-        struct giro_hash hash = giro_sha256(replica->message, message_bytes);
-        struct giro_frame_outcome *outcome = &replica->outcome;
-        giro_settlement_frame(replica->settlement, &frame, &hash, outcome);
-        replica->frames++;
-        if (outcome->outcome == GIRO_OUTCOME_EXECUTED) {
-            if (frame.header.head.kind == GIRO_KIND_FRAME) /* controls are no payments */
-                replica->records += outcome->record_count;
-            remember_uetrs(replica, &frame, block->height, outcome);
-        } else {
-            outcome->record_count = 0;
-        }
-        if (!giro_pending_has(replica->pending, &hash))
-            continue;
-        if (outcome->outcome == GIRO_OUTCOME_DUPLICATE)
-            load_first_outcome(replica, outcome);
-        giro_pending_executed(replica->pending, &hash, block->height,
-                              proposed_at(replica, block->time_ns), outcome);
-    }
+    while (
+        giro_batch_next(bytes, size_bytes, replica->options.genesis->chain_prefix, &offset, &frame))
+        execute_frame(replica, block, &frame, hashes++);
 }
 
 static void hand_out_ledger_block(struct giro_replica *replica, const struct giro_commit_body *body)
@@ -205,7 +234,8 @@ static struct giro_execution on_execute(void *context, const struct giro_action 
     giro_windows_begin(replica->windows, block->height, block->time_ns);
     giro_settlement_begin(replica->settlement, block->height, block->time_ns);
     for (uint32_t i = 0; i < action->execute.batch_count; i++)
-        execute_batch(replica, block, action->execute.batches[i], action->execute.batch_bytes[i]);
+        execute_batch(replica, block, &action->execute.block->references[i].batch_id,
+                      action->execute.batches[i], action->execute.batch_bytes[i]);
     struct giro_hash settlement_root = giro_settlement_end(replica->settlement);
     replica->ledger_root = giro_ledger_end(replica->ledger);
     giro_windows_end(replica->windows);
@@ -236,19 +266,24 @@ static void on_send(void *context, uint16_t peer, const struct giro_part *parts,
     replica->options.callbacks.send(replica->options.callbacks.context, peer, parts, count);
 }
 
-static bool on_verify(void *context, const uint8_t *batch, uint32_t size_bytes)
+static bool on_verify(void *context, const struct giro_action *action)
 {
     struct giro_replica *replica = context;
+    const uint8_t *batch = action->verify.bytes;
+    uint32_t size_bytes = action->verify.size_bytes;
     if (replica->options.trust_batches)
         return true;
     enum giro_stage before = stage_enter(replica, GIRO_STAGE_verify_peers);
     bool valid = giro_frames_verify(replica->options.genesis, replica->options.ring, batch,
-                                    size_bytes, replica->verify_scratch);
+                                    size_bytes, replica->verify_scratch, replica->frame_hashes);
     stage_enter(replica, before);
-    if (valid)
-        giro_seen_note_batch(&replica->seen, replica->now_ns, batch, size_bytes,
-                             replica->options.genesis->chain_prefix);
-    return valid;
+    if (!valid)
+        return false;
+    giro_hashes_put(replica->hashes, &action->verify.batch_id, replica->frame_hashes,
+                    frame_count_of(batch, size_bytes));
+    giro_seen_note_batch(&replica->seen, replica->now_ns, batch, size_bytes,
+                         replica->options.genesis->chain_prefix);
+    return true;
 }
 
 static void on_certified(void *context, const struct giro_certificate *certificate, bool recovering)
@@ -268,17 +303,14 @@ static void on_certified(void *context, const struct giro_certificate *certifica
 static void on_available(void *context, const struct giro_action *action)
 {
     struct giro_replica *replica = context;
-    struct giro_frame frame;
-    uint32_t offset = GIRO_BATCH_FIRST;
-    while (giro_batch_next(action->available.bytes, action->available.size_bytes,
-                           replica->options.genesis->chain_prefix, &offset, &frame)) {
-        size_t message_bytes =
-            giro_frame_message(&frame, &replica->options.genesis->chain_id, replica->message);
-        struct giro_hash hash = giro_sha256(replica->message, message_bytes);
-        if (giro_pending_durable(replica->pending, &hash, action->available.expiry_ns,
+    const struct giro_hash *hashes =
+        hashes_of(replica, &action->available.batch_id, action->available.bytes,
+                  action->available.size_bytes);
+    uint32_t count = frame_count_of(action->available.bytes, action->available.size_bytes);
+    for (uint32_t i = 0; i < count; i++)
+        if (giro_pending_durable(replica->pending, &hashes[i], action->available.expiry_ns,
                                  &replica->answer))
             replica->options.callbacks.answer(replica->options.callbacks.context, &replica->answer);
-    }
 }
 
 static void on_evidence(void *context, const struct giro_action *action)
@@ -392,6 +424,8 @@ static size_t sizes_sum(const struct layout *layout, uint32_t pending_max, uint3
     sizes[8] = LEDGER_BLOCK_BYTES;
     sizes[9] = BATCH_BODY_BYTES;
     sizes[10] = GIRO_SEEN_SLOTS * sizeof(struct giro_seen_slot);
+    sizes[11] = sizeof(struct giro_hashes);
+    sizes[12] = GIRO_BATCH_FRAMES_MAX * sizeof(struct giro_hash);
     size_t sum = 0;
     for (uint32_t i = 0; i < PART_COUNT; i++) {
         if (sizes[i] == 0)
@@ -426,6 +460,8 @@ static bool parts_init(struct giro_replica *replica, struct layout *layout,
     replica->batch = take(&at, sizes[9]);
     replica->seen =
         (struct giro_seen){.seed = layout->found.seed ^ 2, .slots = take(&at, sizes[10])};
+    replica->hashes = take(&at, sizes[11]);
+    replica->frame_hashes = take(&at, sizes[12]);
     GIRO_ASSERT(at <= (uint8_t *)replica->mem + replica->mem_bytes);
     return replica->node != NULL && replica->pending != NULL && replica->found_map != NULL;
 }

@@ -6,7 +6,7 @@
 
 #include <assert.h>
 
-#include "giro/crypto.h"
+#include "sha256_many.h"
 
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
@@ -61,4 +61,103 @@ bool giro_hash_equal(const struct giro_hash *a, const struct giro_hash *b)
 bool giro_hash_is_zero(const struct giro_hash *hash)
 {
     return giro_hash_equal(hash, &giro_hash_zero);
+}
+
+/* ---- Many at once ---- */
+
+void giro_sha256_run_portable(struct giro_sha256_job *jobs, uint32_t count)
+{
+    SHA256_CTX context;
+    for (uint32_t i = 0; i < count; i++) {
+        memcpy(context.h, jobs[i].state, sizeof(context.h));
+        for (; jobs[i].blocks > 0; jobs[i].blocks--, jobs[i].bytes += GIRO_SHA256_BLOCK)
+            SHA256_Transform(&context, jobs[i].bytes);
+        memcpy(jobs[i].state, context.h, sizeof(context.h));
+    }
+}
+
+void giro_sha256_records_portable(const uint8_t *const *inputs, uint32_t count,
+                                  struct giro_hash *out)
+{
+    for (uint32_t i = 0; i < count; i++)
+        out[i] = giro_sha256(inputs[i], GIRO_SHA256_BLOCK);
+}
+
+static_assert(sizeof(((SHA256_CTX *)NULL)->h) == 8 * sizeof(uint32_t), "eight words");
+
+/* The bytes a stream has taken so far. */
+static uint64_t stream_bytes(const SHA256_CTX *stream)
+{
+    return ((uint64_t)stream->Nh << 32 | stream->Nl) / 8;
+}
+
+static void stream_bytes_set(SHA256_CTX *stream, uint64_t size_bytes)
+{
+    stream->Nl = (SHA_LONG)(8 * size_bytes);
+    stream->Nh = (SHA_LONG)(size_bytes >> 29);
+}
+
+#define STREAMS 64u /* streams taken at once */
+
+static void streams_update(struct giro_sha256_state *const *states, const struct giro_part *parts,
+                           uint32_t count)
+{
+    struct giro_sha256_job heads[STREAMS], bodies[STREAMS];
+    uint32_t rests[STREAMS];
+    for (uint32_t i = 0; i < count; i++) {
+        SHA256_CTX *stream = (SHA256_CTX *)states[i]->words;
+        const uint8_t *bytes = parts[i].bytes;
+        const size_t size_bytes = parts[i].size_bytes, held = stream->num;
+        size_t fill = held == 0 ? 0 : GIRO_SHA256_BLOCK - held;
+        if (fill > size_bytes)
+            fill = size_bytes;
+        if (fill > 0)
+            memcpy((uint8_t *)stream->data + held, bytes, fill);
+        const bool full = held + fill == GIRO_SHA256_BLOCK;
+        const size_t left = size_bytes - fill; /* 0 unless the block held is full now */
+        rests[i] = left % GIRO_SHA256_BLOCK;
+        heads[i] = (struct giro_sha256_job){stream->h, (uint8_t *)stream->data, full ? 1 : 0};
+        bodies[i] = (struct giro_sha256_job){stream->h, bytes + fill, left / GIRO_SHA256_BLOCK};
+        stream->num = full || held == 0 ? rests[i] : (unsigned)(held + fill);
+        stream_bytes_set(stream, stream_bytes(stream) + size_bytes);
+    }
+    giro_sha256_run(heads, count);
+    giro_sha256_run(bodies, count);
+    for (uint32_t i = 0; i < count; i++) {
+        SHA256_CTX *stream = (SHA256_CTX *)states[i]->words;
+        if (rests[i] > 0)
+            memcpy(stream->data, (const uint8_t *)parts[i].bytes + parts[i].size_bytes - rests[i],
+                   rests[i]);
+    }
+}
+
+void giro_sha256_update_many(struct giro_sha256_state *const *states, const struct giro_part *parts,
+                             uint32_t count)
+{
+    for (uint32_t first = 0; first < count; first += STREAMS)
+        streams_update(states + first, parts + first,
+                       count - first < STREAMS ? count - first : STREAMS);
+}
+
+static void streams_end(struct giro_sha256_state *const *states, uint32_t count,
+                        struct giro_hash *out)
+{
+    struct giro_sha256_job jobs[STREAMS];
+    uint8_t tails[STREAMS][2 * GIRO_SHA256_BLOCK];
+    for (uint32_t i = 0; i < count; i++) {
+        SHA256_CTX *stream = (SHA256_CTX *)states[i]->words;
+        memcpy(tails[i], stream->data, stream->num);
+        jobs[i] = (struct giro_sha256_job){
+            stream->h, tails[i], giro_sha256_pad(tails[i], stream->num, stream_bytes(stream))};
+    }
+    giro_sha256_run(jobs, count);
+    for (uint32_t i = 0; i < count; i++)
+        out[i] = giro_sha256_words_hash(jobs[i].state);
+}
+
+void giro_sha256_end_many(struct giro_sha256_state *const *states, uint32_t count,
+                          struct giro_hash *out)
+{
+    for (uint32_t first = 0; first < count; first += STREAMS)
+        streams_end(states + first, count - first < STREAMS ? count - first : STREAMS, out + first);
 }

@@ -36,14 +36,25 @@ static struct giro_hash root_hash(uint64_t height, uint64_t count, const struct 
     return giro_sha256(preimage, sizeof(preimage));
 }
 
-/* Folds one level in place and returns the length of the next. */
-static uint32_t level_fold(struct giro_hash *nodes, uint32_t count)
+#define FOLD_PAIRS 32u /* hashed at once */
+
+uint32_t giro_merkle_fold(const struct giro_hash *nodes, uint32_t count, struct giro_hash *above)
 {
-    uint32_t pair_count = count / 2;
-    for (uint32_t i = 0; i < pair_count; i++)
-        nodes[i] = inner_hash(&nodes[2 * (size_t)i], &nodes[2 * (size_t)i + 1]);
+    uint8_t preimages[FOLD_PAIRS][1 + 2 * GIRO_HASH_BYTES];
+    struct giro_part parts[FOLD_PAIRS];
+    const uint32_t pair_count = count / 2;
+    const struct giro_hash last = count == 0 ? giro_hash_zero : nodes[count - 1];
+    for (uint32_t first = 0; first < pair_count; first += FOLD_PAIRS) {
+        const uint32_t some = pair_count - first < FOLD_PAIRS ? pair_count - first : FOLD_PAIRS;
+        for (uint32_t i = 0; i < some; i++) {
+            preimages[i][0] = PREFIX_INNER;
+            memcpy(preimages[i] + 1, &nodes[2 * (size_t)(first + i)], 2 * GIRO_HASH_BYTES);
+            parts[i] = (struct giro_part){preimages[i], sizeof(preimages[i])};
+        }
+        giro_sha256_many(parts, some, &above[first]);
+    }
     if (count % 2 == 1)
-        nodes[pair_count] = nodes[count - 1];
+        above[pair_count] = last;
     return pair_count + count % 2;
 }
 
@@ -52,7 +63,7 @@ struct giro_hash giro_merkle_root(uint64_t height, struct giro_hash *leaves, uin
     GIRO_ASSERT(leaves != NULL || count == 0);
     uint32_t width = count;
     while (width > 1)
-        width = level_fold(leaves, width);
+        width = giro_merkle_fold(leaves, width, leaves);
     return root_hash(height, count, count == 0 ? &giro_hash_zero : &leaves[0]);
 }
 
@@ -69,7 +80,7 @@ uint32_t giro_merkle_path(struct giro_hash *leaves, uint32_t count, uint32_t ind
             GIRO_ASSERT(path_count < GIRO_PROOF_PATH_MAX);
             path[path_count++] = leaves[sibling];
         }
-        width = level_fold(leaves, width);
+        width = giro_merkle_fold(leaves, width, leaves);
         index /= 2;
     }
     GIRO_ASSERT(index == 0);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "internal.h"
+#include "sha256_many.h"
 
 static enum giro_crypto_variant active = GIRO_VARIANT_LIBSODIUM;
 
@@ -58,6 +59,7 @@ bool giro_crypto_variant_set(enum giro_crypto_variant variant)
     if (!giro_crypto_variant_there(variant))
         return false;
     active = variant;
+    giro_sha256_choose(variant);
     return true;
 }
 

@@ -139,11 +139,12 @@ size_t giro_frame_message(const struct giro_frame *frame, const struct giro_hash
     } else if (header->head.kind == GIRO_KIND_CONTROL) {
         at = append(at, frame->records, header->record_count * RECORD_BYTES);
     } else {
-        for (uint32_t i = 0; i < header->record_count; i++) {
-            const struct giro_hash hash =
-                giro_sha256(frame->records + i * RECORD_BYTES, RECORD_BYTES);
-            at = append(at, &hash, sizeof(hash));
-        }
+        struct giro_part records[GIRO_FRAME_RECORDS_MAX];
+        struct giro_hash hashes[GIRO_FRAME_RECORDS_MAX];
+        for (uint32_t i = 0; i < header->record_count; i++)
+            records[i] = (struct giro_part){frame->records + i * RECORD_BYTES, RECORD_BYTES};
+        giro_sha256_many(records, header->record_count, hashes);
+        at = append(at, hashes, header->record_count * sizeof(hashes[0]));
         const struct giro_hash root = details_root(frame);
         at = append(at, &root, sizeof(root));
     }

@@ -120,11 +120,24 @@ void giro_sha256_begin(struct giro_sha256_state *state);
 void giro_sha256_update(struct giro_sha256_state *state, const void *bytes, size_t size_bytes);
 struct giro_hash giro_sha256_end(struct giro_sha256_state *state);
 
+/* Many at once: the same hashes, in lanes or interleaved where the processor can (README.md). Inputs of any lengths; equal
+ * lengths fill the lanes best, and 64 bytes (records) have a way of their own. Use them from about four inputs on. */
+void giro_sha256_many(const struct giro_part *inputs, uint32_t count, struct giro_hash *out);
+/* giro_sha256_update_many updates states[i] with parts[i]; no state may come twice. */
+void giro_sha256_update_many(struct giro_sha256_state *const *states, const struct giro_part *parts,
+                             uint32_t count);
+/* giro_sha256_end_many ends states[i] into out[i]. */
+void giro_sha256_end_many(struct giro_sha256_state *const *states, uint32_t count,
+                          struct giro_hash *out);
+
 #define GIRO_PROOF_PATH_MAX 40u
 
 /* ---- Merkle tree of a block's leaves (layout: wire/member.h, "Ledger leaves") ------------------------------- */
 
 struct giro_hash giro_leaf_hash(const void *preimage_from_tag, size_t size_bytes);
+/* giro_merkle_fold hashes pairs of nodes[0..count) into above (which may be nodes itself), an odd last one goes up as it is;
+ * returns the width of the level above. */
+uint32_t giro_merkle_fold(const struct giro_hash *nodes, uint32_t count, struct giro_hash *above);
 /* giro_merkle_root folds leaves[0..count) in place (the array is destroyed) into the ledger root. */
 struct giro_hash giro_merkle_root(uint64_t height, struct giro_hash *leaves, uint32_t count);
 /* giro_merkle_path writes the siblings of leaf `index`, bottom up, and returns their number

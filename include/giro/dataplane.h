@@ -102,10 +102,15 @@ void giro_ingress_rejects(const struct giro_ingress *ingress, uint32_t member,
 uint64_t giro_ingress_taken(const struct giro_ingress *ingress);
 
 /* giro_frames_verify checks the member signatures of every frame in a batch, as a replica does before it acknowledges a
- * peer's batch, and as replay does: the same code, the same rule. scratch: >= GIRO_FRAMES_VERIFY_SCRATCH bytes. */
+ * peer's batch, and as replay does: the same code, the same rule; true = all hold. hashes gets the frame hash of each frame
+ * (as many as the batch has; undefined when it returns false). scratch: >= GIRO_FRAMES_VERIFY_SCRATCH bytes. */
 #define GIRO_FRAMES_VERIFY_SCRATCH (1024u * 1024u)
 bool giro_frames_verify(const struct giro_genesis *genesis, const struct giro_key_ring *ring,
-                        const void *batch, size_t size_bytes, void *scratch);
+                        const void *batch, size_t size_bytes, void *scratch,
+                        struct giro_hash *hashes);
+/* giro_frames_hash writes only the frame hashes, of a batch that decodes. */
+void giro_frames_hash(const struct giro_genesis *genesis, const void *batch, size_t size_bytes,
+                      void *scratch, struct giro_hash *hashes);
 
 #ifdef __cplusplus
 }

@@ -26,8 +26,8 @@ struct giro_node_callbacks {
     void *context;
     /* send: parts are envelope then body; copy now. peer may be GIRO_PEER_ALL. */
     void (*send)(void *context, uint16_t peer, const struct giro_part *parts, uint32_t part_count);
-    /* verify: check every frame's member signature and key; true = all valid. Synchronous. */
-    bool (*verify)(void *context, const uint8_t *batch, uint32_t size_bytes);
+    /* verify: check every frame's member signature and key in verify->verify.bytes; true = all valid. Synchronous. */
+    bool (*verify)(void *context, const struct giro_action *verify);
     /* execute: run a committed block, return its roots. Synchronous, in height order; from height 1 again after start. */
     struct giro_execution (*execute)(void *context, const struct giro_action *execute);
     void (*certified)(void *context, const struct giro_certificate *certificate, bool recovering);

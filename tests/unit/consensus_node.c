@@ -78,10 +78,10 @@ static void on_send(void *context, uint16_t peer, const struct giro_part *parts,
     }
 }
 
-static bool on_verify(void *context, const uint8_t *batch, uint32_t size_bytes)
+static bool on_verify(void *context, const struct giro_action *action)
 {
-    (void)context, (void)batch;
-    return size_bytes > 0;
+    (void)context;
+    return action->verify.size_bytes > 0;
 }
 
 /* The state is a hash chain over block ids and batches: equal roots mean equal histories. */

@@ -6,6 +6,7 @@
 
 static struct hub hub;
 static uint8_t *batch, *scratch;
+static struct giro_hash hashes[256];
 
 static void open_hub(void)
 {
@@ -26,7 +27,7 @@ TestSuite(dataplane_frames, .init = open_hub, .fini = close_hub);
 
 static bool verify(size_t size)
 {
-    return giro_frames_verify(&hub.genesis, hub.ring, batch, size, scratch);
+    return giro_frames_verify(&hub.genesis, hub.ring, batch, size, scratch, hashes);
 }
 
 /* A batch of `count` datagrams of all kinds; where_last gets the offset of the last datagram. */
@@ -56,6 +57,32 @@ Test(dataplane_frames, accepts_batches_of_good_frames_of_every_kind)
     size_t last;
     for (uint32_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
         cr_assert(verify(make(counts[i], &last)), "%u frames", counts[i]);
+}
+
+Test(dataplane_frames, hashes_every_frame_alike_with_and_without_verifying)
+{
+    static const uint32_t counts[] = {1, 2, 63, 64, 65, 128, 200};
+    static uint8_t message[GIRO_FRAME_MESSAGE_BYTES_MAX];
+    static struct giro_hash alone[256];
+    size_t last;
+    for (uint32_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        size_t size = make(counts[i], &last);
+        memset(hashes, 0, sizeof(hashes));
+        memset(alone, 0, sizeof(alone));
+        cr_assert(verify(size));
+        giro_frames_hash(&hub.genesis, batch, size, scratch, alone);
+        struct giro_frame frame;
+        uint32_t offset = GIRO_BATCH_FIRST, at = 0;
+        while (giro_batch_next(batch, size, hub.genesis.chain_prefix, &offset, &frame)) {
+            size_t bytes = giro_frame_message(&frame, &hub.genesis.chain_id, message);
+            struct giro_hash one = giro_sha256(message, bytes);
+            cr_assert(giro_hash_equal(&hashes[at], &one), "frame %u of %u", at, counts[i]);
+            cr_assert(giro_hash_equal(&alone[at], &one), "frame %u of %u", at, counts[i]);
+            at++;
+        }
+        cr_assert_eq(at, counts[i]);
+        cr_assert(giro_hash_is_zero(&hashes[at]) && giro_hash_is_zero(&alone[at]));
+    }
 }
 
 Test(dataplane_frames, refuses_a_batch_for_one_bad_frame_wherever_it_stands)

@@ -130,7 +130,7 @@ enum giro_reject giro_frame_decode(const void *bytes, size_t size_bytes, uint64_
 /* giro_frame_bytes returns the datagram size that this header implies, 0 if the header is out of range. */
 size_t giro_frame_bytes(const struct giro_frame_header *header);
 /* giro_frame_message writes the signed message (at most GIRO_FRAME_MESSAGE_BYTES_MAX) and returns its
- * size. The frame hash is the SHA-256 of it. Cost: one SHA-256 per record. */
+ * size. The frame hash is the SHA-256 of it. Cost: one SHA-256 per record (giro_sha256_many). */
 size_t giro_frame_message(const struct giro_frame *frame, const struct giro_hash *chain,
                           uint8_t *message);
 /* giro_record_get copies record `index` of a decoded frame. */
