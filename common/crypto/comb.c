@@ -1,7 +1,7 @@
 /* Comb tables: how they are built, and the sum in plain C. */
 #include "comb.h"
 
-static const struct giro_fe curve_2d = {
+const struct giro_fe giro_curve_2d = {
     {1859910466990425, 932731440258426, 1072319116312658, 1815898335770999, 633789495995903}};
 
 struct giro_comb_entry giro_comb_base[GIRO_COMB_BASE_WINDOWS * GIRO_COMB_BASE_ROW]
@@ -16,7 +16,7 @@ static struct giro_point point_add(const struct giro_point *p, const struct giro
     t = giro_fe_add(&q->y, &q->x);
     const struct giro_fe b = giro_fe_mul(&s, &t);
     t = giro_fe_mul(&p->t, &q->t);
-    const struct giro_fe c = giro_fe_mul(&t, &curve_2d);
+    const struct giro_fe c = giro_fe_mul(&t, &giro_curve_2d);
     t = giro_fe_mul(&p->z, &q->z);
     const struct giro_fe d = giro_fe_add(&t, &t);
     const struct giro_fe e = giro_fe_sub(&b, &a), f = giro_fe_sub(&d, &c);
@@ -34,7 +34,7 @@ static struct giro_comb_entry entry_of(const struct giro_point *point,
     const struct giro_fe y = giro_fe_mul(&point->y, inverse_z);
     const struct giro_fe sum = giro_fe_add(&y, &x), difference = giro_fe_sub(&y, &x);
     struct giro_fe product = giro_fe_mul(&x, &y);
-    product = giro_fe_mul(&product, &curve_2d);
+    product = giro_fe_mul(&product, &giro_curve_2d);
     return (struct giro_comb_entry){.sum = giro_fe_canonical(&sum),
                                     .difference = giro_fe_canonical(&difference),
                                     .product = giro_fe_canonical(&product)};

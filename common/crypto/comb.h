@@ -61,6 +61,7 @@ void giro_point_negate(struct giro_point *point);
 void giro_point_add_entry(struct giro_point *point, const struct giro_comb_entry *entry,
                           bool negative);
 extern const struct giro_point giro_point_neutral;
+extern const struct giro_fe giro_curve_2d; /* twice the curve's d */
 
 /* giro_comb_build fills a table of `width` for point. 0.3 to 1 ms. */
 void giro_comb_build(struct giro_comb_entry *table, uint32_t width, const struct giro_point *point);

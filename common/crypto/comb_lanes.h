@@ -9,30 +9,32 @@ struct vpoint {
     struct vfe difference, sum, z, t;
 };
 
-/* giro_point_add_entry in lanes; a set bit of negative subtracts that lane's entry. Sums and differences are taken of raw
- * products, so that an addition carries eight times, not fourteen. */
-static inline void vpoint_add(struct vpoint *point, const struct ventry *entry, uint32_t negative)
+static inline struct vpoint vpoint_neutral(void)
 {
-    const struct vfe bias = vfe_bias();
-    const struct vfe a = vfe_mul(&point->difference, &entry->minus);
-    const struct vfe b = vfe_mul(&point->sum, &entry->plus);
-    struct vfe raw = vfe_add(&b, &bias);
-    raw = vfe_sub(&raw, &a);
-    const struct vfe e = vfe_carry(&raw);
-    raw = vfe_add(&a, &b);
-    const struct vfe h = vfe_carry(&raw);
+    return (struct vpoint){
+        .difference = vfe_small(1), .sum = vfe_small(1), .z = vfe_small(1), .t = vfe_small(0)};
+}
 
-    struct vfe c = vfe_mul(&point->t, &entry->product);
-    vfe_negate_if(&c, negative);
-    struct vfe d = vfe_add(&point->z, &point->z);
-    d = vfe_add(&d, &bias);
-    raw = vfe_sub(&d, &c);
+/* The end of an addition, from a = (Y1 - X1)(Y2 - X2), b = (Y1 + X1)(Y2 + X2), c = 2d T1 T2, all raw, and z = Z1 Z2. Sums and
+ * differences are taken of raw products, so that an addition carries eight times, not fourteen. */
+static inline __attribute__((always_inline)) void
+vpoint_finish(struct vpoint *point, const struct vfe *a, const struct vfe *b, const struct vfe *c,
+              const struct vfe *z, const struct vfe *bias)
+{
+    struct vfe raw = vfe_add(b, bias);
+    raw = vfe_sub(&raw, a);
+    const struct vfe e = vfe_carry(&raw);
+    raw = vfe_add(a, b);
+    const struct vfe h = vfe_carry(&raw);
+    struct vfe d = vfe_add(z, z);
+    d = vfe_add(&d, bias);
+    raw = vfe_sub(&d, c);
     const struct vfe f = vfe_carry(&raw);
-    raw = vfe_add(&d, &c);
+    raw = vfe_add(&d, c);
     const struct vfe g = vfe_carry(&raw);
 
     const struct vfe x = vfe_mul(&e, &f), y = vfe_mul(&g, &h);
-    raw = vfe_add(&y, &bias);
+    raw = vfe_add(&y, bias);
     raw = vfe_sub(&raw, &x);
     point->difference = vfe_carry(&raw);
     raw = vfe_add(&y, &x);
@@ -41,6 +43,17 @@ static inline void vpoint_add(struct vpoint *point, const struct ventry *entry, 
     point->z = vfe_carry(&raw);
     raw = vfe_mul(&e, &h);
     point->t = vfe_carry(&raw);
+}
+
+/* giro_point_add_entry in lanes; a set bit of negative subtracts that lane's entry. */
+static inline void vpoint_add(struct vpoint *point, const struct ventry *entry, uint32_t negative)
+{
+    const struct vfe bias = vfe_bias();
+    const struct vfe a = vfe_mul(&point->difference, &entry->minus);
+    const struct vfe b = vfe_mul(&point->sum, &entry->plus);
+    struct vfe c = vfe_mul(&point->t, &entry->product);
+    vfe_negate_if(&c, negative);
+    vpoint_finish(point, &a, &b, &c, &point->z, &bias);
 }
 
 static inline void vpoint_add_base(struct vpoint *point,
@@ -119,8 +132,7 @@ static void group_sum(struct giro_comb_job *const jobs[VFE_LANES],
                       struct giro_comb_job *const next[VFE_LANES], uint32_t key_width)
 {
     const struct giro_comb_job *const *inputs = (const struct giro_comb_job *const *)jobs;
-    struct vpoint point = {
-        .difference = vfe_small(1), .sum = vfe_small(1), .z = vfe_small(1), .t = vfe_small(0)};
+    struct vpoint point = vpoint_neutral();
     const uint32_t windows = giro_comb_windows(key_width), row = giro_comb_row(key_width);
     GIRO_ASSERT(windows >= GIRO_COMB_BASE_WINDOWS);
     for (uint32_t w = 0; w < windows; w++) {
@@ -143,8 +155,10 @@ static void group_fill(struct giro_comb_job *group[VFE_LANES], struct giro_comb_
         group[l] = &jobs[at + l < count ? at + l : count - 1];
 }
 
-/* One or two jobs are faster in plain C than in lanes. */
-#define LANES_WORTH 3u
+#include "comb_few.h"
+
+/* From here on a lane a job is faster than several. */
+#define LANES_WORTH (FEW_MAX + 1)
 
 static void lanes_sum(struct giro_comb_job *jobs, uint32_t count, uint32_t key_width)
 {
@@ -165,7 +179,7 @@ static void lanes_sum(struct giro_comb_job *jobs, uint32_t count, uint32_t key_w
         group_sum(group, more ? next : NULL, key_width);
     }
     if (i < count)
-        giro_comb_sum_portable(jobs + i, count - i, key_width);
+        few_sum(jobs + i, count - i, key_width);
 }
 
 #endif

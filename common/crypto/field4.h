@@ -200,6 +200,24 @@ static inline struct vfe vfe_split(const __m256i limbs[5])
     return r;
 }
 
+static inline struct vfe vfe_all(const struct giro_fe *a)
+{
+    __m256i limbs[5];
+    for (int i = 0; i < 5; i++)
+        limbs[i] = _mm256_set1_epi64x((int64_t)a->v[i]);
+    return vfe_split(limbs);
+}
+
+/* Lane l gets what lane l ^ distance has; distance is 1 or 2. */
+static inline struct vfe vfe_swap(const struct vfe *a, uint32_t distance)
+{
+    struct vfe r;
+    for (int i = 0; i < 10; i++)
+        r.v[i] = distance == 1 ? _mm256_permute4x64_epi64(a->v[i], 0xb1)
+                               : _mm256_permute4x64_epi64(a->v[i], 0x4e);
+    return r;
+}
+
 /* Loads one entry a lane, sum and difference exchanged in the lanes whose bit of negative is set. */
 static inline struct ventry ventry_load(const struct giro_comb_entry *const entries[VFE_LANES],
                                         uint32_t negative)

@@ -142,6 +142,25 @@ static inline struct vfe vfe_small(uint64_t value)
     return (struct vfe){{_mm512_set1_epi64((int64_t)value), zero, zero, zero, zero}};
 }
 
+static inline struct vfe vfe_all(const struct giro_fe *a)
+{
+    struct vfe r;
+    for (int i = 0; i < 5; i++)
+        r.v[i] = _mm512_set1_epi64((int64_t)a->v[i]);
+    return r;
+}
+
+/* Lane l gets what lane l ^ distance has. */
+static inline struct vfe vfe_swap(const struct vfe *a, uint32_t distance)
+{
+    const __m512i from = _mm512_xor_epi64(_mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0),
+                                          _mm512_set1_epi64((int64_t)distance));
+    struct vfe r;
+    for (int i = 0; i < 5; i++)
+        r.v[i] = _mm512_permutexvar_epi64(from, a->v[i]);
+    return r;
+}
+
 /* Minus a, as two's complement, in the lanes whose bit of negative is set: a bias must follow. */
 static inline void vfe_negate_if(struct vfe *a, uint32_t negative)
 {
