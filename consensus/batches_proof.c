@@ -225,7 +225,7 @@ static void ack_sign(struct giro_batches *batches, const uint32_t *slots, uint32
             s->expiry_ns = ack->header.expiry_ns;
     }
     size_t size_bytes = giro_batch_ack_message(&env->options.chain_id, ack, message);
-    ack->signature = giro_sign(env->options.batch_key, message, size_bytes);
+    ack->signature = giro_env_sign(env, message, size_bytes);
 }
 
 void giro_batches_ack_flush(struct giro_batches *batches)

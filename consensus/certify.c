@@ -207,7 +207,7 @@ static void vote_sign(struct giro_certify *certify, struct giro_certify_height *
     *vote = (struct giro_commit_vote){.body = h->own, .voter = (uint16_t)self};
     vote->body.head = giro_head_make(GIRO_KIND_COMMIT_VOTE);
     size_t size_bytes = giro_commit_message(&env->options.chain_id, &vote->body, message);
-    vote->signature = giro_sign(env->options.batch_key, message, size_bytes);
+    vote->signature = giro_env_sign(env, message, size_bytes);
     giro_bitmap_set(h->voted, self);
     giro_bitmap_set(h->checked, self);
     h->has_vote = true;

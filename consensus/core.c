@@ -53,7 +53,8 @@ struct giro_consensus *giro_consensus_init(void *mem, size_t size_bytes,
 {
     const size_t needed_bytes = giro_consensus_footprint(options);
     if (mem == NULL || needed_bytes == 0 || size_bytes < needed_bytes || options->ring == NULL ||
-        options->vote_keys == NULL || options->batch_keys == NULL || options->batch_key == NULL)
+        options->vote_keys == NULL || options->batch_keys == NULL ||
+        (options->batch_key == NULL && options->sign == NULL))
         return NULL;
     struct giro_arena arena;
     giro_arena_init(&arena, mem, needed_bytes);

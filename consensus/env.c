@@ -63,6 +63,14 @@ void giro_env_send(struct giro_env *env, uint16_t peer, enum giro_kind body_kind
     action->send.part_count = 1;
 }
 
+struct giro_signature giro_env_sign(const struct giro_env *env, const void *message,
+                                    size_t message_bytes)
+{
+    const struct giro_consensus_options *const options = &env->options;
+    return options->sign != NULL ? options->sign(options->sign_context, message, message_bytes)
+                                 : giro_sign(options->batch_key, message, message_bytes);
+}
+
 enum giro_reject giro_env_reject_of(struct giro_env *env, uint32_t peer, enum giro_reject reject)
 {
     GIRO_ASSERT((uint32_t)reject < GIRO_REJECT_COUNT_OF_REASONS);

@@ -36,6 +36,9 @@ uint64_t giro_env_log(struct giro_env *env, enum giro_log_kind record, const str
 /* giro_env_send appends a SEND of one body. The bytes must live until the next step. Nothing during recovery. */
 void giro_env_send(struct giro_env *env, uint16_t peer, enum giro_kind body_kind, const void *bytes,
                    size_t size_bytes);
+/* giro_env_sign signs with the batch key. */
+struct giro_signature giro_env_sign(const struct giro_env *env, const void *message,
+                                    size_t message_bytes);
 /* giro_env_reject counts a reason, against the peer whose message is in hand, too; returns it. */
 enum giro_reject giro_env_reject(struct giro_env *env, enum giro_reject reject);
 /* giro_env_reject_of counts it against another peer: what came earlier is often judged later. */

@@ -96,7 +96,7 @@ static void question_answer(struct giro_consensus *core, const struct giro_hello
     uint8_t message[GIRO_HELLO_MESSAGE_BYTES];
     const size_t message_bytes = giro_hello_message(&options->chain_id, &answer, message);
     GIRO_ASSERT(message_bytes == GIRO_HELLO_MESSAGE_BYTES);
-    answer.signature = giro_sign(options->batch_key, message, message_bytes);
+    answer.signature = giro_env_sign(&core->env, message, message_bytes);
     memcpy(bytes, &answer, sizeof(answer));
     giro_env_send(&core->env, question->subject, GIRO_KIND_HELLO, bytes, sizeof(answer));
 }

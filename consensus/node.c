@@ -6,8 +6,7 @@
 #include "internal.h"
 #include "node_serve.h"
 
-#define MAGIC_OBJECT  UINT64_C(0x65646f6e6f726967)
-#define SCRATCH_BYTES (4u * 1024u * 1024u)
+#define MAGIC_OBJECT UINT64_C(0x65646f6e6f726967)
 /* Beside batches under verification: one execution, one signature. */
 #define QUEUE_EXTRA 16u
 #define INDEX_MIN   1024u
@@ -70,7 +69,7 @@ static size_t parts_sum(const struct giro_node_options *options, size_t sizes[PA
         return 0;
     if (log.buffer_bytes < giro_node_step_bytes(options) + 4 * GIRO_DISK_BLOCK_BYTES)
         return 0;
-    sizes[5] = sizeof(struct giro_actions) + SCRATCH_BYTES;
+    sizes[5] = sizeof(struct giro_actions) + GIRO_NODE_SCRATCH_BYTES;
     sizes[6] = GIRO_LOG_BODY_BYTES_MAX;
     sizes[7] = queue_max(options) * sizeof(struct giro_event);
     size_t sum = 0;
@@ -85,6 +84,17 @@ size_t giro_node_footprint(const struct giro_node_options *options)
 {
     size_t sizes[PARTS];
     return parts_sum(options, sizes);
+}
+
+/* What the core signs is an input of the event under way: a replay has no key. */
+static struct giro_signature sign_recorded(void *context, const void *message, size_t message_bytes)
+{
+    const struct giro_node *node = context;
+    const struct giro_recorder *recorder = &node->options.recorder;
+    struct giro_signature signature =
+        giro_sign(node->options.consensus.batch_key, message, message_bytes);
+    recorder->signature(recorder->context, &signature);
+    return signature;
 }
 
 struct giro_node *giro_node_init(void *mem, size_t size_bytes,
@@ -107,7 +117,11 @@ struct giro_node *giro_node_init(void *mem, size_t size_bytes,
                                          .replica = (uint16_t)options->consensus.self,
                                          .epoch = options->consensus.epoch,
                                          .vote_key = options->vote_key};
-    node->core = giro_consensus_init(parts[1], sizes[1], &options->consensus);
+    if (options->recorder.event != NULL) {
+        node->options.consensus.sign = sign_recorded;
+        node->options.consensus.sign_context = node;
+    }
+    node->core = giro_consensus_init(parts[1], sizes[1], &node->options.consensus);
     node->safety = giro_safety_init(parts[2], sizes[2], &safety);
     node->log = giro_log_init(parts[3], sizes[3], &node->options.log);
     if (node->core == NULL || node->safety == NULL || node->log == NULL)
@@ -116,7 +130,7 @@ struct giro_node *giro_node_init(void *mem, size_t size_bytes,
     node->actions = (struct giro_actions *)parts[5];
     node->actions->count = 0;
     node->actions->scratch = parts[5] + sizeof(struct giro_actions);
-    node->actions->scratch_bytes = SCRATCH_BYTES;
+    node->actions->scratch_bytes = GIRO_NODE_SCRATCH_BYTES;
     node->read_block = parts[6];
     node->queue = (struct giro_event *)parts[7];
     node->queue_max = queue_max(options);
@@ -235,7 +249,12 @@ static void perform(struct giro_node *node, const struct giro_action *action)
 
 static void step(struct giro_node *node, const struct giro_event *event)
 {
+    const struct giro_recorder *recorder = &node->options.recorder;
+    if (recorder->event != NULL)
+        recorder->event(recorder->context, event);
     giro_consensus_step(node->core, event, node->actions);
+    if (recorder->event != NULL)
+        recorder->outcome(recorder->context, node->actions);
     for (uint32_t i = 0; i < node->actions->count; i++)
         perform(node, &node->actions->items[i]);
 }
@@ -342,6 +361,12 @@ enum giro_err giro_node_start(struct giro_node *node, uint64_t now_ns, uint64_t 
     uint32_t repaired = 0;
     bool log_found = false;
     set_time(node, now_ns, wall_ns);
+    const struct giro_recorder *recorder = &node->options.recorder;
+    if (recorder->event != NULL) {
+        struct giro_event_log_header header =
+            giro_event_log_header_make(&node->options.consensus, GIRO_NODE_SCRATCH_BYTES);
+        recorder->begin(recorder->context, &header);
+    }
     /* A segment file is made only after the safety file, so any segment means that votes may have been signed. */
     GIRO_TRY(disk->ops->list(disk->self, find_segment, &log_found));
     GIRO_TRY(giro_safety_open(node->safety, !log_found, wait, wait_context, &state, &repaired));

@@ -137,7 +137,7 @@ static void build(struct giro_consensus *core, uint32_t parent, const struct dra
     uint8_t message[GIRO_PROPOSAL_MESSAGE_BYTES];
     const size_t message_bytes =
         giro_proposal_message(&options->chain_id, options->epoch, &block_id, message);
-    const struct giro_signature signature = giro_sign(options->batch_key, message, message_bytes);
+    const struct giro_signature signature = giro_env_sign(&core->env, message, message_bytes);
     const bool signed_in = giro_writer_put(&writer, &signature, sizeof(signature));
     GIRO_ASSERT(signed_in);
     const enum giro_reject reject =

@@ -18,6 +18,7 @@ static const struct giro_command commands[] = {
     {"recon netting", "cut the netting report of each cycle from all members' journals",
      giro_cmd_recon_netting},
     {"verify", "verify files of any kind without trusting the hub", giro_cmd_verify},
+    {"replay", "run a replica's consensus core again from its event log", giro_cmd_replay},
     {"admin", "control transactions: close a cycle, switch the day, set caps", giro_cmd_admin},
     {"summary", "a table (and summary.json) from verified files", giro_cmd_summary},
     {"crypto check", "verify signatures with every variant of the verifier and with libsodium",

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "apps/girod/api.h"
+#include "apps/girod/event_file.h"
 #include "apps/girod/publish.h"
 #include "apps/girod/receipts.h"
 #include "apps/girod/stages.h"
@@ -41,6 +42,7 @@ struct giro_hub {
     struct giro_ledger_file *ledger;
     struct giro_journal_files *journals;
     struct giro_publish *publish;
+    struct giro_event_file *events; /* NULL: not configured */
     struct giro_links *links;
     struct giro_api *api;
     struct event_base *base;
@@ -383,6 +385,9 @@ static enum giro_err open_files(struct giro_hub *hub, struct giro_diagnosis *dia
                                    LEDGER_HEIGHTS_MAX, &hub->ledger, diagnosis));
     snprintf(path, sizeof(path), "%s/journal", config->data_path);
     GIRO_TRY(giro_journal_files_open(path, &hub->genesis, &hub->journals, diagnosis));
+    if (config->event_log_path[0] != '\0')
+        GIRO_TRY(giro_event_file_open(config->event_log_path, config->event_log_mb, &hub->events,
+                                      diagnosis));
     if (config->files_path[0] == '\0')
         return GIRO_ERR_OK;
     struct giro_publish_options publish = {.genesis_path = config->genesis_path,
@@ -437,6 +442,8 @@ static enum giro_err open_replica(struct giro_hub *hub)
                                                          .stage = on_stage}};
     memcpy(options.window_secret, hub->window_secret, sizeof(options.window_secret));
     randombytes_buf(&options.seed, sizeof(options.seed));
+    if (hub->events != NULL)
+        options.recorder = giro_event_file_recorder(hub->events);
     hub->replica = giro_replica_new(&options);
     sodium_memzero(options.window_secret, sizeof(options.window_secret));
     return hub->replica == NULL ? GIRO_ERR_NOMEM : GIRO_ERR_OK;
@@ -569,6 +576,8 @@ void giro_hub_close(struct giro_hub *hub)
         giro_publish_close(hub->publish);
     if (hub->replica != NULL)
         giro_replica_free(hub->replica);
+    if (hub->events != NULL)
+        giro_event_file_close(hub->events);
     if (hub->journals != NULL) {
         enum giro_err err = giro_journal_files_sync(hub->journals);
         if (err != GIRO_ERR_OK) /* nothing is lost: replay restores what is missing */

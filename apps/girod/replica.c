@@ -341,35 +341,19 @@ struct layout {
     struct giro_settlement_options settlement;
     struct giro_windows_options windows;
     struct giro_map_options found;
-    struct giro_key_handle vote_keys[GIRO_REPLICAS_MAX], batch_keys[GIRO_REPLICAS_MAX];
+    struct giro_replica_keys keys;
 };
 
 static void layout_fill(struct giro_replica *replica, struct layout *layout)
 {
     const struct giro_replica_options *options = &replica->options;
     const struct giro_genesis *genesis = options->genesis;
-    for (uint32_t i = 0; i < genesis->replica_count; i++) {
-        layout->vote_keys[i] = genesis->replicas[i].vote.handle;
-        layout->batch_keys[i] = genesis->replicas[i].batch.handle;
-    }
     struct giro_prng prng;
     giro_prng_init(&prng, options->seed);
+    uint64_t core_seed = giro_prng_next(&prng);
     layout->node = (struct giro_node_options){
-        .consensus = {.replica_count = genesis->replica_count,
-                      .self = options->self,
-                      .chain_id = genesis->chain_id,
-                      .genesis_block_id = giro_genesis_block_id(genesis),
-                      .epoch = 1,
-                      .round_floor_ns = genesis->round_floor_ns,
-                      .clock_bound_ns = genesis->clock_bound_ns,
-                      .batch_ttl_ns = genesis->batch_ttl_ns,
-                      .ring = options->ring,
-                      .vote_keys = layout->vote_keys,
-                      .batch_keys = layout->batch_keys,
-                      .batch_key = options->batch_key,
-                      .blocks_max = options->blocks_max,
-                      .batches_max = options->batches_max,
-                      .map_seed = giro_prng_next(&prng)},
+        .consensus =
+            giro_replica_consensus_options(genesis, options->ring, options->self, &layout->keys),
         .log = {.disk = options->disk,
                 .chain_id = genesis->chain_id,
                 .replica = (uint16_t)options->self,
@@ -387,8 +371,14 @@ static void layout_fill(struct giro_replica *replica, struct layout *layout)
                       .available = on_available,
                       .evidence = on_evidence,
                       .halted = on_halted},
+        .recorder = options->recorder,
         .index_max = options->index_max != 0 ? options->index_max : 1u << 20};
-    giro_prng_fill(&prng, layout->node.consensus.nonce, sizeof(layout->node.consensus.nonce));
+    struct giro_consensus_options *consensus = &layout->node.consensus;
+    consensus->batch_key = options->batch_key;
+    consensus->blocks_max = options->blocks_max;
+    consensus->batches_max = options->batches_max;
+    consensus->map_seed = core_seed;
+    giro_prng_fill(&prng, consensus->nonce, sizeof(consensus->nonce));
     layout->windows =
         (struct giro_windows_options){.genesis = genesis,
                                       .entries_max = options->entries_max,

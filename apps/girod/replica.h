@@ -55,10 +55,20 @@ struct giro_replica_options {
     uint32_t uetr_index_max; /* payments that giro_replica_find knows; power of two */
     uint32_t index_max;      /* blocks and batches that peers can be served from disk; 0 = 2^20 */
     uint64_t seed;           /* fresh random: hash seeds, HELLO nonce, log checksums */
-    bool trust_batches;      /* tools that replay what a quorum has verified: no signature checks */
+    struct giro_recorder recorder; /* sees every step of the core; event NULL: none */
+    bool trust_batches; /* tools that replay what a quorum has verified: no signature checks */
     struct giro_replica_callbacks callbacks;
 };
 struct giro_replica;
+/* giro_replica_consensus_options fills what the core of a replica of this hub is made with: all but batch_key, nonce, limits
+ * and map_seed. keys is filled, and borrowed for the core's life. A replay makes the same. */
+struct giro_replica_keys {
+    struct giro_key_handle vote[GIRO_REPLICAS_MAX], batch[GIRO_REPLICAS_MAX];
+};
+struct giro_consensus_options giro_replica_consensus_options(const struct giro_genesis *genesis,
+                                                             const struct giro_key_ring *ring,
+                                                             uint32_t self,
+                                                             struct giro_replica_keys *keys);
 /* giro_replica_new maps its memory (anonymous mmap, zero-filled, sized from the options); NULL: out of memory or bad options.
  * Nothing is allocated after it returns. */
 struct giro_replica *giro_replica_new(const struct giro_replica_options *options);

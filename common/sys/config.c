@@ -15,8 +15,8 @@
 #define PEERS_MAX      100
 
 struct raw {
-    char *genesis, *keys, *data, *files, *log_level, *https;
-    int64_t *replica, *files_interval_s;
+    char *genesis, *keys, *data, *files, *event_log, *log_level, *https;
+    int64_t *replica, *files_interval_s, *event_log_mb;
     struct raw_port {
         char *driver, *device, *address;
         int64_t *udp_port, *memory_mb;
@@ -42,6 +42,8 @@ enum key_index {
     KEY_DATA,
     KEY_FILES,
     KEY_FILES_INTERVAL_S,
+    KEY_EVENT_LOG,
+    KEY_EVENT_LOG_MB,
     KEY_LOG_LEVEL,
     KEY_PORT,
     KEY_DRIVER,
@@ -65,6 +67,8 @@ static const struct key keys[KEY_COUNT] = {
     [KEY_DATA] = {"", "data", "the path of the data directory, at most 511 bytes", 0, 0, 0},
     [KEY_FILES] = {"", "files", "the path of a directory, at most 511 bytes", 0, 0, 0},
     [KEY_FILES_INTERVAL_S] = {"", "files_interval_s", "seconds from 1 to 86400", 1, 86400, 900},
+    [KEY_EVENT_LOG] = {"", "event_log", "the path of a directory, at most 511 bytes", 0, 0, 0},
+    [KEY_EVENT_LOG_MB] = {"", "event_log_mb", "mebibytes from 1 to 1048576", 1, 1 << 20, 256},
     [KEY_LOG_LEVEL] = {"", "log_level", "error, warn, info or debug", 0, 0, 0},
     [KEY_PORT] = {"", "port", "a section with driver, device, address, udp_port, memory_mb", 0, 0,
                   0},
@@ -118,6 +122,8 @@ static const cyaml_schema_field_t top_fields[] = {
     TEXT(data, MUST, struct raw, 511),
     TEXT(files, MAY, struct raw, 511),
     NUMBER(files_interval_s, MAY, struct raw),
+    TEXT(event_log, MAY, struct raw, 511),
+    NUMBER(event_log_mb, MAY, struct raw),
     TEXT(log_level, MAY, struct raw, 31),
     CYAML_FIELD_MAPPING("port", CYAML_FLAG_DEFAULT, struct raw, port, port_fields),
     CYAML_FIELD_SEQUENCE_COUNT("peers", CYAML_FLAG_POINTER, struct raw, peers, peer_count,
@@ -480,6 +486,8 @@ static enum giro_err take_all(const struct loading *loading)
     GIRO_TRY(take_path(loading, KEY_FILES, raw->files, config->files_path));
     GIRO_TRY(take_number(loading, KEY_FILES_INTERVAL_S, raw->files_interval_s,
                          &config->files_interval_s));
+    GIRO_TRY(take_path(loading, KEY_EVENT_LOG, raw->event_log, config->event_log_path));
+    GIRO_TRY(take_number(loading, KEY_EVENT_LOG_MB, raw->event_log_mb, &config->event_log_mb));
     GIRO_TRY(take_log_level(loading, raw->log_level, &config->log_level));
     GIRO_TRY(take_port(loading));
     GIRO_TRY(take_peers(loading));

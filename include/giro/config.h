@@ -6,6 +6,8 @@
  *   data: data                      # block log, safety file, ledger, journals; locked by one process
  *   files: files                    # cut files; left out: none are cut by this replica
  *   files_interval_s: 900
+ *   event_log: events               # record of the consensus core for `giro replay`; left out: none is kept
+ *   event_log_mb: 256               # of one file; one file per start, the newest four are kept
  *   log_level: info
  *   port:
  *     driver: af_packet             # af_packet | udp | any DPDK vdev or PCI address in `device`
@@ -44,6 +46,8 @@ struct giro_config {
     char data_path[512];
     char files_path[512]; /* "" = none */
     uint32_t files_interval_s;
+    char event_log_path[512]; /* "" = none */
+    uint32_t event_log_mb;
     uint32_t replica;
     enum giro_log_level log_level;
     char port_driver[32];

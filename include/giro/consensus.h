@@ -47,7 +47,10 @@ struct giro_consensus_options {
     const struct giro_key_handle *vote_keys;  /* replica_count handles, borrowed */
     const struct giro_key_handle *batch_keys; /* replica_count handles, borrowed */
     const struct giro_secret_key
-        *batch_key;       /* signs acknowledgements, proposals, commit votes, hello answers */
+        *batch_key; /* signs acknowledgements, proposals, commit votes, hello answers */
+    /* sign is who signs in batch_key's place: one that also records, or a replay. NULL: giro_sign. */
+    struct giro_signature (*sign)(void *context, const void *message, size_t message_bytes);
+    void *sign_context;
     uint8_t nonce[16];    /* fresh random number at each start (HELLO) */
     uint32_t blocks_max;  /* block pool, >= 128 */
     uint32_t batches_max; /* batch bodies in memory, >= 4 x replica_count */

@@ -12,6 +12,7 @@
 #ifndef GIRO_NODE_H
 #define GIRO_NODE_H
 
+#include "giro/event_log.h"
 #include "giro/safety.h"
 
 #ifdef __cplusplus
@@ -41,9 +42,11 @@ struct giro_node_options {
     struct giro_secret_key *vote_key;
     struct giro_disk *disk;
     struct giro_node_callbacks callbacks;
+    struct giro_recorder recorder; /* sees every step; event NULL: none */
     uint32_t index_max; /* blocks and batches that can be found on disk again; 2^20 is good */
 };
 struct giro_node;
+#define GIRO_NODE_SCRATCH_BYTES (4u * 1024u * 1024u) /* of the core's actions */
 /* giro_node_step_bytes returns the most that one step can write to the log; log.buffer_bytes must be 16 KiB more at least. */
 uint64_t giro_node_step_bytes(const struct giro_node_options *options);
 /* giro_node_footprint: 0 means bad options. log.disk, chain_id and replica are taken from disk and consensus. */

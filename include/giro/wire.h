@@ -104,7 +104,8 @@ GIRO_WIRE_SIZE(giro_head, 8);
     X(0x0403, SAFETY_SLOT, "safety slot")                                                          \
     X(0x0404, LEDGER, "ledger file")                                                               \
     X(0x0405, LEDGER_BLOCK, "leaves of one block")                                                 \
-    X(0x0406, LEADER_WINDOW, "leader window")
+    X(0x0406, LEADER_WINDOW, "leader window")                                                      \
+    X(0x0480, EVENT_LOG, "event log of a replica's core")
 
 enum giro_kind {
 #define GIRO_KIND_ENUM(number, name, text) GIRO_KIND_##name = (number),

@@ -28,6 +28,7 @@ struct member {
     uint64_t height, frames, certified;
     struct giro_hash roots[HEIGHTS_MAX];
     uint64_t served[3]; /* BLOCK, BATCH, CERTIFICATE answers */
+    struct recording *recording;
 };
 struct message {
     uint16_t from, to;
@@ -460,5 +461,151 @@ Test(node, a_disk_error_is_final_and_a_missing_safety_file_refused)
     member_kill(self, true);
     cr_assert_eq(self->disk.ops->remove(self->disk.self, "safety"), GIRO_ERR_OK);
     cr_assert_eq(member_start(self), GIRO_ERR_DAMAGED);
+    cluster_free(cluster);
+}
+
+/* ---- Recording and running again -------------------------------------------------------------------- */
+
+#define RECORDING_BYTES (16u << 20)
+struct recording {
+    struct giro_event_log_header header;
+    uint8_t *bytes;
+    size_t size_bytes;
+    uint64_t sequence;
+    struct giro_signature signatures[64];
+    uint32_t signature_count;
+};
+
+static void on_begin(void *context, const struct giro_event_log_header *header)
+{
+    struct recording *recording = context;
+    recording->header = *header;
+    recording->size_bytes = 0;
+    recording->sequence = 0;
+}
+
+static void on_event(void *context, const struct giro_event *event)
+{
+    struct recording *recording = context;
+    size_t size = giro_event_record_bytes(event);
+    cr_assert_lt(recording->size_bytes + size + (1u << 16), RECORDING_BYTES);
+    giro_event_record_put(recording->bytes + recording->size_bytes, ++recording->sequence, event);
+    recording->size_bytes += size;
+    recording->signature_count = 0;
+}
+
+static void on_signature(void *context, const struct giro_signature *signature)
+{
+    struct recording *recording = context;
+    cr_assert_lt(recording->signature_count, 64u);
+    recording->signatures[recording->signature_count++] = *signature;
+}
+
+static void on_outcome(void *context, const struct giro_actions *actions)
+{
+    struct recording *recording = context;
+    giro_outcome_record_put(recording->bytes + recording->size_bytes, recording->sequence,
+                            recording->signatures, recording->signature_count, actions);
+    recording->size_bytes += giro_outcome_record_bytes(recording->signature_count, actions->count);
+}
+
+/* The header of the outcome of the middle event that has some of what is asked for; its body is at *body. */
+static struct giro_event_record_header *outcome_with(struct recording *recording, bool signatures,
+                                                     uint8_t **body)
+{
+    struct giro_event_record record;
+    struct giro_event_record_header *found = NULL;
+    size_t at = 0, next = 0;
+    for (; giro_event_record_next(recording->bytes, recording->size_bytes, &next, &record) ==
+           GIRO_REJECT_NONE;
+         at = next) {
+        struct giro_event_outcome outcome;
+        if (record.kind != GIRO_EVENT_RECORD_OUTCOME || record.sequence > recording->sequence / 2)
+            continue;
+        memcpy(&outcome, record.body, sizeof outcome);
+        if ((signatures ? outcome.signature_count : outcome.action_count) == 0)
+            continue;
+        found = (struct giro_event_record_header *)(recording->bytes + at);
+        *body = recording->bytes + at + sizeof *found;
+    }
+    cr_assert_not_null(found);
+    return found;
+}
+
+/* Runs the recording again with another hash seed and without the key; where it stops. */
+static enum giro_replay_result replay(const struct member *self, uint64_t *sequence,
+                                      struct giro_replay_difference *difference)
+{
+    const struct recording *recording = self->recording;
+    struct giro_consensus_options options = self->options.consensus;
+    options.batch_key = NULL;
+    options.map_seed ^= 0x5555;
+    memset(options.nonce, 0, sizeof options.nonce);
+    size_t size = giro_replay_footprint(&options, &recording->header), offset = 0;
+    void *mem = aligned_alloc(64, giro_align_up(size, 64));
+    struct giro_replay *replay = giro_replay_init(mem, size, &options, &recording->header);
+    enum giro_replay_result result = GIRO_REPLAY_EQUAL;
+    cr_assert_not_null(replay);
+    while (offset < recording->size_bytes && result == GIRO_REPLAY_EQUAL) {
+        struct giro_event_record event, outcome;
+        cr_assert_eq(
+            giro_event_record_next(recording->bytes, recording->size_bytes, &offset, &event),
+            GIRO_REJECT_NONE);
+        cr_assert_eq(
+            giro_event_record_next(recording->bytes, recording->size_bytes, &offset, &outcome),
+            GIRO_REJECT_NONE);
+        *sequence = event.sequence;
+        result = giro_replay_step(replay, &event, &outcome, difference);
+    }
+    free(mem);
+    return result;
+}
+
+Test(node, a_recorded_life_runs_again_equal_and_a_changed_one_stops_where_it_was_changed)
+{
+    struct cluster *cluster = cluster_new(4, 77);
+    struct member *self = &cluster->members[1];
+    struct recording recording = {.bytes = calloc(1, RECORDING_BYTES)};
+    struct giro_replay_difference difference;
+    uint64_t sequence = 0;
+    self->recording = &recording;
+    self->options.recorder =
+        (struct giro_recorder){&recording, on_begin, on_event, on_signature, on_outcome};
+    for (uint32_t i = 0; i < 4; i++)
+        cr_assert_eq(member_start(&cluster->members[i]), GIRO_ERR_OK);
+    for (uint32_t life = 0; life < 2; life++) {
+        for (uint32_t i = 0; i < 60; i++) {
+            (void)submit(cluster, i % 4);
+            run(cluster, 3000000);
+        }
+        cr_assert_gt(recording.sequence, 300u, "life %u", life);
+        cr_assert_eq(replay(self, &sequence, &difference), GIRO_REPLAY_EQUAL,
+                     "life %u event %lu action %u", life, sequence, difference.index);
+        cr_assert_eq(sequence, recording.sequence);
+        member_kill(self, false);
+        if (life == 0)
+            cr_assert_eq(member_start(self), GIRO_ERR_OK);
+    }
+    uint8_t *body = NULL;
+    for (uint32_t row = 0; row < 2;
+         row++) { /* an action that was another one; a signature of somebody else */
+        struct giro_event_record_header *header = outcome_with(&recording, row == 1, &body);
+        uint8_t *byte = row == 0 ? body + header->body_bytes - sizeof(struct giro_event_action)
+                                 : body + sizeof(struct giro_event_outcome) + 40;
+        *byte ^= 1;
+        size_t offset = (size_t)((uint8_t *)header - recording.bytes);
+        struct giro_event_record record;
+        cr_assert_eq(
+            giro_event_record_next(recording.bytes, recording.size_bytes, &offset, &record),
+            GIRO_REJECT_CHECKSUM);
+        header->checksum = giro_event_record_checksum(header, body);
+        cr_assert_eq(replay(self, &sequence, &difference),
+                     row == 0 ? GIRO_REPLAY_ACTION : GIRO_REPLAY_SIGNATURE, "row %u", row);
+        cr_assert_eq(sequence, header->sequence, "row %u", row);
+        *byte ^= 1;
+        header->checksum = giro_event_record_checksum(header, body);
+    }
+    cr_assert_eq(replay(self, &sequence, &difference), GIRO_REPLAY_EQUAL);
+    free(recording.bytes);
     cluster_free(cluster);
 }

@@ -27,7 +27,9 @@ static const char full[] = "genesis: genesis.json\n"
                            "  segment_mb: 16\n"
                            "  frames_pending: 1024\n"
                            "  batches: 8\n"
-                           "  member_frames_per_second: 100\n";
+                           "  member_frames_per_second: 100\n"
+                           "event_log: events\n"
+                           "event_log_mb: 32\n";
 static const char least[] = "genesis: g\n"
                             "replica: 0\n"
                             "keys: k\n"
@@ -60,6 +62,8 @@ Test(sys, config_reads_every_key)
     cr_assert(strcmp(config.data_path, "/var/lib/giro") == 0);
     snprintf(expected, sizeof expected, "%s/files", directory);
     cr_assert(strcmp(config.files_path, expected) == 0);
+    snprintf(expected, sizeof expected, "%s/events", directory);
+    cr_assert(strcmp(config.event_log_path, expected) == 0 && config.event_log_mb == 32);
     cr_assert(config.replica == 1 && config.files_interval_s == 60);
     cr_assert(config.log_level == GIRO_LOG_DEBUG);
     cr_assert(strcmp(config.port_driver, "af_packet") == 0);
@@ -82,6 +86,7 @@ Test(sys, config_fills_in_what_is_left_out)
     struct giro_diagnosis diagnosis;
     cr_assert(load(directory, least, &config, &diagnosis) == GIRO_ERR_OK, "%s", diagnosis.fact);
     cr_assert(config.files_path[0] == '\0' && config.files_interval_s == 900);
+    cr_assert(config.event_log_path[0] == '\0' && config.event_log_mb == 256);
     cr_assert(config.log_level == GIRO_LOG_INFO && config.port_device[0] == '\0');
     cr_assert(config.port_udp_port == 7400 && config.port_memory_mb == 64);
     cr_assert(config.segment_mb == 64 && config.frames_pending == 65536);
@@ -134,6 +139,7 @@ Test(sys, config_says_where_and_what_was_expected)
         {"udp_port: 7401", "udp_port: 65536", ":12:3: 'port.udp_port'", "from 1 to 65535"},
         {"memory_mb: 32", "memory_mb: 0", ":13:3: 'port.memory_mb'", "mebibytes"},
         {"memory_mb: 32", "memory_mb: 18446744073709551616", ":13:14: ", "mebibytes"},
+        {"event_log_mb: 32", "event_log_mb: 0", "'event_log_mb'", "mebibytes from 1"},
         {"log_level: debug", "log_level: loud", ":7:1: 'log_level'",
          "found 'loud'; expected error"},
         {"127.0.0.1:7500", "127.0.0.1", "'peers'", "found '127.0.0.1'"},

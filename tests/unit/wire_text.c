@@ -120,6 +120,9 @@ Test(wire_text, the_protocol_document_names_every_tag_kind_reject_and_reason)
 #define LOG_ROW(number, name, text) "| " #number " | " #name " | " text " |",
                             GIRO_LOG_KIND_MAP(LOG_ROW)
 #undef LOG_ROW
+#define EVENT_ROW(number, name, text) "| " #number " | " #name " | " text " |",
+                                GIRO_EVENT_RECORD_MAP(EVENT_ROW)
+#undef EVENT_ROW
     };
     for (uint32_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         cr_assert(strstr(document, rows[i]) != NULL, "docs/protocol.md has no row %s", rows[i]);

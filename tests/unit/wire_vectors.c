@@ -333,6 +333,31 @@ Test(wire_vectors, disk_formats_have_exactly_the_stored_bytes)
                                             .size_bytes = 4096,
                                             .leaf_count = 17};
     HOLD("ledger_block", "block header", block);
+    struct giro_event_log_header events = {.head = giro_head_make(GIRO_KIND_EVENT_LOG),
+                                           .chain_id = sample_chain(),
+                                           .epoch = 1,
+                                           .blocks_max = 256,
+                                           .batches_max = 512,
+                                           .scratch_bytes = 1u << 22,
+                                           .replica = 3,
+                                           .checksum = UINT64_C(0x1122334455667788)};
+    sample_fill(NULL, events.nonce, sizeof(events.nonce), 0x90);
+    HOLD("event_log", "file header", events);
+    const struct giro_event_record_header event = {.magic = GIRO_MAGIC,
+                                                   .kind = GIRO_EVENT_RECORD_MESSAGE,
+                                                   .detail = 2,
+                                                   .sequence = 812,
+                                                   .checksum = UINT64_C(0x1122334455667788),
+                                                   .body_bytes = 1204};
+    HOLD("event_record", "record header", event);
+    const struct {
+        struct giro_event_outcome outcome;
+        struct giro_event_action action;
+    } outcome = {{.digest = UINT64_C(0x8877665544332211), .action_count = 1},
+                 {.digest = UINT64_C(0x99AABBCCDDEEFF00),
+                  .size_bytes = 312,
+                  .kind = GIRO_ACTION_NUMBER_SEND}};
+    HOLD("event_outcome", "body of an outcome without signatures", outcome);
 }
 
 /* Numbers read out of the files byte by byte, without any struct: the tables of docs/protocol.md. */
@@ -400,6 +425,9 @@ Test(wire_vectors, chosen_numbers_stand_at_their_documented_offsets)
         {"leader_window", 8, 8, 300},
         {"leader_window", 66, 2, 5},
         {"log_record", 4, 2, 2},
+        {"event_log", 64, 4, 256},
+        {"event_record", 8, 8, 812},
+        {"event_outcome", 16 + 12, 2, 3},
     };
     for (uint32_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char path[512];

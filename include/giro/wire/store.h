@@ -185,6 +185,136 @@ struct giro_ledger_block {
 };
 GIRO_WIRE_SIZE(giro_ledger_block, 64);
 
+/* ---- Event log: everything the consensus core was handed since a start, and what it answered --------------------- */
+
+/* File "events-<number as 8 digits>", one per start: header 96 | records. A record: header 32 | body | zeros to a multiple of
+ * 8. Each event's record is followed by its outcome's, which only a process that died in between does not write. The file is
+ * longer than its records while it is written: a record whose magic is zero is where they end.
+ * offset size field: file header
+ *      0    8 head            kind EVENT_LOG
+ *      8   32 chain_id
+ *     40    8 epoch
+ *     48   16 nonce           of this start's HELLO
+ *     64    4 blocks_max      limits the core was made with
+ *     68    4 batches_max
+ *     72    8 scratch_bytes   room for encoded bytes of one step
+ *     80    2 replica
+ *     82    6 reserved
+ *     88    8 checksum        XXH3-64 of bytes 0..88 */
+struct giro_event_log_header {
+    struct giro_head head;
+    struct giro_hash chain_id;
+    uint64_t epoch;
+    uint8_t nonce[16];
+    uint32_t blocks_max;
+    uint32_t batches_max;
+    uint64_t scratch_bytes;
+    uint16_t replica;
+    uint8_t reserved[6];
+    uint64_t checksum;
+};
+GIRO_WIRE_SIZE(giro_event_log_header, 96);
+GIRO_WIRE_AT(giro_event_log_header, nonce, 48);
+GIRO_WIRE_AT(giro_event_log_header, checksum, 88);
+/* offset size field: record header
+ *      0    4 magic        GIRO_MAGIC
+ *      4    2 kind         enum giro_event_record_kind
+ *      6    2 detail       MESSAGE: the sender; RECOVER_RECORD: the log record's kind; END: enum giro_event_log_end; else 0
+ *      8    8 sequence     number of the event, from 1; an outcome has its event's, END the last one's
+ *     16    8 checksum     XXH3-64 seeded by sequence: bytes 0..16, then bytes 24..32 and the body seeded by that
+ *     24    4 body_bytes
+ *     28    4 reserved */
+struct giro_event_record_header {
+    uint32_t magic;
+    uint16_t kind;
+    uint16_t detail;
+    uint64_t sequence;
+    uint64_t checksum;
+    uint32_t body_bytes;
+    uint32_t reserved;
+};
+GIRO_WIRE_SIZE(giro_event_record_header, 32);
+GIRO_WIRE_AT(giro_event_record_header, checksum, 16);
+/* X(number, NAME, body behind now_ns 8 (monotonic) | wall_ns 8; of OUTCOME and END the whole body) */
+#define GIRO_EVENT_RECORD_MAP(X)                                                                   \
+    X(1, RECOVER_SAFETY, "event_safety 320")                                                       \
+    X(2, RECOVER_RECORD, "body of a block log record")                                             \
+    X(3, START, "next_log_sequence 8")                                                             \
+    X(4, TICK, "nothing")                                                                          \
+    X(5, MESSAGE, "envelope and body, as they came")                                               \
+    X(6, LOG_DURABLE, "watermark 8")                                                               \
+    X(7, SIGNED, "is_timeout 1, refused 1, reject 2, zeros 4, vote 168, timeout header 104")       \
+    X(8, LOCAL_BATCH, "frame_count 4, record_count 4, frames packed as in a batch")                \
+    X(9, VERDICT, "slot 4, valid 1, zeros 3, batch_id 32")                                         \
+    X(10, EXECUTED, "height 8, next_due_ns 8, state_root 32, ledger_root 32")                      \
+    X(64, OUTCOME, "event_outcome 16, signatures made (64 each), event_action (16 each)")          \
+    X(65, END, "nothing")
+enum giro_event_record_kind {
+#define GIRO_EVENT_RECORD_ENUM(number, name, text) GIRO_EVENT_RECORD_##name = (number),
+    GIRO_EVENT_RECORD_MAP(GIRO_EVENT_RECORD_ENUM)
+#undef GIRO_EVENT_RECORD_ENUM
+};
+enum giro_event_log_end { GIRO_EVENT_LOG_STOPPED = 1, GIRO_EVENT_LOG_FULL = 2 };
+/* offset size field: what the safety file told
+ *      0    8 epoch
+ *      8    8 last_voted_round
+ *     16    8 lock_round
+ *     24    8 last_timeout_round
+ *     32    8 incarnation
+ *     40    8 log_watermark
+ *     48  168 last_vote
+ *    216  104 last_timeout   header */
+struct giro_event_safety {
+    uint64_t epoch;
+    uint64_t last_voted_round;
+    uint64_t lock_round;
+    uint64_t last_timeout_round;
+    uint64_t incarnation;
+    uint64_t log_watermark;
+    struct giro_vote last_vote;
+    struct giro_timeout_header last_timeout;
+};
+GIRO_WIRE_SIZE(giro_event_safety, 320);
+/* offset size field
+ *      0    8 digest            over all actions: each action's, seeded by the one before
+ *      8    4 signature_count
+ *     12    4 action_count */
+struct giro_event_outcome {
+    uint64_t digest;
+    uint32_t signature_count;
+    uint32_t action_count;
+};
+GIRO_WIRE_SIZE(giro_event_outcome, 16);
+/* offset size field
+ *      0    8 digest       XXH3-64 over all fields of the action and the bytes it names, but for batches: their ids
+ *      8    4 size_bytes   of what was hashed
+ *     12    2 kind         enum giro_action_number
+ *     14    2 reserved */
+struct giro_event_action {
+    uint64_t digest;
+    uint32_t size_bytes;
+    uint16_t kind;
+    uint16_t reserved;
+};
+GIRO_WIRE_SIZE(giro_event_action, 16);
+/* X(number, NAME) */
+#define GIRO_ACTION_NUMBER_MAP(X)                                                                  \
+    X(1, LOG)                                                                                      \
+    X(2, SIGN)                                                                                     \
+    X(3, SEND)                                                                                     \
+    X(4, VERIFY)                                                                                   \
+    X(5, EXECUTE)                                                                                  \
+    X(6, CERTIFIED)                                                                                \
+    X(7, AVAILABLE)                                                                                \
+    X(8, SERVE)                                                                                    \
+    X(9, EVIDENCE)                                                                                 \
+    X(10, HALT)
+enum giro_action_number {
+#define GIRO_ACTION_NUMBER_ENUM(number, name) GIRO_ACTION_NUMBER_##name = (number),
+    GIRO_ACTION_NUMBER_MAP(GIRO_ACTION_NUMBER_ENUM)
+#undef GIRO_ACTION_NUMBER_ENUM
+};
+
 #ifdef __cplusplus
 }
 #endif
