@@ -75,8 +75,8 @@ static enum giro_err write_one(const struct arguments *arguments, uint32_t repli
         return GIRO_ERR_IO;
     bool dpdk = strcmp(arguments->driver, "dpdk") == 0;
     uint32_t base = arguments->base_port;
-    fprintf(file, "genesis: %s\nreplica: %u\nkeys: %s\ndata: replica-%u\n", genesis, replica, keys,
-            replica);
+    fprintf(file, "genesis: %s\nreplica: %u\nkeys: %s\nkey_tables: key-tables\ndata: replica-%u\n",
+            genesis, replica, keys, replica);
     if (arguments->files && replica == 0)
         fprintf(file, "files: files\nfiles_interval_s: 900\n");
     fprintf(file, "log_level: info\nport:\n");

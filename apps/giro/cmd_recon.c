@@ -220,7 +220,8 @@ int giro_cmd_recon_pull(int argc, char **argv)
     }
     static struct giro_hub_view view;
     struct giro_diagnosis diagnosis = {.fact = ""};
-    enum giro_err err = giro_hub_view_open(arguments.genesis, &view, &diagnosis);
+    enum giro_err err =
+        giro_hub_view_open(arguments.genesis, GIRO_KEY_TABLES_BYTES, &view, &diagnosis);
     struct pulling pulling = {.arguments = &arguments, .view = &view, .diagnosis = &diagnosis};
     giro_progress_begin(&pulling.progress);
     for (uint32_t i = 0; err == GIRO_ERR_OK && i < arguments.as_count; i++)
@@ -251,7 +252,8 @@ int giro_cmd_recon_netting(int argc, char **argv)
     static struct giro_hub_view view;
     struct giro_diagnosis diagnosis = {.fact = ""};
     uint32_t cycles = 0;
-    enum giro_err err = giro_hub_view_open(arguments.genesis, &view, &diagnosis);
+    enum giro_err err =
+        giro_hub_view_open(arguments.genesis, GIRO_KEY_TABLES_BYTES, &view, &diagnosis);
     if (err == GIRO_ERR_OK)
         err = giro_recon_netting(&view.genesis, view.ring, (const char *const *)arguments.journals,
                                  arguments.journal_count, arguments.out, &cycles, &diagnosis);

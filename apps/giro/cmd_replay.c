@@ -301,7 +301,8 @@ int giro_cmd_replay(int argc, char **argv)
     static struct giro_hub_view view;
     struct giro_diagnosis diagnosis = {.fact = ""};
     giro_assert_hook = on_assert;
-    enum giro_err err = giro_hub_view_open(arguments.genesis, &view, &diagnosis);
+    enum giro_err err =
+        giro_hub_view_open(arguments.genesis, GIRO_KEY_TABLES_BYTES, &view, &diagnosis);
     for (uint32_t i = 0; err == GIRO_ERR_OK && i < arguments.path_count; i++)
         err = replay_file(arguments.paths[i], &view, &diagnosis);
     giro_hub_view_close(&view);

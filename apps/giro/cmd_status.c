@@ -176,7 +176,7 @@ int giro_cmd_status(int argc, char **argv)
     static struct giro_hub_view view;
     struct giro_diagnosis diagnosis = {.fact = ""};
     struct giro_secret_key *key = NULL;
-    enum giro_err err = giro_hub_view_open(arguments.genesis, &view, &diagnosis);
+    enum giro_err err = giro_hub_view_open(arguments.genesis, 0, &view, &diagnosis);
     if (err == GIRO_ERR_OK)
         err = giro_key_file_load(arguments.keys, arguments.as, "session", &key, &diagnosis);
     int code = GIRO_EXIT_FAILURE;

@@ -61,7 +61,8 @@ int giro_cmd_verify(int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
     static struct giro_hub_view view;
     struct giro_diagnosis diagnosis = {.fact = ""};
-    enum giro_err err = giro_hub_view_open(arguments.genesis, &view, &diagnosis);
+    enum giro_err err =
+        giro_hub_view_open(arguments.genesis, GIRO_KEY_TABLES_BYTES, &view, &diagnosis);
     struct giro_verify_options verify = {
         .genesis = &view.genesis, .ring = view.ring, .say = say, .say_context = &arguments};
     for (uint32_t i = 0; err == GIRO_ERR_OK && i < arguments.path_count; i++)

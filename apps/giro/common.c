@@ -18,25 +18,23 @@ int giro_fail(const char *command, enum giro_err err, const struct giro_diagnosi
     return GIRO_EXIT_FAILURE;
 }
 
-enum giro_err giro_hub_view_open(const char *genesis_path, struct giro_hub_view *view,
-                                 struct giro_diagnosis *diagnosis)
+enum giro_err giro_hub_view_open(const char *genesis_path, uint64_t tables_bytes,
+                                 struct giro_hub_view *view, struct giro_diagnosis *diagnosis)
 {
     memset(view, 0, sizeof(*view));
     GIRO_TRY(giro_genesis_load(genesis_path, &view->genesis, diagnosis));
-    uint32_t count = giro_genesis_key_count(&view->genesis);
-    size_t size = giro_key_ring_footprint(count);
-    view->ring_mem = aligned_alloc(64, giro_align_up(size, 64));
-    if (view->ring_mem == NULL)
-        return GIRO_ERR_NOMEM;
-    view->ring = giro_key_ring_init(view->ring_mem, size, count);
-    return giro_genesis_enrol(&view->genesis, view->ring, diagnosis);
+    const struct giro_keys_options options = {.genesis = &view->genesis,
+                                              .tables_bytes = tables_bytes};
+    GIRO_TRY(giro_keys_open(&options, &view->keys, diagnosis));
+    view->ring = giro_keys_ring(view->keys);
+    return GIRO_ERR_OK;
 }
 
 void giro_hub_view_close(struct giro_hub_view *view)
 {
     if (view->genesis.members != NULL)
         giro_genesis_free(&view->genesis);
-    free(view->ring_mem);
+    giro_keys_close(view->keys);
 }
 
 uint32_t giro_addresses_parse(const char *text, struct giro_config_address *addresses, uint32_t max)

@@ -5,7 +5,7 @@
 #include <argp.h>
 
 #include "giro/config.h"
-#include "giro/genesis.h"
+#include "giro/keys.h"
 
 /* Exit codes of every subcommand. */
 enum { GIRO_EXIT_OK = 0, GIRO_EXIT_FAILURE = 1, GIRO_EXIT_USAGE = 2, GIRO_EXIT_BREAKS = 3 };
@@ -32,13 +32,15 @@ int giro_cmd_crypto_check(int argc, char **argv);
 /* giro_fail prints the diagnosis (or the error's own sentence when it is empty) and returns GIRO_EXIT_FAILURE. */
 int giro_fail(const char *command, enum giro_err err, const struct giro_diagnosis *diagnosis);
 
-/* Genesis with its key ring. */
+/* Genesis with its key ring. tables_bytes: limit of the keys' tables, which are worth their milliseconds where thousands of
+ * signatures are verified; 0 for a few. */
 struct giro_hub_view {
     struct giro_genesis genesis;
-    struct giro_key_ring *ring;
-    void *ring_mem;
+    struct giro_keys *keys;
+    const struct giro_key_ring *ring; /* its */
 };
-enum giro_err giro_hub_view_open(const char *genesis_path, struct giro_hub_view *view,
+enum giro_err giro_hub_view_open(const char *genesis_path, uint64_t tables_bytes,
+                                 struct giro_hub_view *view,
                                  struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 void giro_hub_view_close(struct giro_hub_view *view);
 

@@ -16,9 +16,8 @@
 #define REST_NS (2u * GIRO_NS_PER_S)
 
 struct giro_publish {
-    struct giro_genesis genesis;
-    void *ring_mem;
-    struct giro_key_ring *ring;
+    const struct giro_genesis *genesis;
+    const struct giro_key_ring *ring;
     char journal_dir[600], files_dir[600];
     uint64_t interval_s;
     pthread_t thread;
@@ -89,7 +88,7 @@ static void journal_publish(struct giro_publish *publish, const char *bic, const
     struct giro_diagnosis diagnosis = {.fact = ""};
     struct giro_journal_span span;
     char dir[PATH_BYTES], out[PATH_BYTES + 64];
-    enum giro_err err = giro_journal_range(path, &publish->genesis.chain_id, &span, &diagnosis);
+    enum giro_err err = giro_journal_range(path, &publish->genesis->chain_id, &span, &diagnosis);
     if (err != GIRO_ERR_OK) {
         GIRO_LOG(ERROR, "publish", "%s: %s", diagnosis.fact, diagnosis.detail);
         return;
@@ -103,7 +102,7 @@ static void journal_publish(struct giro_publish *publish, const char *bic, const
     if (to < from)
         return;
     snprintf(out, sizeof(out), "%s/%lu-%lu", dir, (unsigned long)from, (unsigned long)to);
-    struct giro_recon_cut_options options = {.genesis = &publish->genesis,
+    struct giro_recon_cut_options options = {.genesis = publish->genesis,
                                              .ring = publish->ring,
                                              .journal_path = path,
                                              .out_path = out,
@@ -180,7 +179,7 @@ static void netting_publish(struct giro_publish *publish)
     uint32_t cycles = 0;
     snprintf(dir, sizeof(dir), "%s/netting", publish->files_dir);
     enum giro_err err =
-        giro_recon_netting(&publish->genesis, publish->ring, (const char *const *)publish->journals,
+        giro_recon_netting(publish->genesis, publish->ring, (const char *const *)publish->journals,
                            publish->journal_count, dir, &cycles, &diagnosis);
     if (err == GIRO_ERR_OK && cycles > 0)
         GIRO_LOG(INFO, "publish", "%s cycles=%u", dir, cycles);
@@ -193,8 +192,8 @@ static void netting_publish(struct giro_publish *publish)
 static void turn(struct giro_publish *publish)
 {
     publish->unfinished = false;
-    for (uint32_t i = 0; i < publish->genesis.member_count && !stopping(publish); i++)
-        member_publish(publish, publish->genesis.members[i].bic);
+    for (uint32_t i = 0; i < publish->genesis->member_count && !stopping(publish); i++)
+        member_publish(publish, publish->genesis->members[i].bic);
     if (!stopping(publish))
         netting_publish(publish);
     journals_clear(publish);
@@ -247,25 +246,14 @@ enum giro_err giro_publish_open(const struct giro_publish_options *options,
     publish->interval_s = options->interval_s > 0 ? options->interval_s : 1;
     pthread_mutex_init(&publish->lock, NULL);
     pthread_cond_init(&publish->wake, NULL);
-    enum giro_err err = giro_genesis_load(options->genesis_path, &publish->genesis, diagnosis);
-    if (err == GIRO_ERR_OK) {
-        uint32_t count = giro_genesis_key_count(&publish->genesis);
-        size_t size = giro_key_ring_footprint(count);
-        publish->ring_mem = aligned_alloc(64, giro_align_up(size, 64));
-        if (publish->ring_mem != NULL)
-            publish->ring = giro_key_ring_init(publish->ring_mem, size, count);
-        err = publish->ring == NULL
-                  ? GIRO_ERR_NOMEM
-                  : giro_genesis_enrol(&publish->genesis, publish->ring, diagnosis);
-    }
-    if (err == GIRO_ERR_OK) {
-        err = giro_dir_make(publish->files_dir);
-        if (err == GIRO_ERR_OK && pthread_create(&publish->thread, NULL, run, publish) != 0)
-            err = GIRO_ERR_NOMEM;
-        if (err != GIRO_ERR_OK)
-            giro_diagnosis_set(diagnosis, giro_err_sentence(err), giro_err_advice(err),
-                               "files cannot be cut into \"%s\"", publish->files_dir);
-    }
+    publish->genesis = options->genesis;
+    publish->ring = options->ring;
+    enum giro_err err = giro_dir_make(publish->files_dir);
+    if (err == GIRO_ERR_OK && pthread_create(&publish->thread, NULL, run, publish) != 0)
+        err = GIRO_ERR_NOMEM;
+    if (err != GIRO_ERR_OK)
+        giro_diagnosis_set(diagnosis, giro_err_sentence(err), giro_err_advice(err),
+                           "files cannot be cut into \"%s\"", publish->files_dir);
     publish->started = err == GIRO_ERR_OK;
     if (err != GIRO_ERR_OK) {
         giro_publish_close(publish);
@@ -293,8 +281,6 @@ void giro_publish_close(struct giro_publish *publish)
         pthread_join(publish->thread, NULL);
     journals_clear(publish);
     free(publish->journals);
-    giro_genesis_free(&publish->genesis);
-    free(publish->ring_mem);
     pthread_cond_destroy(&publish->wake);
     pthread_mutex_destroy(&publish->lock);
     free(publish);

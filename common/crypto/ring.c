@@ -198,12 +198,12 @@ bool giro_key_ring_attach(struct giro_key_ring *ring, struct giro_key_handle han
     return true;
 }
 
-void giro_key_ring_retire(struct giro_key_ring *ring, struct giro_key_handle handle)
+bool giro_key_ring_retire(struct giro_key_ring *ring, struct giro_key_handle handle)
 {
     /* Retiring twice, or by a stale handle, changes nothing. */
     struct giro_key_slot *slot = slot_of(ring, handle);
     if (slot == NULL)
-        return;
+        return false;
     atomic_store(&slot->generation, 0);
     slot->grace =
         ring->grace_begun + 1; /* the period under way, if any, may have counted already */
@@ -215,6 +215,7 @@ void giro_key_ring_retire(struct giro_key_ring *ring, struct giro_key_handle han
     ring->retired_tail = handle.index;
     ring->retired_count++;
     (void)giro_key_ring_reclaim(ring);
+    return true;
 }
 
 /* Takes the grace period as far as the verifiers let it; true when it is over. */

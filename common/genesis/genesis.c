@@ -156,6 +156,26 @@ uint32_t giro_genesis_key_count(const struct giro_genesis *genesis)
     return count;
 }
 
+uint32_t giro_genesis_signing_keys(const struct giro_genesis *genesis,
+                                   const struct giro_genesis_key **keys)
+{
+    const struct giro_genesis_key *unused[1];
+    const uint32_t step = keys != NULL;
+    uint32_t count = 0;
+    keys = keys != NULL ? keys : unused;
+    for (uint32_t i = 0; i < genesis->replica_count; i++) {
+        keys[step * count++] = &genesis->replicas[i].vote;
+        keys[step * count++] = &genesis->replicas[i].batch;
+    }
+    for (uint32_t i = 0; i < genesis->operator_count; i++)
+        keys[step * count++] = &genesis->operators[i].key;
+    for (uint32_t i = 0; i < genesis->member_count; i++) {
+        for (uint32_t k = 0; k < genesis->members[i].frame_key_count; k++)
+            keys[step * count++] = &genesis->members[i].frame_keys[k];
+    }
+    return count;
+}
+
 struct enrolment {
     const struct giro_genesis *genesis;
     struct giro_key_ring *ring;

@@ -15,14 +15,14 @@
 #define PEERS_MAX      100
 
 struct raw {
-    char *genesis, *keys, *data, *files, *event_log, *log_level, *https;
+    char *genesis, *keys, *key_tables, *data, *files, *event_log, *log_level, *https;
     int64_t *replica, *files_interval_s, *event_log_mb;
     struct raw_port {
         char *driver, *device, *address;
         int64_t *udp_port, *memory_mb;
     } port;
     struct raw_limits {
-        int64_t *segment_mb, *frames_pending, *batches, *member_frames_per_second;
+        int64_t *segment_mb, *frames_pending, *batches, *member_frames_per_second, *key_tables_mb;
     } * limits;
     char **peers;
     uint32_t peer_count;
@@ -39,6 +39,7 @@ enum key_index {
     KEY_GENESIS,
     KEY_REPLICA,
     KEY_KEYS,
+    KEY_KEY_TABLES,
     KEY_DATA,
     KEY_FILES,
     KEY_FILES_INTERVAL_S,
@@ -58,12 +59,14 @@ enum key_index {
     KEY_FRAMES_PENDING,
     KEY_BATCHES,
     KEY_MEMBER_FRAMES_PER_SECOND,
+    KEY_KEY_TABLES_MB,
     KEY_COUNT,
 };
 static const struct key keys[KEY_COUNT] = {
     [KEY_GENESIS] = {"", "genesis", "the path of the genesis file, at most 511 bytes", 0, 0, 0},
     [KEY_REPLICA] = {"", "replica", "a number from 0 to 99", 0, PEERS_MAX - 1, 0},
     [KEY_KEYS] = {"", "keys", "the path of the key directory, at most 511 bytes", 0, 0, 0},
+    [KEY_KEY_TABLES] = {"", "key_tables", "the path of a directory, at most 511 bytes", 0, 0, 0},
     [KEY_DATA] = {"", "data", "the path of the data directory, at most 511 bytes", 0, 0, 0},
     [KEY_FILES] = {"", "files", "the path of a directory, at most 511 bytes", 0, 0, 0},
     [KEY_FILES_INTERVAL_S] = {"", "files_interval_s", "seconds from 1 to 86400", 1, 86400, 900},
@@ -82,7 +85,7 @@ static const struct key keys[KEY_COUNT] = {
     [KEY_HTTPS] = {"", "https", "host:port such as 127.0.0.1:7600", 0, 0, 0},
     [KEY_LIMITS] = {"", "limits",
                     "a section with segment_mb, frames_pending, batches, "
-                    "member_frames_per_second",
+                    "member_frames_per_second, key_tables_mb",
                     0, 0, 0},
     [KEY_SEGMENT_MB] = {"limits", "segment_mb", "mebibytes from 1 to 4096", 1, 4096, 64},
     [KEY_FRAMES_PENDING] = {"limits", "frames_pending", "frames from 1 to 16777216", 1, 1u << 24,
@@ -91,6 +94,8 @@ static const struct key keys[KEY_COUNT] = {
     [KEY_MEMBER_FRAMES_PER_SECOND] = {"limits", "member_frames_per_second",
                                       "frames a second from 0 (unlimited) to 4294967295", 0,
                                       UINT32_MAX, 0},
+    [KEY_KEY_TABLES_MB] = {"limits", "key_tables_mb", "mebibytes from 0 (no tables) to 65536", 0,
+                           65536, 320},
 };
 
 /* ---- The shape, for libcyaml ----------------------------------------------------------------- */
@@ -110,6 +115,7 @@ static const cyaml_schema_field_t limits_fields[] = {
     NUMBER(frames_pending, MAY, struct raw_limits),
     NUMBER(batches, MAY, struct raw_limits),
     NUMBER(member_frames_per_second, MAY, struct raw_limits),
+    NUMBER(key_tables_mb, MAY, struct raw_limits),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t peer_value = {
@@ -119,6 +125,7 @@ static const cyaml_schema_field_t top_fields[] = {
     TEXT(genesis, MUST, struct raw, 511),
     NUMBER(replica, MUST, struct raw),
     TEXT(keys, MUST, struct raw, 511),
+    TEXT(key_tables, MAY, struct raw, 511),
     TEXT(data, MUST, struct raw, 511),
     TEXT(files, MAY, struct raw, 511),
     NUMBER(files_interval_s, MAY, struct raw),
@@ -471,8 +478,9 @@ static enum giro_err take_limits(const struct loading *loading)
     GIRO_TRY(
         take_number(loading, KEY_FRAMES_PENDING, limits->frames_pending, &config->frames_pending));
     GIRO_TRY(take_number(loading, KEY_BATCHES, limits->batches, &config->batches));
-    return take_number(loading, KEY_MEMBER_FRAMES_PER_SECOND, limits->member_frames_per_second,
-                       &config->member_frames_per_second);
+    GIRO_TRY(take_number(loading, KEY_MEMBER_FRAMES_PER_SECOND, limits->member_frames_per_second,
+                         &config->member_frames_per_second));
+    return take_number(loading, KEY_KEY_TABLES_MB, limits->key_tables_mb, &config->key_tables_mb);
 }
 
 static enum giro_err take_all(const struct loading *loading)
@@ -482,6 +490,7 @@ static enum giro_err take_all(const struct loading *loading)
     GIRO_TRY(take_path(loading, KEY_GENESIS, raw->genesis, config->genesis_path));
     GIRO_TRY(take_number(loading, KEY_REPLICA, raw->replica, &config->replica));
     GIRO_TRY(take_path(loading, KEY_KEYS, raw->keys, config->keys_path));
+    GIRO_TRY(take_path(loading, KEY_KEY_TABLES, raw->key_tables, config->key_tables_path));
     GIRO_TRY(take_path(loading, KEY_DATA, raw->data, config->data_path));
     GIRO_TRY(take_path(loading, KEY_FILES, raw->files, config->files_path));
     GIRO_TRY(take_number(loading, KEY_FILES_INTERVAL_S, raw->files_interval_s,

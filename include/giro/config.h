@@ -3,6 +3,7 @@
  *   genesis: genesis.json
  *   replica: 0
  *   keys: keys                      # directory with replica-0/vote.key ..., hub.secret
+ *   key_tables: /run/giro/tables    # tables of keys that the replicas of this machine share; left out: private memory
  *   data: data                      # block log, safety file, ledger, journals; locked by one process
  *   files: files                    # cut files; left out: none are cut by this replica
  *   files_interval_s: 900
@@ -23,6 +24,7 @@
  *     frames_pending: 65536         # frames between port and order
  *     batches: 256                  # batch bodies in memory
  *     member_frames_per_second: 0   # policing; 0 = unlimited
+ *     key_tables_mb: 320            # memory of the tables that make verification fast; 0 = none
  *
  * Relative paths are relative to the configuration file. Every error names file, line, column where libcyaml
  * gives one, what was found and what was expected.
@@ -43,6 +45,7 @@ struct giro_config_address {
 struct giro_config {
     char genesis_path[512];
     char keys_path[512];
+    char key_tables_path[512]; /* "" = none */
     char data_path[512];
     char files_path[512]; /* "" = none */
     uint32_t files_interval_s;
@@ -62,6 +65,7 @@ struct giro_config {
     uint32_t frames_pending;
     uint32_t batches;
     uint32_t member_frames_per_second;
+    uint32_t key_tables_mb;
 };
 enum giro_err giro_config_load(const char *path, struct giro_config *config,
                                struct giro_diagnosis *diagnosis) GIRO_MUST_USE;

@@ -214,9 +214,9 @@ enum giro_key_fault giro_key_ring_enrol(struct giro_key_ring *ring,
 bool giro_key_ring_attach(struct giro_key_ring *ring, struct giro_key_handle handle,
                           const void *table) GIRO_MUST_USE;
 /* giro_key_ring_retire ends an enrolment: batches that begin after it find the handle INVALID; one under way in another
- * thread may still find it valid. A handle that names nothing changes nothing. The index is used again, under another
+ * thread may still find it valid. False: the handle names nothing, and nothing changes. The index is used again, under another
  * generation, when every batch that was under way has ended. */
-void giro_key_ring_retire(struct giro_key_ring *ring, struct giro_key_handle handle);
+bool giro_key_ring_retire(struct giro_key_ring *ring, struct giro_key_handle handle);
 /* giro_key_ring_reclaim frees the indices of retired keys that no batch under way can read; never waits. Returns how many
  * are still waiting. enrol and retire call it, too; an owner of tables calls it until it returns 0. */
 uint32_t giro_key_ring_reclaim(struct giro_key_ring *ring);

@@ -43,7 +43,9 @@ extern "C" {
     X(19, DAMAGED, "durable bytes are missing or damaged", "repair this replica from its peers")   \
     X(20, LOCKED, "another process uses this directory", "stop the other process first")           \
     X(21, PORT, "the packet port cannot be opened", "check NET_RAW and NET_ADMIN, or use udp")     \
-    X(22, INTERRUPTED, "stopped by a signal", "run it again")
+    X(22, INTERRUPTED, "stopped by a signal", "run it again")                                      \
+    X(23, MEMORY, "memory changed under the program",                                              \
+      "start it again; if it recurs, test the memory")
 
 enum giro_err {
 #define GIRO_ERR_ENUM(code, name, sentence, advice) GIRO_ERR_##name = (code),

@@ -119,6 +119,10 @@ char *giro_genesis_text(const struct giro_genesis *genesis);
 enum giro_err giro_genesis_enrol(struct giro_genesis *genesis, struct giro_key_ring *ring,
                                  struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 uint32_t giro_genesis_key_count(const struct giro_genesis *genesis);
+/* giro_genesis_signing_keys finds the keys whose signatures giro_verify_batch judges at a rate: vote, batch, operators' and
+ * frame keys; the others identify TLS peers and files. keys[0..count), in the order of the file; NULL: only the count. */
+uint32_t giro_genesis_signing_keys(const struct giro_genesis *genesis,
+                                   const struct giro_genesis_key **keys);
 
 /* Lookups: index, or GIRO_NONE. */
 uint32_t giro_genesis_member_by_bic(const struct giro_genesis *genesis, const char *bic);

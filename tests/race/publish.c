@@ -9,6 +9,7 @@
 
 #include "apps/girod/journal_files.h"
 #include "apps/girod/publish.h"
+#include "giro/keys.h"
 #include "unit/recon_window_support.h"
 
 #define PATH_BYTES 512u
@@ -19,6 +20,7 @@ struct hub {
     char dir[64], genesis_path[PATH_BYTES], journal_dir[PATH_BYTES], files_dir[PATH_BYTES];
     struct rig *rig;
     struct giro_genesis genesis; /* as loaded */
+    struct giro_keys *keys;
     struct giro_journal_files *journals;
     uint32_t appended; /* of rig->blocks */
     struct giro_prng prng;
@@ -96,6 +98,9 @@ static void genesis_write(struct hub *hub)
     cr_assert(text != NULL && file != NULL && fputs(text, file) >= 0 && fclose(file) == 0);
     free(text);
     must(giro_genesis_load(hub->genesis_path, &hub->genesis, &diagnosis), &diagnosis, "genesis");
+    const struct giro_keys_options keys = {.genesis = &hub->genesis,
+                                           .tables_bytes = GIRO_KEY_TABLES_BYTES};
+    must(giro_keys_open(&keys, &hub->keys, &diagnosis), &diagnosis, "keys");
     hub->rig->genesis.chain_id = hub->genesis.chain_id;
     hub->rig->genesis.chain_prefix = hub->genesis.chain_prefix;
 }
@@ -118,6 +123,7 @@ static void hub_open(struct hub *hub, uint64_t seed)
 static void hub_close(struct hub *hub)
 {
     giro_journal_files_close(hub->journals);
+    giro_keys_close(hub->keys);
     giro_genesis_free(&hub->genesis);
     rig_free(hub->rig);
     race_dir_remove(hub->dir);
@@ -264,18 +270,12 @@ static bool cut_under_way(const struct hub *hub)
 
 static void folders_verify(struct hub *hub)
 {
-    uint32_t key_count = giro_genesis_key_count(&hub->genesis);
-    size_t size_bytes = giro_key_ring_footprint(key_count);
-    void *mem = aligned_alloc(64, giro_align_up(size_bytes, 64));
-    cr_assert(mem != NULL);
-    struct giro_key_ring *ring = giro_key_ring_init(mem, size_bytes, key_count);
     struct giro_diagnosis diagnosis = {.fact = ""};
-    must(giro_genesis_enrol(&hub->genesis, ring, &diagnosis), &diagnosis, "enrol");
-    struct giro_verify_options options = {.genesis = &hub->genesis, .ring = ring};
+    struct giro_verify_options options = {.genesis = &hub->genesis,
+                                          .ring = giro_keys_ring(hub->keys)};
     must(giro_verify_path(&options, hub->files_dir, &diagnosis), &diagnosis, "verify");
     cr_assert(options.windows == hub->rig->block_count, "%lu windows cut, %u sealed",
               options.windows, hub->rig->block_count);
-    free(mem);
 }
 
 /* ---- Lives ------------------------------------------------------------------------------------------------- */
@@ -284,7 +284,8 @@ static struct giro_publish *publish_open(const struct hub *hub, uint32_t interva
 {
     struct giro_diagnosis diagnosis = {.fact = ""};
     struct giro_publish *publish = NULL;
-    struct giro_publish_options options = {.genesis_path = hub->genesis_path,
+    struct giro_publish_options options = {.genesis = &hub->genesis,
+                                           .ring = giro_keys_ring(hub->keys),
                                            .journal_dir = hub->journal_dir,
                                            .files_dir = hub->files_dir,
                                            .interval_s = interval_s};

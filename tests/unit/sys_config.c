@@ -28,6 +28,8 @@ static const char full[] = "genesis: genesis.json\n"
                            "  frames_pending: 1024\n"
                            "  batches: 8\n"
                            "  member_frames_per_second: 100\n"
+                           "  key_tables_mb: 48\n"
+                           "key_tables: tables\n"
                            "event_log: events\n"
                            "event_log_mb: 32\n";
 static const char least[] = "genesis: g\n"
@@ -75,6 +77,9 @@ Test(sys, config_reads_every_key)
     cr_assert(strcmp(config.https.host, "127.0.0.1") == 0 && config.https.port == 7600);
     cr_assert(config.segment_mb == 16 && config.frames_pending == 1024);
     cr_assert(config.batches == 8 && config.member_frames_per_second == 100);
+    cr_assert(config.key_tables_mb == 48);
+    snprintf(expected, sizeof expected, "%s/tables", directory);
+    cr_assert(strcmp(config.key_tables_path, expected) == 0, "%s", config.key_tables_path);
     scratch_remove(directory);
 }
 
@@ -91,6 +96,7 @@ Test(sys, config_fills_in_what_is_left_out)
     cr_assert(config.port_udp_port == 7400 && config.port_memory_mb == 64);
     cr_assert(config.segment_mb == 64 && config.frames_pending == 65536);
     cr_assert(config.batches == 256 && config.member_frames_per_second == 0);
+    cr_assert(config.key_tables_mb == 320 && config.key_tables_path[0] == '\0');
     cr_assert(chdir(directory) == 0);
     cr_assert(giro_config_load("girod.yaml", &config, &diagnosis) == GIRO_ERR_OK);
     cr_assert(strcmp(config.data_path, "d") == 0, "%s", config.data_path);
@@ -153,6 +159,10 @@ Test(sys, config_says_where_and_what_was_expected)
         {"segment_mb: 16", "segment_mb: 0", ":19:3: 'limits.segment_mb'", "found '0'"},
         {"frames_pending: 1024", "frames_pending: 16777217", "'limits.frames_pending'", "frames"},
         {"batches: 8", "batches: 0", "'limits.batches'", "found '0'"},
+        {"key_tables_mb: 48", "key_tables_mb: 65537", ":23:3: 'limits.key_tables_mb'",
+         "found '65537'; expected mebibytes from 0 (no tables) to 65536"},
+        {"key_tables_mb: 48", "key_tables_mb: -1", ":23:3: 'limits.key_tables_mb'", "found '-1'"},
+        {"key_tables: tables", "key_tables: ''", ":24:13: ", "the path of a directory"},
         {"files_interval_s: 60", "files_interval_s: 0", ":6:1: 'files_interval_s'", "seconds"},
         {"port:\n", "port: 5\nx:\n", ":8:7: Expecting MAPPING", "a section with driver"},
         {"genesis: genesis.json", "genesis: ''", ":1:10: ", "the path of the genesis file"},
