@@ -17,6 +17,7 @@ struct arguments {
     uint16_t date;
     uint32_t cycle_seconds;
     uint32_t round_floor_ms;
+    uint32_t checkpoint_heights, checkpoint_mb;
 };
 
 static const struct argp_option options[] = {
@@ -36,6 +37,8 @@ static const struct argp_option options[] = {
     {"cycle-seconds", 's', "N", 0,
      "genesis: cycles close every N seconds; 0 = by command only (default)", 1},
     {"round-floor", 'r', "MS", 0, "genesis: smallest round timer (default: 20; 500 on a WAN)", 1},
+    {"checkpoint-heights", 1, "N", 0, "genesis: a checkpoint after N blocks (default: 1024)", 1},
+    {"checkpoint-mb", 2, "N", 0, "genesis: or after N MiB of batches (default: 64)", 1},
     {0}};
 
 static void need_number(struct argp_state *state, const char *arg, unsigned long least,
@@ -103,6 +106,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case 'r':
         need_number(state, arg, 1, 60000, "--round-floor", &arguments->round_floor_ms);
+        break;
+    case 1:
+        need_number(state, arg, 1, 1u << 20, "--checkpoint-heights",
+                    &arguments->checkpoint_heights);
+        break;
+    case 2:
+        need_number(state, arg, 1, 1u << 20, "--checkpoint-mb", &arguments->checkpoint_mb);
         break;
     case ARGP_KEY_ARG:
         argp_error(state, "what is \"%s\"?", arg);
@@ -321,6 +331,8 @@ static enum giro_err genesis_fill(const struct arguments *arguments, struct giro
     genesis->uetr_retained_entries = 1u << 22;
     genesis->uetr_retained_days = 10;
     genesis->cycle_seconds = arguments->cycle_seconds;
+    genesis->checkpoint_heights = arguments->checkpoint_heights;
+    genesis->checkpoint_mb = arguments->checkpoint_mb;
     GIRO_TRY(currencies_fill(arguments, genesis, diagnosis));
     genesis->replica_count = arguments->replicas;
     for (uint32_t i = 0; i < genesis->replica_count; i++) {

@@ -126,6 +126,17 @@ const struct giro_genesis_key *giro_genesis_frame_key(const struct giro_genesis 
     return NULL;
 }
 
+uint64_t giro_genesis_checkpoint_heights(const struct giro_genesis *genesis)
+{
+    return genesis->checkpoint_heights == 0 ? 1024u : genesis->checkpoint_heights;
+}
+
+uint64_t giro_genesis_checkpoint_bytes(const struct giro_genesis *genesis)
+{
+    uint64_t megabytes = genesis->checkpoint_mb == 0 ? 64u : genesis->checkpoint_mb;
+    return megabytes * 1024u * 1024u;
+}
+
 uint32_t giro_genesis_quorum(const struct giro_genesis *genesis)
 {
     GIRO_ASSERT(genesis->replica_count >= 1);

@@ -62,24 +62,39 @@ static enum giro_err read_key_id(struct strict *strict, const json_t *object, ui
 
 /* ---- Parameters and currencies ---- */
 
+/* A parameter that may be left out: 0 then, which stands for its default. */
+static enum giro_err read_optional(struct strict *strict, const json_t *object, const char *key,
+                                   uint64_t least, uint64_t most, uint64_t *value)
+{
+    *value = 0;
+    if (json_object_get(object, key) == NULL)
+        return GIRO_ERR_OK;
+    return strict_integer(strict, object, key, least, most, value);
+}
+
 static enum giro_err read_parameters(struct parse *parse, const json_t *root)
 {
     static const char *const names[] = {
         "clock_bound_ms",     "round_floor_ms", "batch_ttl_s", "uetr_retained_entries",
         "uetr_retained_days", "cycle_seconds",  NULL};
+    static const char *const optional[] = {"checkpoint_heights", "checkpoint_mb", NULL};
     struct strict *strict = &parse->strict;
     struct giro_genesis *genesis = parse->genesis;
     const json_t *object = json_object_get(root, "parameters");
-    uint64_t clock_ms, floor_ms, ttl_s, entries, days, cycle_s;
+    uint64_t clock_ms, floor_ms, ttl_s, entries, days, cycle_s, heights, megabytes;
     strict_enter(strict, "parameters");
-    GIRO_TRY(strict_object(strict, object, names));
+    GIRO_TRY(strict_object_optional(strict, object, names, optional));
     GIRO_TRY(strict_integer(strict, object, "clock_bound_ms", 1, 60000, &clock_ms));
     GIRO_TRY(strict_integer(strict, object, "round_floor_ms", 1, 60000, &floor_ms));
     GIRO_TRY(strict_integer(strict, object, "batch_ttl_s", 1, 3600, &ttl_s));
     GIRO_TRY(strict_integer(strict, object, "uetr_retained_entries", 1, 1u << 30, &entries));
     GIRO_TRY(strict_integer(strict, object, "uetr_retained_days", 1, 3660, &days));
     GIRO_TRY(strict_integer(strict, object, "cycle_seconds", 0, 7 * 86400, &cycle_s));
+    GIRO_TRY(read_optional(strict, object, "checkpoint_heights", 1, 1u << 20, &heights));
+    GIRO_TRY(read_optional(strict, object, "checkpoint_mb", 1, 1u << 20, &megabytes));
     strict_leave(strict);
+    genesis->checkpoint_heights = (uint32_t)heights;
+    genesis->checkpoint_mb = (uint32_t)megabytes;
     genesis->clock_bound_ns = clock_ms * GENESIS_NS_PER_MS;
     genesis->round_floor_ns = floor_ms * GENESIS_NS_PER_MS;
     genesis->batch_ttl_ns = ttl_s * GIRO_NS_PER_S;

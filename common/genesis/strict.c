@@ -214,13 +214,20 @@ static bool listed(const char *const *names, const char *name)
 
 enum giro_err strict_object(struct strict *strict, const json_t *value, const char *const *names)
 {
+    static const char *const none[] = {NULL};
+    return strict_object_optional(strict, value, names, none);
+}
+
+enum giro_err strict_object_optional(struct strict *strict, const json_t *value,
+                                     const char *const *names, const char *const *optional)
+{
     static const char shape[] = "the shape of a genesis file is described in giro/genesis.h";
     if (!json_is_object(value))
         return strict_fail(strict, shape, "write an object here: { ... }", "is not an object");
     /* jansson's iterators take a non-const object but change nothing. */
     json_t *object = (json_t *)(uintptr_t)value;
     for (void *at = json_object_iter(object); at != NULL; at = json_object_iter_next(object, at)) {
-        if (!listed(names, json_object_iter_key(at)))
+        if (!listed(names, json_object_iter_key(at)) && !listed(optional, json_object_iter_key(at)))
             return strict_fail_in(strict, json_object_iter_key(at), shape,
                                   "remove it, or correct its name", "is not known here");
     }

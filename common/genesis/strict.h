@@ -57,6 +57,10 @@ enum giro_err strict_fail_in(struct strict *strict, const char *key, const char 
  * them). */
 enum giro_err strict_object(struct strict *strict, const json_t *value,
                             const char *const *names) GIRO_MUST_USE;
+/* strict_object_optional: the same, but members in optional[0..] may be there or not. */
+enum giro_err strict_object_optional(struct strict *strict, const json_t *value,
+                                     const char *const *names,
+                                     const char *const *optional) GIRO_MUST_USE;
 
 /* Members of the object at the path. Each is there: strict_object has been asked first. */
 

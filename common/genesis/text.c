@@ -74,6 +74,10 @@ static json_t *parameters_json(struct build *build, const struct giro_genesis *g
     put_integer(build, object, "uetr_retained_entries", genesis->uetr_retained_entries);
     put_integer(build, object, "uetr_retained_days", genesis->uetr_retained_days);
     put_integer(build, object, "cycle_seconds", genesis->cycle_seconds);
+    if (genesis->checkpoint_heights != 0)
+        put_integer(build, object, "checkpoint_heights", genesis->checkpoint_heights);
+    if (genesis->checkpoint_mb != 0)
+        put_integer(build, object, "checkpoint_mb", genesis->checkpoint_mb);
     return object;
 }
 

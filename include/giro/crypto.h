@@ -51,6 +51,8 @@ struct giro_public_key {
     X(COMMIT_VOTE, "GIRCMVT1", "replica signature over executed roots")                            \
     X(EPOCH_END, "GIREPND1", "replica signature over an epoch end")                                \
     X(CHECKPOINT, "GIRCHKP1", "replica signature over a checkpoint")                               \
+    X(IMAGE, "GIRIMAG1", "root over the chunks of an image")                                       \
+    X(CHUNK, "GIRCHNK1", "hash of a chunk of an image")                                            \
     X(HELLO, "GIRHELO1", "replica signature over an incarnation answer")                           \
     X(POSSESSION, "GIRPOSS1", "proof of possession at enrolment")                                  \
     X(QC_HASH, "GIRQCHA1", "hash of an encoded QC inside a block")                                 \

@@ -8,7 +8,8 @@
  *     "format": "giro-genesis-1", "name": "demo", "nonce": "<64 hex>", "business_date": "2026-11-24",
  *     "window_secret_hash": "<64 hex>",       SHA-256 of the 32-byte hub window secret (replicas only)
  *     "parameters": { "clock_bound_ms": 250, "round_floor_ms": 20, "batch_ttl_s": 20,
- *                     "uetr_retained_entries": 4194304, "uetr_retained_days": 10, "cycle_seconds": 0 },
+ *                     "uetr_retained_entries": 4194304, "uetr_retained_days": 10, "cycle_seconds": 0,
+ *                     "checkpoint_heights": 1024, "checkpoint_mb": 64 },     these two may be left out
  *     "currencies": [ { "code": "CZK", "number": 203, "digits": 2 } ],
  *     "replicas": [ { "name": "replica-0", "keys": { "vote": K, "batch": K, "transport": K, "file": K } } ],
  *     "operators": [ { "name": "maker", "key_id": 1, "key": K }, { "name": "checker", "key_id": 2, "key": K } ],
@@ -97,6 +98,7 @@ struct giro_genesis {
     uint16_t business_date;
     uint64_t clock_bound_ns, round_floor_ns, batch_ttl_ns;
     uint32_t uetr_retained_entries, uetr_retained_days, cycle_seconds;
+    uint32_t checkpoint_heights, checkpoint_mb; /* 0: left out, see giro_genesis_checkpoint_* */
     uint32_t currency_count, replica_count, member_count, operator_count;
     struct giro_genesis_currency currencies[GIRO_CURRENCIES_MAX];
     struct giro_genesis_replica replicas[GIRO_REPLICAS_MAX];
@@ -132,6 +134,9 @@ uint32_t giro_genesis_currency_by_number(const struct giro_genesis *genesis, uin
  * with this key id, NULL if there is none. */
 const struct giro_genesis_key *giro_genesis_frame_key(const struct giro_genesis *genesis,
                                                       uint16_t member, uint16_t key_id);
+/* A checkpoint is taken once this many heights or bytes of ordered batches came since the last one. */
+uint64_t giro_genesis_checkpoint_heights(const struct giro_genesis *genesis); /* default 1,024 */
+uint64_t giro_genesis_checkpoint_bytes(const struct giro_genesis *genesis);   /* default 64 MiB */
 uint32_t giro_genesis_quorum(const struct giro_genesis *genesis); /* q = n - floor((n-1)/3) */
 /* The id of the block at height 0: SHA-256(tag BLOCK | chain id). Parent of height 1; block of the genesis QC. */
 struct giro_hash giro_genesis_block_id(const struct giro_genesis *genesis);

@@ -1,9 +1,10 @@
-/* giro/wire.h - every byte format, in four parts, and what they share.
+/* giro/wire.h - every byte format, in five parts, and what they share.
  *
  *   wire/member.h     what members sign and get: record, frame, skip, control, receipt, proof
  *   wire/consensus.h  what replicas sign and send: block, vote, QC, timeout, TC, batch, certificate
  *   wire/recon.h      what is sealed: entry, status row, window record, journal, file manifest
  *   wire/store.h      what is on a replica's disk: log record, safety slot, ledger block
+ *   wire/checkpoint.h checkpoint, image of the state and its manifest, requests for them
  *
  * Tags and hash types are in giro/crypto.h.
  * Rules for all: fixed-width little-endian fields, no implicit padding, reserved bytes zero and checked,
@@ -94,6 +95,11 @@ GIRO_WIRE_SIZE(giro_head, 8);
     X(0x0211, EPOCH_END, "end of an epoch")                                                        \
     X(0x0212, CHECKPOINT, "checkpoint")                                                            \
     X(0x0213, PROPOSAL, "proposal")                                                                \
+    X(0x0214, CHECKPOINT_VOTE, "checkpoint vote")                                                  \
+    X(0x0215, FETCH_IMAGE, "image request")                                                        \
+    X(0x0216, MANIFEST, "manifest of an image")                                                    \
+    X(0x0217, FETCH_CHUNK, "chunk request")                                                        \
+    X(0x0218, CHUNK, "chunk of an image")                                                          \
     X(0x0301, ENTRY, "entry")                                                                      \
     X(0x0302, STATUS, "status row")                                                                \
     X(0x0303, WINDOW, "window record")                                                             \
@@ -105,6 +111,9 @@ GIRO_WIRE_SIZE(giro_head, 8);
     X(0x0404, LEDGER, "ledger file")                                                               \
     X(0x0405, LEDGER_BLOCK, "leaves of one block")                                                 \
     X(0x0406, LEADER_WINDOW, "leader window")                                                      \
+    X(0x0406, LEADER_WINDOW, "leader window")                                                      \
+    X(0x0407, IMAGE, "image of the state")                                                         \
+    X(0x0408, IMAGE_FILE, "file of an image's manifest")                                           \
     X(0x0480, EVENT_LOG, "event log of a replica's core")
 
 enum giro_kind {
@@ -174,4 +183,6 @@ const char *giro_reject_text(enum giro_reject reject); /* the sentence */
 #include "giro/wire/recon.h"
 
 #include "giro/wire/store.h"
+
+#include "giro/wire/checkpoint.h"
 #endif

@@ -37,9 +37,10 @@ static void check_equal(const struct giro_genesis *a, const struct giro_genesis 
     cr_assert(a->business_date == b->business_date);
     cr_assert(a->clock_bound_ns == b->clock_bound_ns && a->round_floor_ns == b->round_floor_ns &&
               a->batch_ttl_ns == b->batch_ttl_ns);
-    cr_assert(a->uetr_retained_entries == b->uetr_retained_entries &&
-              a->uetr_retained_days == b->uetr_retained_days &&
-              a->cycle_seconds == b->cycle_seconds);
+    cr_assert(
+        a->uetr_retained_entries == b->uetr_retained_entries &&
+        a->uetr_retained_days == b->uetr_retained_days && a->cycle_seconds == b->cycle_seconds &&
+        a->checkpoint_heights == b->checkpoint_heights && a->checkpoint_mb == b->checkpoint_mb);
     cr_assert(a->currency_count == b->currency_count && a->replica_count == b->replica_count &&
               a->operator_count == b->operator_count && a->member_count == b->member_count);
     for (uint32_t i = 0; i < a->currency_count; i++) {
@@ -68,6 +69,8 @@ Test(genesis_text, parse_of_text_is_the_same_genesis_and_text_of_parse_the_same_
     for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
         struct giro_diagnosis diagnosis = {{0}, {0}, {0}};
         genesis_make(&made, shapes[i][0], shapes[i][1], shapes[i][2]);
+        made.checkpoint_heights = i % 2 == 0 ? 0 : 64; /* left out or not */
+        made.checkpoint_mb = i % 3 == 0 ? 0 : 8;
         char *text = giro_genesis_text(&made);
         cr_assert(text != NULL);
         cr_assert(giro_genesis_parse("g", text, strlen(text), &parsed, &diagnosis) == GIRO_ERR_OK,

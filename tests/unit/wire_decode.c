@@ -141,6 +141,12 @@ Test(wire, every_reserved_byte_must_be_zero)
         {"timeout", 104 + 114, 6},
         {"tc", 42, 6},
         {"commit_vote", 130, 6},
+        {"checkpoint_vote", 154, 6},
+        {"checkpoint", 170, 6},
+        {"manifest", 24, 8},
+        {"fetch_image", 16, 8},
+        {"fetch_chunk", 40, 8},
+        {"chunk", 44, 4},
         {"certificate", 146, 6},
         {"batch", 46, 18},
         {"batch", 64 + 4 + 38, 2},
@@ -273,7 +279,7 @@ Test(wire, votes_and_certificates_are_held_to_their_ranges)
         {"peer", 12, 2, 0, GIRO_REJECT_KIND},
         {"peer", 12, 2, GIRO_KIND_PEER, GIRO_REJECT_KIND},
         {"peer", 12, 2, GIRO_KIND_FRAME, GIRO_REJECT_KIND},
-        {"peer", 12, 2, 0x0214, GIRO_REJECT_KIND},
+        {"peer", 12, 2, GIRO_KIND_CHUNK + 1, GIRO_REJECT_KIND},
         {"peer", 14, 2, GIRO_REPLICAS_MAX, GIRO_REJECT_SIGNER},
         {"qc", 16, 8, 0, GIRO_REJECT_COUNT},   /* round 0 with signers */
         {"qc", 16, 8, 999, GIRO_REJECT_FIELD}, /* its own parent's round */
@@ -326,6 +332,37 @@ Test(wire, votes_and_certificates_are_held_to_their_ranges)
         {"certificate", 145, 1, 2, GIRO_REJECT_QUORUM},
         {"certificate", 145, 1, 0, GIRO_REJECT_QUORUM},
         {"certificate", 145, 1, 200, GIRO_REJECT_COUNT},
+    };
+    ROWS_HOLD(rows);
+}
+
+Test(wire, checkpoints_and_manifests_are_held_to_their_ranges)
+{
+    static const struct field_row rows[] = {
+        {"checkpoint_vote", 16, 8, 0, GIRO_REJECT_FIELD},
+        {"checkpoint_vote", 152, 2, 4, GIRO_REJECT_SIGNER},
+        {"checkpoint", 16, 8, 0, GIRO_REJECT_FIELD},
+        {"checkpoint", 152, 1, 0x1E, GIRO_REJECT_SIGNER},
+        {"checkpoint", 168, 1, 3, GIRO_REJECT_FIELD},
+        {"checkpoint", 169, 1, 2, GIRO_REJECT_QUORUM},
+        {"checkpoint", 169, 1, 200, GIRO_REJECT_COUNT},
+        {"manifest", 8, 4, 0, GIRO_REJECT_COUNT},
+        {"manifest", 8, 4, 1, GIRO_REJECT_OVERSIZED},
+        {"manifest", 8, 4, 3, GIRO_REJECT_TRUNCATED},
+        {"manifest", 8, 4, GIRO_IMAGE_CHUNKS_MAX + 1, GIRO_REJECT_COUNT},
+        {"manifest", 12, 4, 0, GIRO_REJECT_FIELD},
+        {"manifest", 16, 4, 1, GIRO_REJECT_FIELD},
+        {"manifest", 20, 4, 1, GIRO_REJECT_FIELD},
+        {"manifest", 32 + 120, 8, 0, GIRO_REJECT_HASH}, /* image root */
+        {"manifest", 32 + 24, 8, 0, GIRO_REJECT_HASH},  /* block of the checkpoint */
+        {"manifest", 32 + 16, 8, 7, GIRO_REJECT_FIELD}, /* its height, not the certificate's */
+        {"manifest", 32 + 8, 8, 9, GIRO_REJECT_EPOCH},
+        {"manifest", 32 + 176 + 3 * 64 + 64, 8, 0, GIRO_REJECT_HASH},    /* state root */
+        {"manifest", 32 + 368 + 344 + 32, 8, 0, GIRO_REJECT_HASH},       /* block of the QC */
+        {"manifest", 32 + 368 + 344 + 312 + 32, 8, 0, GIRO_REJECT_HASH}, /* hash of a chunk */
+        {"chunk", 40, 4, GIRO_CHUNK_BYTES + 1, GIRO_REJECT_COUNT},
+        {"chunk", 40, 4, 39, GIRO_REJECT_OVERSIZED},
+        {"chunk", 48 + 39, 1, 0, GIRO_REJECT_FIELD},
     };
     ROWS_HOLD(rows);
 }

@@ -78,6 +78,17 @@ Test(wire_message, replicas_sign_exactly_the_documented_bytes)
     expect(&commit.body.ledger_root, 32);
     expect_is(message, giro_commit_message(&chain, &commit.body, message), "commit vote");
 
+    struct giro_checkpoint_vote checkpoint;
+    sample_checkpoint_vote(&checkpoint, 4, NULL);
+    expect_start("GIRCHKP1");
+    expect_u64(checkpoint.body.epoch);
+    expect_u64(checkpoint.body.height);
+    expect(&checkpoint.body.block_id, 32);
+    expect(&checkpoint.body.state_root, 32);
+    expect(&checkpoint.body.ledger_root, 32);
+    expect(&checkpoint.body.image_root, 32);
+    expect_is(message, giro_checkpoint_message(&chain, &checkpoint.body, message), "checkpoint");
+
     sample_ack(&ack, 2, 3, &first, NULL);
     expect_start("GIRBACK1");
     expect_u64(1);

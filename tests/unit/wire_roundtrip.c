@@ -123,6 +123,44 @@ static enum giro_reject envelope_again(struct giro_reader *reader, struct giro_w
     return reject;
 }
 
+static enum giro_reject manifest_again(const uint8_t *bytes, size_t size_bytes,
+                                       uint32_t replica_count, struct giro_writer *writer)
+{
+    static struct giro_manifest manifest;
+    struct giro_hash chain;
+    memset(&chain, 0xC0, sizeof(chain));
+    const enum giro_reject reject =
+        giro_manifest_decode(bytes, size_bytes, replica_count, &chain, &manifest);
+    if (reject == GIRO_REJECT_NONE)
+        giro_manifest_encode(&manifest, writer);
+    return reject;
+}
+
+static enum giro_reject image_request_again(uint16_t kind, const uint8_t *bytes, size_t size_bytes,
+                                            struct giro_writer *writer)
+{
+    struct giro_fetch_image image;
+    struct giro_fetch_chunk chunk;
+    struct giro_chunk_header header;
+    enum giro_reject reject;
+    if (kind == GIRO_KIND_FETCH_IMAGE) {
+        reject = giro_fetch_image_decode(bytes, size_bytes, &image);
+        if (reject == GIRO_REJECT_NONE)
+            giro_writer_put(writer, &image, sizeof(image));
+    } else if (kind == GIRO_KIND_FETCH_CHUNK) {
+        reject = giro_fetch_chunk_decode(bytes, size_bytes, &chunk);
+        if (reject == GIRO_REJECT_NONE)
+            giro_writer_put(writer, &chunk, sizeof(chunk));
+    } else {
+        reject = giro_chunk_decode(bytes, size_bytes, &header);
+        if (reject == GIRO_REJECT_NONE) {
+            giro_writer_put(writer, &header, sizeof(header));
+            giro_writer_put(writer, bytes + sizeof(header), header.size_bytes);
+        }
+    }
+    return reject;
+}
+
 /* A type with giro_<object>_decode(reader, n, &value) and giro_<object>_encode(&value, writer). */
 #define AGAIN(object)                                                                              \
     do {                                                                                           \
@@ -186,6 +224,22 @@ enum giro_reject wire_roundtrip(uint16_t kind, const uint8_t *bytes, size_t size
         break;
     case GIRO_KIND_BATCH_ACK:
         AGAIN(batch_ack);
+        break;
+    case GIRO_KIND_CHECKPOINT_VOTE:
+        AGAIN(checkpoint_vote);
+        break;
+    case GIRO_KIND_CHECKPOINT:
+        AGAIN(checkpoint);
+        break;
+    case GIRO_KIND_MANIFEST:
+        whole = true;
+        reject = manifest_again(bytes, size_bytes, replica_count, &writer);
+        break;
+    case GIRO_KIND_FETCH_IMAGE:
+    case GIRO_KIND_FETCH_CHUNK:
+    case GIRO_KIND_CHUNK:
+        whole = true;
+        reject = image_request_again(kind, bytes, size_bytes, &writer);
         break;
     default:
         break;

@@ -135,6 +135,40 @@ void sample_commit_vote(struct giro_commit_vote *vote, uint32_t replica_count,
     sample_fill(prng, &vote->signature, sizeof(vote->signature), 0x70);
 }
 
+static void checkpoint_body(struct giro_checkpoint_body *body, enum giro_kind kind,
+                            struct giro_prng *prng)
+{
+    body->head = giro_head_make(kind);
+    body->epoch = WIRE_TEST_EPOCH;
+    body->height = 1 + number(prng, 1023) % (UINT64_MAX - 1);
+    sample_fill(prng, &body->block_id, sizeof(body->block_id), 0x10);
+    sample_fill(prng, &body->state_root, sizeof(body->state_root), 0x30);
+    sample_fill(prng, &body->ledger_root, sizeof(body->ledger_root), 0x50);
+    sample_fill(prng, &body->image_root, sizeof(body->image_root), 0x70);
+}
+
+void sample_checkpoint_vote(struct giro_checkpoint_vote *vote, uint32_t replica_count,
+                            struct giro_prng *prng)
+{
+    memset(vote, 0, sizeof(*vote));
+    checkpoint_body(&vote->body, GIRO_KIND_CHECKPOINT_VOTE, prng);
+    vote->voter = (uint16_t)within(prng, 1 % replica_count, 0, replica_count - 1);
+    sample_fill(prng, &vote->signature, sizeof(vote->signature), 0x70);
+}
+
+void sample_checkpoint(struct giro_checkpoint *checkpoint, uint32_t replica_count,
+                       struct giro_prng *prng)
+{
+    memset(checkpoint, 0, sizeof(*checkpoint));
+    checkpoint_body(&checkpoint->header.body, GIRO_KIND_CHECKPOINT, prng);
+    checkpoint->header.scheme = GIRO_SCHEME_ED25519;
+    checkpoint->header.signer_count = (uint8_t)sample_quorum(replica_count);
+    signers(checkpoint->header.bitmap, replica_count, prng);
+    for (uint32_t i = 0; i < checkpoint->header.signer_count; i++)
+        sample_fill(prng, &checkpoint->signatures[i], sizeof(checkpoint->signatures[i]),
+                    (uint8_t)(0x90 + i));
+}
+
 void sample_certificate(struct giro_certificate *certificate, uint32_t replica_count,
                         struct giro_prng *prng)
 {
@@ -374,6 +408,87 @@ static size_t certificate_make(uint32_t replica_count, struct giro_prng *prng, u
     return writer.offset;
 }
 
+static size_t checkpoint_vote_make(uint32_t replica_count, struct giro_prng *prng, uint8_t *out)
+{
+    struct giro_checkpoint_vote vote;
+    struct giro_writer writer = writer_over(out);
+    sample_checkpoint_vote(&vote, replica_count, prng);
+    giro_checkpoint_vote_encode(&vote, &writer);
+    return writer.offset;
+}
+
+static size_t checkpoint_make(uint32_t replica_count, struct giro_prng *prng, uint8_t *out)
+{
+    static struct giro_checkpoint checkpoint;
+    struct giro_writer writer = writer_over(out);
+    sample_checkpoint(&checkpoint, replica_count, prng);
+    giro_checkpoint_encode(&checkpoint, &writer);
+    return writer.offset;
+}
+
+/* Checkpoint, certificate and QC of one block, and the root of its chunks. */
+static size_t manifest_make(uint32_t replica_count, struct giro_prng *prng, uint8_t *out)
+{
+    static struct giro_manifest manifest;
+    static struct giro_hash hashes[20];
+    struct giro_writer writer = writer_over(out);
+    struct giro_hash chain;
+    memset(&chain, 0xC0, sizeof(chain)); /* as in wire_roundtrip.c */
+    sample_checkpoint(&manifest.checkpoint, replica_count, prng);
+    sample_certificate(&manifest.certificate, replica_count, prng);
+    sample_qc(&manifest.qc, replica_count, 1000, prng);
+    struct giro_checkpoint_body *const body = &manifest.checkpoint.header.body;
+    struct giro_commit_body *const commit = &manifest.certificate.header.body;
+    commit->epoch = body->epoch;
+    commit->height = body->height;
+    commit->block_id = body->block_id;
+    commit->state_root = body->state_root;
+    commit->ledger_root = body->ledger_root;
+    manifest.qc.header.epoch = body->epoch;
+    manifest.qc.header.block_id = body->block_id;
+    manifest.chunk_count = within(prng, 2, 1, 20);
+    sample_fill(prng, hashes, manifest.chunk_count * sizeof(hashes[0]), 0xA0);
+    manifest.chunk_hashes = hashes[0].bytes;
+    body->image_root = giro_image_root(&chain, body->height, hashes, manifest.chunk_count);
+    giro_manifest_encode(&manifest, &writer);
+    return writer.offset;
+}
+
+static size_t fetch_image_make(uint32_t replica_count, struct giro_prng *prng, uint8_t *out)
+{
+    struct giro_writer writer = writer_over(out);
+    const struct giro_fetch_image request = {.head = giro_head_make(GIRO_KIND_FETCH_IMAGE),
+                                             .above_height = number(prng, 1023)};
+    (void)replica_count;
+    giro_writer_put(&writer, &request, sizeof(request));
+    return writer.offset;
+}
+
+static size_t fetch_chunk_make(uint32_t replica_count, struct giro_prng *prng, uint8_t *out)
+{
+    struct giro_writer writer = writer_over(out);
+    struct giro_fetch_chunk request = {.head = giro_head_make(GIRO_KIND_FETCH_CHUNK)};
+    (void)replica_count;
+    sample_fill(prng, &request.hash, sizeof(request.hash), 0x20);
+    giro_writer_put(&writer, &request, sizeof(request));
+    return writer.offset;
+}
+
+static size_t chunk_make(uint32_t replica_count, struct giro_prng *prng, uint8_t *out)
+{
+    struct giro_writer writer = writer_over(out);
+    uint8_t chunk[300];
+    struct giro_chunk_header header = {.head = giro_head_make(GIRO_KIND_CHUNK),
+                                       .size_bytes = within(prng, 40, 1, sizeof(chunk))};
+    (void)replica_count;
+    sample_fill(prng, &header.hash, sizeof(header.hash), 0x20);
+    sample_fill(prng, chunk, sizeof(chunk), 0x40);
+    chunk[header.size_bytes - 1] |= 1;
+    giro_writer_put(&writer, &header, sizeof(header));
+    giro_writer_put(&writer, chunk, header.size_bytes);
+    return writer.offset;
+}
+
 static size_t ack_make(uint32_t replica_count, struct giro_prng *prng, uint8_t *out)
 {
     struct giro_batch_ack ack;
@@ -517,6 +632,12 @@ const struct wire_sample wire_samples[] = {
     {"batch_ack", GIRO_KIND_BATCH_ACK, ack_make},
     {"batch_proof", GIRO_KIND_BATCH_PROOF, proof_make},
     {"proposal", GIRO_KIND_PROPOSAL, proposal_make},
+    {"checkpoint_vote", GIRO_KIND_CHECKPOINT_VOTE, checkpoint_vote_make},
+    {"checkpoint", GIRO_KIND_CHECKPOINT, checkpoint_make},
+    {"manifest", GIRO_KIND_MANIFEST, manifest_make},
+    {"fetch_image", GIRO_KIND_FETCH_IMAGE, fetch_image_make},
+    {"fetch_chunk", GIRO_KIND_FETCH_CHUNK, fetch_chunk_make},
+    {"chunk", GIRO_KIND_CHUNK, chunk_make},
 };
 const uint32_t wire_sample_count = sizeof(wire_samples) / sizeof(wire_samples[0]);
 

@@ -28,6 +28,10 @@ void sample_commit_vote(struct giro_commit_vote *vote, uint32_t replica_count,
                         struct giro_prng *prng);
 void sample_certificate(struct giro_certificate *certificate, uint32_t replica_count,
                         struct giro_prng *prng);
+void sample_checkpoint_vote(struct giro_checkpoint_vote *vote, uint32_t replica_count,
+                            struct giro_prng *prng);
+void sample_checkpoint(struct giro_checkpoint *checkpoint, uint32_t replica_count,
+                       struct giro_prng *prng);
 void sample_ack(struct giro_batch_ack *ack, uint32_t voter, uint32_t id_count,
                 const struct giro_hash *first, struct giro_prng *prng);
 

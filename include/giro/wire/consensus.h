@@ -462,7 +462,7 @@ struct giro_not_found {
     struct giro_head head;
     struct giro_hash id;
     uint64_t height;
-    uint16_t wanted_kind; /* BLOCK, BATCH or CERTIFICATE */
+    uint16_t wanted_kind; /* BLOCK, BATCH, CERTIFICATE, MANIFEST or CHUNK */
     uint8_t reserved[6];
 };
 GIRO_WIRE_SIZE(giro_not_found, 56);
@@ -498,10 +498,9 @@ GIRO_WIRE_SIZE(giro_hello, 136);
 GIRO_WIRE_AT(giro_hello, subject, 56);
 GIRO_WIRE_AT(giro_hello, signature, 72);
 
-/* EPOCH_END and CHECKPOINT: layouts fixed now, made by later work. Encoded: header | signatures.
- * EPOCH_END signed string: tag EPOCH_END | chain 32 | epoch 8 | header bytes 16..144
- * CHECKPOINT signed string: tag CHECKPOINT | chain 32 | epoch 8 | header bytes 16..152
- * offset size field: EPOCH_END
+/* EPOCH_END: layout fixed now, made by later work. Encoded: header | signatures.
+ * Signed string: tag EPOCH_END | chain 32 | epoch 8 | header bytes 16..144
+ * offset size field
  *      0    8 head              kind EPOCH_END
  *      8    8 epoch             the one that ends
  *     16    8 last_height
@@ -514,19 +513,7 @@ GIRO_WIRE_AT(giro_hello, signature, 72);
  *    144   16 bitmap
  *    160    1 scheme
  *    161    1 signer_count
- *    162    6 reserved2         0
- * offset size field: CHECKPOINT
- *      0    8 head              kind CHECKPOINT
- *      8    8 epoch
- *     16    8 height
- *     24   32 block_id
- *     56   32 state_root
- *     88   32 ledger_root
- *    120   32 image_root        over the image's 1 MiB chunks
- *    152   16 bitmap
- *    168    1 scheme
- *    169    1 signer_count
- *    170    6 reserved          0 */
+ *    162    6 reserved2         0 */
 struct giro_epoch_end_header {
     struct giro_head head;
     uint64_t epoch;
@@ -543,20 +530,6 @@ struct giro_epoch_end_header {
     uint8_t reserved2[6];
 };
 GIRO_WIRE_SIZE(giro_epoch_end_header, 168);
-struct giro_checkpoint_header {
-    struct giro_head head;
-    uint64_t epoch;
-    uint64_t height;
-    struct giro_hash block_id;
-    struct giro_hash state_root;
-    struct giro_hash ledger_root;
-    struct giro_hash image_root;
-    uint8_t bitmap[GIRO_BITMAP_BYTES];
-    uint8_t scheme;
-    uint8_t signer_count;
-    uint8_t reserved[6];
-};
-GIRO_WIRE_SIZE(giro_checkpoint_header, 176);
 
 /* ---- Encoding and decoding ------------------------------------------------------------------------------------------ */
 
