@@ -141,19 +141,26 @@ static struct windows_account *account_open(struct giro_windows *windows, uint16
     return &windows->accounts[index];
 }
 
-static void row_add(struct giro_windows *windows, uint16_t member, uint32_t currency_index,
-                    struct windows_account *account, enum windows_kind kind, const void *row)
+void windows_row_add(struct giro_windows *windows, uint32_t account_index, enum windows_kind kind,
+                     const void *row)
 {
     static const char *const tags[KIND_COUNT] = {[KIND_ENTRIES] = GIRO_TAG_ENTRIES,
                                                  [KIND_POSITIONS] = GIRO_TAG_POSITIONS,
                                                  [KIND_STATUSES] = GIRO_TAG_STATUSES};
-    struct windows_rows *rows = &account->rows[kind];
+    struct windows_rows *rows = &windows->accounts[account_index].rows[kind];
     struct windows_pool *pool = windows_pool_of(windows, kind);
     if (rows->list.row_count == 0)
-        journal_rows_begin(&rows->hash, tags[kind], &windows->genesis->chain_id, member,
-                           windows->genesis->currencies[currency_index].number, windows->window);
+        journal_rows_begin(&rows->hash, tags[kind], &windows->genesis->chain_id,
+                           windows_member(windows, account_index),
+                           windows_currency(windows, account_index), windows->window);
     giro_sha256_update(&rows->hash, row, pool->row_bytes);
     windows_pool_append(pool, &rows->list, row);
+}
+
+static void row_add(struct giro_windows *windows, const struct windows_account *account,
+                    enum windows_kind kind, const void *row)
+{
+    windows_row_add(windows, (uint32_t)(account - windows->accounts), kind, row);
 }
 
 /* Books what settlement already booked, and proves on the way that both count the same. */
@@ -212,14 +219,14 @@ static void on_entry(void *context, uint16_t member, uint32_t currency_index,
     GIRO_ASSERT(entry->reserved == 0);
     if (entry->book == GIRO_BOOK_ACCOUNT) {
         book_add(&account->book, entry);
-        row_add(windows, member, currency_index, account, KIND_ENTRIES, entry);
+        row_add(windows, account, KIND_ENTRIES, entry);
         return;
     }
     GIRO_ASSERT(entry->book == GIRO_BOOK_POSITION);
     struct windows_cycle *cycle = cycle_get(account, entry->cycle);
     GIRO_ASSERT(cycle->state == GIRO_CYCLE_OPEN);
     book_add(&cycle->book, entry);
-    row_add(windows, member, currency_index, account, KIND_POSITIONS, entry);
+    row_add(windows, account, KIND_POSITIONS, entry);
 }
 
 static void on_status(void *context, uint16_t member, uint32_t currency_index,
@@ -230,7 +237,7 @@ static void on_status(void *context, uint16_t member, uint32_t currency_index,
     GIRO_ASSERT(row->height == windows->height);
     GIRO_ASSERT(row->time_ns == windows->time_ns);
     GIRO_ASSERT(row->reserved == 0);
-    row_add(windows, member, currency_index, account, KIND_STATUSES, row);
+    row_add(windows, account, KIND_STATUSES, row);
 }
 
 /* ---- Cycles ---------------------------------------------------------------------------------- */
@@ -310,6 +317,7 @@ void giro_windows_begin(struct giro_windows *windows, uint64_t height, uint64_t 
         windows_seal(windows);
     if (!windows->open) {
         windows->window = window;
+        windows->opened_height = height;
         windows->business_date = giro_settlement_business_date(windows->settlement);
         windows->day_switched = false;
     }

@@ -166,6 +166,7 @@ struct giro_windows {
     bool open;                /* some account has something in it */
     bool day_switched;        /* the open window's date is over */
     uint64_t window;          /* the open one, seconds */
+    uint64_t opened_height;   /* the open one's first block */
     uint16_t business_date;   /* of the open window */
     uint64_t records;         /* sealed so far */
 
@@ -208,6 +209,10 @@ static inline struct windows_pool *windows_pool_of(struct giro_windows *windows,
 void windows_touch(struct giro_windows *windows, uint32_t account_index);
 void windows_digest_refresh(struct giro_windows *windows);
 void windows_digest_layout(struct giro_windows *windows, struct windows_memory *memory);
+
+/* windows_row_add puts a row behind the others of its kind in the open window, and into their hash. */
+void windows_row_add(struct giro_windows *windows, uint32_t account_index, enum windows_kind kind,
+                     const void *row);
 
 /* windows_seal makes the records of everything open, and their leaves (windows_seal.c). */
 void windows_seal(struct giro_windows *windows);

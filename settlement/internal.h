@@ -91,6 +91,7 @@ struct giro_uetr_set {
     uint32_t slot_mask;
     uint32_t count;
     uint64_t dirty_from; /* segments [dirty_from, open] have stale digests */
+    uint64_t imaged;     /* segments below are in the image memory as they are */
     bool dirty;
     struct giro_hash *digests;       /* per segment place; zero = not kept */
     struct giro_hash *group_digests; /* per GIRO_UETR_GROUP places */
@@ -251,6 +252,8 @@ void giro_uetr_add(struct giro_uetr_set *set, const struct giro_uetr_key *key, u
                    uint32_t day);
 void giro_uetr_day(struct giro_uetr_set *set, uint32_t day);
 uint32_t giro_uetr_segment_fill(const struct giro_uetr_set *set, uint64_t segment);
+/* The table over the entries of segments head..open, which were put there otherwise. False: too many, or one twice. */
+bool giro_uetr_index(struct giro_uetr_set *set);
 void giro_uetr_check(const struct giro_uetr_set *set);
 
 /* ---- decide.c, perform.c ---- */

@@ -126,6 +126,24 @@ void giro_uetr_add(struct giro_uetr_set *set, const struct giro_uetr_key *key, u
     set->dirty = true;
 }
 
+bool giro_uetr_index(struct giro_uetr_set *set)
+{
+    for (uint64_t segment = set->head; segment <= set->open; segment++) {
+        uint32_t first = (uint32_t)(segment % set->segment_count) * GIRO_UETR_SEGMENT;
+        uint32_t fill = giro_uetr_segment_fill(set, segment);
+        for (uint32_t i = first; i < first + fill; i++) {
+            const struct giro_uetr_key *key = &set->entries[i].key;
+            uint32_t hash = giro_uetr_hash(set, key);
+            if (giro_uetr_has(set, key, hash))
+                return false;
+            table_insert(set, hash, i);
+        }
+    }
+    set->dirty = true;
+    set->dirty_from = set->head;
+    return true;
+}
+
 void giro_uetr_day(struct giro_uetr_set *set, uint32_t day)
 {
     while (giro_uetr_segment_fill(set, set->head) > 0) {

@@ -68,6 +68,17 @@ void giro_windows_certified(struct giro_windows *windows,
 /* giro_windows_room: entries that still fit before certificates arrive; the caller stops taking frames when it is low. */
 uint32_t giro_windows_room(const struct giro_windows *windows);
 uint64_t giro_windows_sealed(const struct giro_windows *windows); /* records sealed so far */
+/* giro_windows_imageable: nothing is open, or the open window began in the last block. Only then an image may be made: it holds
+ * the rows of one block at most. Windows that are sealed and wait for certificates are not in it: giro_windows_handed_out says
+ * that none up to a height does any more, so that nothing is lost when the log below is gone. */
+bool giro_windows_imageable(const struct giro_windows *windows);
+bool giro_windows_handed_out(const struct giro_windows *windows, uint64_t height);
+void giro_windows_image_section(const struct giro_windows *windows, struct giro_image *image);
+uint64_t giro_windows_image_bytes_max(const struct giro_windows_options *options);
+/* giro_windows_load fills an object fresh from init. A cycle that settled in the image's block still wants the certificate of
+ * that height (giro_windows_certified). After a reject the object is of no use. */
+enum giro_reject giro_windows_load(struct giro_windows *windows,
+                                   struct giro_image_reader *image) GIRO_MUST_USE;
 void giro_windows_check(const struct giro_windows *windows);
 
 /* ---- 2. Journal blocks (pure) -------------------------------------------------------------------------------------------- */

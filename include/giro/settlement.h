@@ -99,6 +99,24 @@ void giro_settlement_frame(struct giro_settlement *settlement, const struct giro
 struct giro_hash giro_settlement_end(struct giro_settlement *settlement);
 /* giro_settlement_recompute computes the same root from scratch, trusting no cached digest (after loading, in tests). */
 struct giro_hash giro_settlement_recompute(const struct giro_settlement *settlement);
+
+/* ---- Images (giro/wire/checkpoint.h) -------------------------------------------------------------------------------------- */
+
+/* The whole state between two blocks as canonical bytes: the same at every replica at the same height. Encoding copies what
+ * changes (books, channels, matrices: all; payment references: segments filled since the last image in the same memory), so it
+ * takes about as long as copying that much. giro_settlement_image_chunks says how many chunks the references take;
+ * giro_settlement_image_bytes_max bounds the sections. */
+uint32_t giro_settlement_image_chunks(const struct giro_settlement *settlement);
+uint64_t giro_settlement_image_bytes_max(const struct giro_settlement_options *options);
+void giro_settlement_image_uetrs(struct giro_settlement *settlement, struct giro_image *image);
+void giro_settlement_image_sections(const struct giro_settlement *settlement,
+                                    struct giro_image *image);
+/* giro_settlement_load fills an object fresh from init. Whatever the bytes are, it stays within its memory; after a reject the
+ * object is of no use. *root is the settlement root of what was loaded, computed anew: the caller compares it with what a
+ * quorum signed. */
+enum giro_reject giro_settlement_load(struct giro_settlement *settlement,
+                                      struct giro_image_reader *image,
+                                      struct giro_hash *root) GIRO_MUST_USE;
 /* giro_settlement_next_due: block time of the next scheduled event (cycle end), UINT64_MAX = none. */
 uint64_t giro_settlement_next_due(const struct giro_settlement *settlement);
 

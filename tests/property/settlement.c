@@ -3,6 +3,7 @@
  * balances, entries and roots must agree. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include <criterion/criterion.h>
 
@@ -314,6 +315,7 @@ struct world {
     uint64_t uetr;
     uint32_t tried[8]; /* outcomes */
     uint32_t reasons[32];
+    uint32_t images; /* times the second hub was loaded from one */
 };
 
 static uint64_t below(struct world *world, uint64_t bound)
@@ -717,6 +719,140 @@ static void run_block(struct world *world, struct chains *chains, uint64_t seed)
     cr_assert(giro_hash_equal(&world->hubs[0].settlement_root, &world->hubs[1].settlement_root));
     cr_assert(giro_hash_equal(&world->hubs[0].ledger_root, &world->hubs[1].ledger_root));
     follow_entries(chains, &world->hubs[0], seed);
+}
+
+/* ---- Images ---- */
+
+#define IMAGE_CHUNKS 64u
+static struct giro_image image, image_again;
+
+static void image_open(struct giro_image *made)
+{
+    made->bytes = calloc(IMAGE_CHUNKS, GIRO_CHUNK_BYTES);
+    made->changed = calloc(IMAGE_CHUNKS, 1);
+    made->capacity_chunks = IMAGE_CHUNKS;
+    cr_assert(made->bytes != NULL && made->changed != NULL);
+}
+
+static void image_make(struct hub *hub, struct giro_image *made)
+{
+    giro_image_begin(made, giro_settlement_image_chunks(hub->settlement));
+    giro_settlement_image_uetrs(hub->settlement, made);
+    giro_settlement_image_sections(hub->settlement, made);
+    cr_assert(giro_image_end(made, &hub->genesis.chain_id, hub->height));
+    const struct giro_settlement_options options = {.genesis = &hub->genesis};
+    uint64_t bound = giro_settlement_image_bytes_max(&options);
+    cr_assert((uint64_t)made->chunk_count * GIRO_CHUNK_BYTES <= bound + 2 * GIRO_CHUNK_BYTES);
+}
+
+static void image_same(const struct giro_image *a, const struct giro_image *b, uint64_t seed)
+{
+    cr_assert(a->chunk_count == b->chunk_count, "seed %lu: %u and %u chunks", seed, a->chunk_count,
+              b->chunk_count);
+    cr_assert(memcmp(a->bytes, b->bytes, (size_t)a->chunk_count * GIRO_CHUNK_BYTES) == 0,
+              "seed %lu: other bytes", seed);
+}
+
+/* Both hubs give the same bytes, one of them into memory that holds the image before; what is loaded has the same root and
+ * gives the same bytes again; and it goes on in the second hub's place. */
+static void hub_from_image(struct world *world, uint64_t seed)
+{
+    struct hub *hub = &world->hubs[1];
+    image.reuse = world->images > 0;
+    image_make(&world->hubs[0], &image);
+    image_again.reuse = false;
+    image_make(hub, &image_again);
+    image_same(&image, &image_again, seed);
+    munmap(hub->mem, hub->mem_bytes);
+    munmap(hub->ledger_mem, hub->ledger_bytes);
+    uint64_t time_ns = hub->time_ns;
+    hub_start(hub, seed + ++world->images);
+    hub->time_ns = time_ns;
+    struct giro_image_reader reader;
+    struct giro_hash root;
+    cr_assert(giro_image_open(&reader, image.bytes, image.chunk_count, &hub->genesis.chain_id,
+                              hub->height) == GIRO_REJECT_NONE);
+    enum giro_reject reject = giro_settlement_load(hub->settlement, &reader, &root);
+    cr_assert(reject == GIRO_REJECT_NONE, "seed %lu: %s", seed, giro_reject_name(reject));
+    cr_assert(giro_image_close(&reader) == GIRO_REJECT_NONE);
+    cr_assert(giro_hash_equal(&root, &hub->settlement_root), "seed %lu: another root", seed);
+    giro_settlement_check(hub->settlement);
+    image_again.reuse = false;
+    image_make(hub, &image_again);
+    image_same(&image, &image_again, seed);
+}
+
+Test(settlement_model, a_hub_loaded_from_an_image_goes_on_like_the_others)
+{
+    uint64_t seed = hub_environment("GIRO_SEED", 20260301);
+    uint64_t effort = hub_environment("GIRO_EFFORT", 1);
+    struct world *world = malloc(sizeof(*world));
+    cr_assert(world != NULL);
+    image_open(&image);
+    image_open(&image_again);
+    for (uint64_t round = 0; round < 6 * effort; round++) {
+        struct chains chains;
+        world_open(world, &chains, seed + round);
+        for (uint32_t block = 0; block < 80; block++) {
+            run_block(world, &chains, seed + round);
+            if (chance(world, 10))
+                hub_from_image(world, seed + round);
+        }
+        cr_assert(world->images > 0);
+        for (uint32_t which = 0; which < 2; which++)
+            hub_close(&world->hubs[which]);
+    }
+    free(image.bytes);
+    free(image.changed);
+    free(image_again.bytes);
+    free(image_again.changed);
+    free(world);
+}
+
+/* Whatever the bytes are, loading stays within its memory; a changed bit of the state is refused or gives another root. */
+Test(settlement_model, a_flipped_bit_of_an_image_never_passes_for_the_state)
+{
+    uint64_t seed = hub_environment("GIRO_SEED", 20260302);
+    uint64_t effort = hub_environment("GIRO_EFFORT", 1);
+    struct world *world = malloc(sizeof(*world));
+    struct chains chains;
+    cr_assert(world != NULL);
+    image_open(&image);
+    world_open(world, &chains, seed);
+    for (uint32_t block = 0; block < 40; block++)
+        run_block(world, &chains, seed);
+    struct hub *hub = &world->hubs[0];
+    image_make(hub, &image);
+    struct giro_image_header header;
+    memcpy(&header, image.bytes, sizeof(header));
+    uint8_t *sections = image.bytes + (size_t)header.uetr_chunks * GIRO_CHUNK_BYTES;
+    uint32_t refused = 0, other = 0;
+    for (uint64_t i = 0; i < 150 * effort; i++) {
+        uint64_t at = below(world, header.sections_bytes);
+        uint8_t bit = (uint8_t)(1u << below(world, 8));
+        struct hub loaded = {.keep = false, .genesis = hub->genesis};
+        struct giro_image_reader reader;
+        struct giro_hash root;
+        sections[at] ^= bit;
+        hub_start(&loaded, seed + i);
+        cr_assert(giro_image_open(&reader, image.bytes, image.chunk_count, &hub->genesis.chain_id,
+                                  hub->height) == GIRO_REJECT_NONE);
+        enum giro_reject reject = giro_settlement_load(loaded.settlement, &reader, &root);
+        if (reject == GIRO_REJECT_NONE)
+            reject = giro_image_close(&reader);
+        refused += reject != GIRO_REJECT_NONE;
+        other += reject == GIRO_REJECT_NONE && !giro_hash_equal(&root, &hub->settlement_root);
+        sections[at] ^= bit;
+        munmap(loaded.mem, loaded.mem_bytes);
+        munmap(loaded.ledger_mem, loaded.ledger_bytes);
+    }
+    /* Counters are not part of the root; the image root covers them. */
+    cr_assert(refused > 0 && other > 0 && refused + other > 100 * effort, "%u %u", refused, other);
+    for (uint32_t which = 0; which < 2; which++)
+        hub_close(&world->hubs[which]);
+    free(image.bytes);
+    free(image.changed);
+    free(world);
 }
 
 Test(settlement_model, agrees_with_the_naive_model_on_random_frames)

@@ -284,3 +284,112 @@ Test(recon_window, a_hub_that_never_gets_certificates_runs_out_of_room_before_it
     rig_verify_all(rig);
     rig_free(rig);
 }
+
+/* ---- Images ---- */
+
+static struct giro_image image, image_again;
+
+static void image_open(struct giro_image *made)
+{
+    made->capacity_chunks = 8;
+    made->bytes = calloc(made->capacity_chunks, GIRO_CHUNK_BYTES);
+    made->changed = calloc(made->capacity_chunks, 1);
+    cr_assert(made->bytes != NULL && made->changed != NULL);
+}
+
+static void image_make(struct rig *rig, struct giro_image *made)
+{
+    giro_image_begin(made, giro_settlement_image_chunks(rig->settlement));
+    giro_settlement_image_uetrs(rig->settlement, made);
+    giro_settlement_image_sections(rig->settlement, made);
+    giro_windows_image_section(rig->windows, made);
+    cr_assert(giro_image_end(made, &rig->genesis.chain_id, rig->height));
+}
+
+static void image_load(struct rig *rig, const struct giro_image *made, uint64_t height)
+{
+    struct giro_image_reader reader;
+    struct giro_hash root;
+    cr_assert(giro_image_open(&reader, made->bytes, made->chunk_count, &rig->genesis.chain_id,
+                              height) == GIRO_REJECT_NONE);
+    cr_assert(giro_settlement_load(rig->settlement, &reader, &root) == GIRO_REJECT_NONE);
+    enum giro_reject reject = giro_windows_load(rig->windows, &reader);
+    cr_assert(reject == GIRO_REJECT_NONE, "%s", giro_reject_name(reject));
+    cr_assert(giro_image_close(&reader) == GIRO_REJECT_NONE);
+    giro_windows_check(rig->windows);
+}
+
+/* Random blocks at two hubs; now and then, when an image may be made, the second one is thrown away and loaded from the
+ * first one's. Digests, images and journal blocks stay the same. */
+Test(recon_window, windows_loaded_from_an_image_go_on_like_the_others)
+{
+    struct giro_prng first, second;
+    uint64_t seed = rig_environment("GIRO_SEED", 20260303);
+    uint32_t loads = 0, open = 0, cycles = 0;
+    image_open(&image);
+    image_open(&image_again);
+    giro_prng_init(&first, seed);
+    giro_prng_init(&second, seed);
+    struct rig *rig = rig_new(), *other = rig_new();
+    uint32_t skipped = 0; /* blocks the other hub's journal holds no more, because it was loaded */
+    for (uint32_t block = 0; block < 400; block++) {
+        rig_random_block(rig, &first);
+        rig_random_block(other, &second);
+        rig_certify_to(rig, rig->height);
+        rig_certify_to(other, other->height);
+        struct giro_hash a = giro_windows_digest(rig->windows);
+        struct giro_hash b = giro_windows_digest(other->windows);
+        cr_assert(giro_hash_equal(&a, &b), "height %lu", (unsigned long)rig->height);
+        cr_assert(rig->block_count == other->block_count + skipped);
+        for (uint32_t i = 0; i < other->block_count; i++) {
+            const struct rig_block *mine = &rig->blocks[i + skipped], *theirs = &other->blocks[i];
+            cr_assert(mine->size_bytes == theirs->size_bytes &&
+                          memcmp(mine->bytes, theirs->bytes, mine->size_bytes) == 0,
+                      "block %u", i);
+        }
+        if (!giro_windows_imageable(rig->windows) || giro_prng_below(&first, 4) != 0) {
+            second = first;
+            continue;
+        }
+        cr_assert(giro_windows_handed_out(rig->windows, rig->height));
+        second = first;
+        image_make(rig, &image);
+        image_make(other, &image_again);
+        cr_assert(image.chunk_count == image_again.chunk_count);
+        cr_assert(memcmp(image.bytes, image_again.bytes,
+                         (size_t)image.chunk_count * GIRO_CHUNK_BYTES) == 0);
+        struct rig *fresh = rig_new();
+        memcpy(fresh->bodies, other->bodies, sizeof(fresh->bodies));
+        memcpy(fresh->certified, other->certified, sizeof(fresh->certified));
+        fresh->height = other->height;
+        fresh->time_ns = other->time_ns;
+        fresh->control_sequence = other->control_sequence;
+        fresh->next_uetr = other->next_uetr;
+        image_load(fresh, &image, rig->height);
+        b = giro_windows_digest(fresh->windows);
+        cr_assert(giro_hash_equal(&a, &b), "loaded at height %lu", (unsigned long)rig->height);
+        image_make(fresh, &image_again);
+        cr_assert(memcmp(image.bytes, image_again.bytes,
+                         (size_t)image.chunk_count * GIRO_CHUNK_BYTES) == 0);
+        rig_certify(fresh, fresh->height);
+        rig_free(other);
+        other = fresh;
+        skipped = rig->block_count;
+        loads++;
+        struct giro_journal_view *view = malloc(sizeof(*view));
+        if (rig->block_count > 0 &&
+            giro_journal_decode(rig->blocks[rig->block_count - 1].bytes,
+                                rig->blocks[rig->block_count - 1].size_bytes, RIG_REPLICAS,
+                                view) == GIRO_REJECT_NONE)
+            cycles += view->header.has_cycle;
+        free(view);
+        open += giro_windows_next_due(rig->windows) != UINT64_MAX;
+    }
+    cr_assert(loads >= 10 && open >= 5, "%u %u %u", loads, open, cycles);
+    rig_free(rig);
+    rig_free(other);
+    free(image.bytes);
+    free(image.changed);
+    free(image_again.bytes);
+    free(image_again.changed);
+}

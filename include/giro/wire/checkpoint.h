@@ -220,6 +220,43 @@ struct giro_section_header {
 };
 GIRO_WIRE_SIZE(giro_section_header, 16);
 
+/* ---- Building and reading an image ------------------------------------------------------------------------------- */
+
+/* An image under construction, in memory of the caller's. The same memory is used for one image after the other: chunks of the
+ * payment references that did not change are left as they are (reuse). Life: begin, the owner of the references fills chunks
+ * 0..uetr_chunks-1, then section by section, then end. changed[i]: chunk i was written since begin. */
+struct giro_image {
+    uint8_t *bytes; /* capacity_chunks x GIRO_CHUNK_BYTES, borrowed */
+    uint8_t *changed;
+    uint32_t capacity_chunks;
+    uint32_t chunk_count;
+    uint32_t uetr_chunks;
+    bool
+        reuse; /* bytes hold an earlier image of this replica, whose chunks below uetr_chunks are good */
+    struct giro_writer writer; /* of the sections */
+    size_t section_at;
+};
+void giro_image_begin(struct giro_image *image, uint32_t uetr_chunks);
+/* giro_image_section returns the writer of a new section; the one before it ends. */
+struct giro_writer *giro_image_section(struct giro_image *image, enum giro_image_section kind);
+/* giro_image_end completes header and padding. False: the image does not fit its memory. */
+bool giro_image_end(struct giro_image *image, const struct giro_hash *chain, uint64_t height);
+
+/* Sections of an image in memory, in the order they were written. */
+struct giro_image_reader {
+    const uint8_t *bytes;
+    struct giro_image_header header;
+    struct giro_reader sections;
+};
+enum giro_reject giro_image_open(struct giro_image_reader *image, const void *bytes,
+                                 uint32_t chunk_count, const struct giro_hash *chain,
+                                 uint64_t height) GIRO_MUST_USE;
+/* giro_image_next gives the next section, which must be of this kind. */
+enum giro_reject giro_image_next(struct giro_image_reader *image, enum giro_image_section kind,
+                                 struct giro_reader *section) GIRO_MUST_USE;
+/* giro_image_close: nothing but zeros follows the last section. */
+enum giro_reject giro_image_close(const struct giro_image_reader *image) GIRO_MUST_USE;
+
 /* ---- On disk ------------------------------------------------------------------------------------------------------- */
 
 /* Files "chunks-<number as 4 hex digits>" hold GIRO_CHUNKS_PER_FILE places of 1 MiB each. Files "image-<0..3>" hold a
