@@ -111,7 +111,6 @@ GIRO_WIRE_SIZE(giro_head, 8);
     X(0x0404, LEDGER, "ledger file")                                                               \
     X(0x0405, LEDGER_BLOCK, "leaves of one block")                                                 \
     X(0x0406, LEADER_WINDOW, "leader window")                                                      \
-    X(0x0406, LEADER_WINDOW, "leader window")                                                      \
     X(0x0407, IMAGE, "image of the state")                                                         \
     X(0x0408, IMAGE_FILE, "file of an image's manifest")                                           \
     X(0x0480, EVENT_LOG, "event log of a replica's core")
