@@ -499,7 +499,7 @@ static void executed_pop(struct giro_batches *batches)
     struct giro_executed_entry *oldest = &batches->executed[batches->executed_head];
     bool known = giro_map_remove(batches->executed_map, &oldest->id);
     GIRO_ASSERT(known);
-    batches->executed_head = (batches->executed_head + 1) % GIRO_EXECUTED_MAX;
+    batches->executed_head = (batches->executed_head + 1) % batches->executed_max;
     batches->executed_count--;
 }
 
@@ -512,9 +512,9 @@ static void executed_remember(struct giro_batches *batches,
             batches->executed[at].expiry_ns = reference->expiry_ns;
         return;
     }
-    if (batches->executed_count == GIRO_EXECUTED_MAX)
+    if (batches->executed_count == batches->executed_max)
         executed_pop(batches);
-    at = (batches->executed_head + batches->executed_count) % GIRO_EXECUTED_MAX;
+    at = (batches->executed_head + batches->executed_count) % batches->executed_max;
     batches->executed[at] =
         (struct giro_executed_entry){.id = reference->batch_id, .expiry_ns = reference->expiry_ns};
     bool stored = giro_map_put(batches->executed_map, &reference->batch_id, at);

@@ -44,6 +44,11 @@ static uint32_t proof_bytes_of(uint32_t replica_count)
     return (uint32_t)sizeof(struct giro_batch_proof_header) + quorum * ack_bytes;
 }
 
+static uint32_t executed_of(const struct giro_consensus_options *options)
+{
+    return options->executed_max == 0 ? GIRO_EXECUTED_MAX : options->executed_max;
+}
+
 static struct giro_map_options map_of(const struct giro_consensus_options *options,
                                       uint32_t capacity)
 {
@@ -56,13 +61,16 @@ static bool sizes_of(const struct giro_consensus_options *options, size_t sizes[
     size_t n = options->replica_count;
     if (n == 0 || n > GIRO_REPLICAS_MAX || options->self >= n)
         return false;
+    if (executed_of(options) < 2 * GIRO_BLOCK_REFERENCES_MAX ||
+        executed_of(options) > GIRO_EXECUTED_MAX)
+        return false;
     if (options->batches_max < 4 * n || options->batches_max > 1u << 20)
         return false;
     size_t slots = slots_of(options);
     size_t proofs = proofs_of(options);
     struct giro_map_options slot_map = map_of(options, (uint32_t)slots);
     struct giro_map_options proof_map = map_of(options, (uint32_t)proofs);
-    struct giro_map_options executed_map = map_of(options, GIRO_EXECUTED_MAX);
+    struct giro_map_options executed_map = map_of(options, executed_of(options));
     sizes[PART_SELF] = sizeof(struct giro_batches);
     sizes[PART_SLOTS] = slots * sizeof(struct giro_batch_slot);
     sizes[PART_BODIES] = slots * GIRO_BATCH_BYTES_MAX;
@@ -77,7 +85,7 @@ static bool sizes_of(const struct giro_consensus_options *options, size_t sizes[
     sizes[PART_PROOFS_FREE] = proofs * sizeof(uint32_t);
     sizes[PART_PROOF_MAP] = giro_map_footprint(&proof_map);
     sizes[PART_PROOF_ORDER] = proofs * sizeof(struct giro_index_link);
-    sizes[PART_EXECUTED] = GIRO_EXECUTED_MAX * sizeof(struct giro_executed_entry);
+    sizes[PART_EXECUTED] = executed_of(options) * sizeof(struct giro_executed_entry);
     sizes[PART_EXECUTED_MAP] = giro_map_footprint(&executed_map);
     sizes[PART_WANTS] = GIRO_WANTS_MAX * sizeof(struct giro_batch_want);
     sizes[PART_CHECK_ACKS] = n * sizeof(struct giro_batch_ack);
@@ -114,6 +122,7 @@ static void limits_init(struct giro_batches *batches, const struct giro_consensu
     batches->proof_count = proofs_of(options);
     batches->proof_bytes_max = proof_bytes_of(options->replica_count);
     batches->proof_foreign_max = 2 * options->batches_max;
+    batches->executed_max = executed_of(options);
     batches->normal_max = options->batches_max;
     /* Half of the pool is promised evenly, half is for whoever has the traffic. */
     batches->guaranteed = options->batches_max / (2 * options->replica_count);
@@ -122,6 +131,13 @@ static void limits_init(struct giro_batches *batches, const struct giro_consensu
     memcpy(&batches->chain_prefix, options->chain_id.bytes, sizeof(batches->chain_prefix));
     batches->wake_ns = UINT64_MAX;
     batches->expiry_floor_ns = UINT64_MAX;
+}
+
+/* The large ones, whose entries are written before they are counted as used. */
+static bool part_is_raw(uint32_t part)
+{
+    return part == PART_BODIES || part == PART_ACKS || part == PART_PROOF_BYTES ||
+           part == PART_EXECUTED || part == PART_EXECUTED_MAP;
 }
 
 struct giro_batches *giro_batches_init(void *mem, size_t size_bytes, struct giro_env *env)
@@ -134,7 +150,8 @@ struct giro_batches *giro_batches_init(void *mem, size_t size_bytes, struct giro
     struct giro_arena arena;
     giro_arena_init(&arena, mem, size_bytes);
     for (uint32_t i = 0; i < PART_COUNT; i++) {
-        parts[i] = giro_arena_take(&arena, sizes[i], GIRO_CACHE_LINE_BYTES);
+        parts[i] = part_is_raw(i) ? giro_arena_take_raw(&arena, sizes[i], GIRO_CACHE_LINE_BYTES)
+                                  : giro_arena_take(&arena, sizes[i], GIRO_CACHE_LINE_BYTES);
         GIRO_ASSERT(parts[i] != NULL);
     }
     struct giro_batches *batches = parts[PART_SELF];
@@ -161,7 +178,7 @@ struct giro_batches *giro_batches_init(void *mem, size_t size_bytes, struct giro
     batches->slot_map = giro_map_init(parts[PART_SLOT_MAP], sizes[PART_SLOT_MAP], &map);
     map = map_of(options, batches->proof_count);
     batches->proof_map = giro_map_init(parts[PART_PROOF_MAP], sizes[PART_PROOF_MAP], &map);
-    map = map_of(options, GIRO_EXECUTED_MAX);
+    map = map_of(options, executed_of(options));
     batches->executed_map = giro_map_init(parts[PART_EXECUTED_MAP], sizes[PART_EXECUTED_MAP], &map);
     GIRO_ASSERT(batches->slot_map != NULL && batches->proof_map != NULL);
     GIRO_ASSERT(batches->executed_map != NULL);

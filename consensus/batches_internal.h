@@ -112,7 +112,7 @@ struct giro_batches {
     uint32_t proof_foreign_count, proof_foreign_max;
 
     struct giro_executed_entry *executed; /* ring */
-    uint32_t executed_head, executed_count;
+    uint32_t executed_head, executed_count, executed_max;
     struct giro_map *executed_map;
 
     struct giro_batch_want *wants; /* first come first served */

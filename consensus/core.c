@@ -73,16 +73,16 @@ struct giro_consensus *giro_consensus_init(void *mem, size_t size_bytes,
     giro_leader_window_init(&core->leaders_executed, options->replica_count);
     const size_t batches_bytes = giro_batches_footprint(options);
     const size_t certify_bytes = giro_certify_footprint(options);
-    void *const batches_memory = giro_arena_take(&arena, batches_bytes, 64);
-    void *const certify_memory = giro_arena_take(&arena, certify_bytes, 64);
+    void *const batches_memory = giro_arena_take_raw(&arena, batches_bytes, 64);
+    void *const certify_memory = giro_arena_take_raw(&arena, certify_bytes, 64);
     core->votes = giro_arena_take(&arena, votes_bytes(options), 64);
     core->peers = giro_arena_take(&arena, options->replica_count * sizeof(struct giro_peer), 64);
     core->env.peer_rejects = giro_arena_take(
         &arena, options->replica_count * GIRO_REJECT_COUNT_OF_REASONS * sizeof(uint64_t), 64);
     GIRO_ASSERT(core->env.peer_rejects != NULL);
     core->orphan_bytes =
-        giro_arena_take(&arena, (size_t)GIRO_ORPHANS_MAX * core->tree.slot_bytes, 64);
-    core->build = giro_arena_take(&arena, core->tree.slot_bytes, 64);
+        giro_arena_take_raw(&arena, (size_t)GIRO_ORPHANS_MAX * core->tree.slot_bytes, 64);
+    core->build = giro_arena_take_raw(&arena, core->tree.slot_bytes, 64);
     giro_pace_init(core, &arena);
     GIRO_ASSERT(batches_memory != NULL);
     GIRO_ASSERT(certify_memory != NULL);

@@ -49,8 +49,8 @@ void giro_tree_init(struct giro_tree *tree, struct giro_arena *arena,
     tree->slot_count = options->blocks_max;
     tree->slot_bytes = giro_tree_slot_bytes(options->replica_count);
     tree->blocks = giro_arena_take(arena, count * sizeof(struct giro_block), 64);
-    tree->proposals = giro_arena_take(arena, count * sizeof(struct giro_proposal), 64);
-    tree->bytes = giro_arena_take(arena, count * tree->slot_bytes, 64);
+    tree->proposals = giro_arena_take_raw(arena, count * sizeof(struct giro_proposal), 64);
+    tree->bytes = giro_arena_take_raw(arena, count * tree->slot_bytes, 64);
     tree->path = giro_arena_take(arena, count * sizeof(uint32_t), 64);
     tree->chain = giro_arena_take(arena, count * sizeof(uint32_t), 64);
     void *const map_memory = giro_arena_take(arena, giro_map_footprint(&map), 64);
@@ -64,6 +64,7 @@ void giro_tree_init(struct giro_tree *tree, struct giro_arena *arena,
     genesis->id = options->genesis_block_id;
     genesis->parent = GIRO_NONE;
     genesis->state = GIRO_BLOCK_EXECUTED;
+    memset(&tree->proposals[0], 0, sizeof(tree->proposals[0]));
     tree->proposals[0].block_id = genesis->id;
     const bool stored = giro_map_put(tree->map, &genesis->id, 0);
     GIRO_ASSERT(stored);

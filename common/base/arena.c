@@ -15,7 +15,7 @@ void giro_arena_init(struct giro_arena *arena, void *mem, size_t size_bytes)
     *arena = (struct giro_arena){.mem = mem, .size_bytes = size_bytes};
 }
 
-void *giro_arena_take(struct giro_arena *arena, size_t size_bytes, size_t align_bytes)
+void *giro_arena_take_raw(struct giro_arena *arena, size_t size_bytes, size_t align_bytes)
 {
     GIRO_ASSERT(!arena->sealed);
     GIRO_ASSERT(align_bytes != 0);
@@ -29,7 +29,14 @@ void *giro_arena_take(struct giro_arena *arena, size_t size_bytes, size_t align_
         return NULL;
     uint8_t *piece = arena->mem + arena->used_bytes + gap;
     arena->used_bytes += gap + size_bytes;
-    memset(piece, 0, size_bytes);
+    return piece;
+}
+
+void *giro_arena_take(struct giro_arena *arena, size_t size_bytes, size_t align_bytes)
+{
+    void *piece = giro_arena_take_raw(arena, size_bytes, align_bytes);
+    if (piece != NULL)
+        memset(piece, 0, size_bytes);
     return piece;
 }
 

@@ -15,6 +15,7 @@ struct file {
     char name[GIRO_DISK_NAME_BYTES]; /* "" = removed, the place may be taken again */
     uint8_t *bytes;
     uint64_t size_bytes;
+    uint64_t touched_bytes; /* beyond are zeros */
     uint32_t open_count;
     bool prepared; /* and not opened yet: a death may leave it out */
 };
@@ -31,6 +32,7 @@ struct flight {
     enum giro_err err;
     struct giro_disk_write write;
     uint8_t *copy;
+    uint64_t land_offset; /* where the bytes go: write.offset, unless misdirected */
     uint64_t due_ns;
     uint64_t order; /* of submission while under way, of completion once done */
 };
@@ -132,11 +134,19 @@ static enum giro_err faulty_open(void *self, const char *name, uint64_t create_b
     return GIRO_ERR_OK;
 }
 
+/* Draws only when the fault is asked for: a plan without it draws as before there was one. */
+static bool drawn(struct giro_disk_faulty *faulty, uint32_t per_million)
+{
+    return per_million > 0 && giro_prng_chance(&faulty->prng, per_million, 1000000);
+}
+
 static enum giro_err faulty_read(void *self, uint32_t handle, uint64_t offset, void *bytes,
                                  uint32_t size_bytes)
 {
     struct giro_disk_faulty *faulty = self;
     const struct file *file = &faulty->files[file_index(faulty, handle)];
+    if (drawn(faulty, faulty->faults.read_error_per_million))
+        return GIRO_ERR_IO;
     if (offset > file->size_bytes || size_bytes > file->size_bytes - offset)
         return GIRO_ERR_NOENT;
     memcpy(bytes, file->bytes + offset, size_bytes);
@@ -164,19 +174,32 @@ static enum giro_err faulty_submit(void *self, const struct giro_disk_write *wri
         .err = fails ? GIRO_ERR_IO : GIRO_ERR_OK,
         .write = *write,
         .copy = must_have(malloc(write->size_bytes)),
+        .land_offset = write->offset,
         .due_ns = faulty->now_ns + latency_ns,
         .order = faulty->submitted,
     };
     memcpy(flight->copy, write->bytes, write->size_bytes);
+    if (drawn(faulty, faults->misdirected_per_million)) {
+        const uint64_t places = (file->size_bytes - write->size_bytes) / GIRO_DISK_BLOCK_BYTES + 1;
+        flight->land_offset = giro_prng_below(&faulty->prng, places) * GIRO_DISK_BLOCK_BYTES;
+    }
     faulty->submitted++;
     return GIRO_ERR_OK;
+}
+
+static void touch(struct file *file, const struct flight *flight)
+{
+    const uint64_t end = flight->land_offset + flight->write.size_bytes;
+    if (end > file->touched_bytes)
+        file->touched_bytes = end;
 }
 
 static void land_whole(struct giro_disk_faulty *faulty, const struct flight *flight)
 {
     struct file *file = &faulty->files[flight->write.file & INDEX_MASK];
-    GIRO_ASSERT(flight->write.offset + flight->write.size_bytes <= file->size_bytes);
-    memcpy(file->bytes + flight->write.offset, flight->copy, flight->write.size_bytes);
+    touch(file, flight);
+    GIRO_ASSERT(flight->land_offset + flight->write.size_bytes <= file->size_bytes);
+    memcpy(file->bytes + flight->land_offset, flight->copy, flight->write.size_bytes);
 }
 
 /* Half of the torn writes stop at a sector, as a disk that lost power while streaming; the others
@@ -184,13 +207,14 @@ static void land_whole(struct giro_disk_faulty *faulty, const struct flight *fli
 static void land_torn(struct giro_disk_faulty *faulty, const struct flight *flight)
 {
     struct file *file = &faulty->files[flight->write.file & INDEX_MASK];
+    touch(file, flight);
     const uint32_t sector_count = flight->write.size_bytes / SECTOR_BYTES;
     const bool prefix = giro_prng_chance(&faulty->prng, 1, 2);
     const uint64_t prefix_count = giro_prng_below(&faulty->prng, sector_count + 1u);
     for (uint32_t i = 0; i < sector_count; i++) {
         const bool kept = prefix ? i < prefix_count : giro_prng_chance(&faulty->prng, 1, 2);
         if (kept)
-            memcpy(file->bytes + flight->write.offset + (size_t)i * SECTOR_BYTES,
+            memcpy(file->bytes + flight->land_offset + (size_t)i * SECTOR_BYTES,
                    flight->copy + (size_t)i * SECTOR_BYTES, SECTOR_BYTES);
     }
 }
@@ -323,6 +347,8 @@ void giro_disk_faulty_set_faults(struct giro_disk_faulty *faulty,
     GIRO_ASSERT(faults->latency_max_ns < UINT64_MAX / 2);
     GIRO_ASSERT(faults->torn_per_mille + faults->kept_per_mille <= 1000);
     GIRO_ASSERT(faults->io_error_per_million <= 1000000);
+    GIRO_ASSERT(faults->read_error_per_million <= 1000000);
+    GIRO_ASSERT(faults->misdirected_per_million <= 1000000);
     faulty->faults = *faults;
 }
 
@@ -445,5 +471,62 @@ enum giro_err giro_disk_faulty_flip(struct giro_disk_faulty *faulty, const char 
     if (file == NULL || offset >= file->size_bytes)
         return GIRO_ERR_NOENT;
     file->bytes[offset] ^= (uint8_t)(1u << bit);
+    if (offset >= file->touched_bytes)
+        file->touched_bytes = offset + 1;
     return GIRO_ERR_OK;
+}
+
+/* ---- Images ------------------------------------------------------------------------------------- */
+
+/* count, then per file: this head and the bytes that were touched. */
+struct image_file {
+    char name[GIRO_DISK_NAME_BYTES];
+    uint64_t size_bytes, touched_bytes;
+};
+
+void *giro_disk_faulty_image(const struct giro_disk_faulty *faulty)
+{
+    size_t size_bytes = sizeof(uint64_t);
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < faulty->file_count; i++) {
+        if (faulty->files[i].name[0] == '\0')
+            continue;
+        size_bytes += sizeof(struct image_file) + faulty->files[i].touched_bytes;
+        count++;
+    }
+    uint8_t *image = must_have(malloc(size_bytes)), *at = image;
+    memcpy(at, &count, sizeof count);
+    at += sizeof count;
+    for (uint32_t i = 0; i < faulty->file_count; i++) {
+        const struct file *file = &faulty->files[i];
+        struct image_file head = {.size_bytes = file->size_bytes};
+        if (file->name[0] == '\0')
+            continue;
+        memcpy(head.name, file->name, sizeof head.name);
+        head.touched_bytes = file->touched_bytes;
+        memcpy(at, &head, sizeof head);
+        memcpy(at + sizeof head, file->bytes, head.touched_bytes);
+        at += sizeof head + head.touched_bytes;
+    }
+    return image;
+}
+
+void giro_disk_faulty_restore(struct giro_disk_faulty *faulty, const void *image)
+{
+    const uint8_t *at = image;
+    uint64_t count;
+    for (uint32_t i = 0; i < faulty->file_count; i++)
+        file_drop(&faulty->files[i]);
+    for (uint32_t i = 0; i < GIRO_DISK_DEPTH; i++)
+        GIRO_ASSERT(faulty->flights[i].state == FLIGHT_FREE);
+    memcpy(&count, at, sizeof count);
+    at += sizeof count;
+    for (; count > 0; count--) {
+        struct image_file head;
+        memcpy(&head, at, sizeof head);
+        struct file *file = file_make(faulty, head.name, head.size_bytes);
+        memcpy(file->bytes, at + sizeof head, head.touched_bytes);
+        file->touched_bytes = head.touched_bytes;
+        at += sizeof head + head.touched_bytes;
+    }
 }

@@ -36,6 +36,9 @@ void giro_arena_init(struct giro_arena *arena, void *mem, size_t size_bytes);
 /* giro_arena_take returns size_bytes zeroed bytes aligned to align_bytes (a power of two), or NULL if
  * the arena is too small. Asserts if sealed. Cost: memset. */
 void *giro_arena_take(struct giro_arena *arena, size_t size_bytes, size_t align_bytes);
+/* giro_arena_take_raw is giro_arena_take without the zeros: for large buffers that are written before they are read. Their
+ * pages are touched when they are used. */
+void *giro_arena_take_raw(struct giro_arena *arena, size_t size_bytes, size_t align_bytes);
 /* giro_arena_seal forbids any later take. */
 void giro_arena_seal(struct giro_arena *arena);
 /* giro_align_up rounds value up to a multiple of align (a power of two). */

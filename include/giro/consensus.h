@@ -54,7 +54,9 @@ struct giro_consensus_options {
     uint8_t nonce[16];    /* fresh random number at each start (HELLO) */
     uint32_t blocks_max;  /* block pool, >= 128 */
     uint32_t batches_max; /* batch bodies in memory, >= 4 x replica_count */
-    uint64_t map_seed;    /* local hash seed; not observable */
+    uint32_t
+        executed_max;  /* executed batches remembered until they expire, <= 65,536; 0 = 65,536 */
+    uint64_t map_seed; /* local hash seed; not observable */
 };
 struct giro_consensus;
 

@@ -95,10 +95,13 @@ void giro_disk_uring_close(struct giro_disk *disk);
  * only after giro_disk_faulty_advance passes their (seeded) due time. */
 struct giro_disk_faults {
     uint64_t latency_min_ns, latency_max_ns; /* per write */
-    uint32_t torn_per_mille;       /* at power loss: chance that an uncompleted write is torn */
-    uint32_t kept_per_mille;       /* at power loss: chance that an uncompleted write is whole */
-    uint32_t io_error_per_million; /* chance that a write completes with GIRO_ERR_IO */
-    uint64_t capacity_bytes;       /* beyond: GIRO_ERR_NOSPACE; 0 = unlimited */
+    uint32_t torn_per_mille;         /* at power loss: chance that an uncompleted write is torn */
+    uint32_t kept_per_mille;         /* at power loss: chance that an uncompleted write is whole */
+    uint32_t io_error_per_million;   /* chance that a write completes with GIRO_ERR_IO */
+    uint32_t read_error_per_million; /* chance that a read gives GIRO_ERR_IO */
+    uint32_t
+        misdirected_per_million; /* chance that a write lands elsewhere in its file, and completes as if not */
+    uint64_t capacity_bytes; /* beyond: GIRO_ERR_NOSPACE; 0 = unlimited */
 };
 struct giro_disk_faulty;
 struct giro_disk_faulty *giro_disk_faulty_new(uint64_t seed, const struct giro_disk_faults *faults);
@@ -120,6 +123,10 @@ void giro_disk_faulty_crash(struct giro_disk_faulty *faulty);
  * counts writes so far. */
 void giro_disk_faulty_stop_after(struct giro_disk_faulty *faulty, uint64_t writes);
 uint64_t giro_disk_faulty_submitted(const struct giro_disk_faulty *faulty);
+/* image returns a copy of all files as they are now, in one piece of memory that the caller frees; restore makes the disk
+ * that image again (an operator's snapshot). No handle may be open and no write under way then. */
+void *giro_disk_faulty_image(const struct giro_disk_faulty *faulty);
+void giro_disk_faulty_restore(struct giro_disk_faulty *faulty, const void *image);
 /* flip inverts one bit of a file (bit rot). NOENT if there is no such file or offset. */
 enum giro_err giro_disk_faulty_flip(struct giro_disk_faulty *faulty, const char *name,
                                     uint64_t offset, uint32_t bit);

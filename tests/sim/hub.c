@@ -93,13 +93,18 @@ void sim_hub_open(struct sim_hub *hub, uint32_t replica_count, uint32_t cycle_se
     free(text);
     if (err == GIRO_ERR_OK) {
         uint32_t keys = giro_genesis_key_count(&hub->genesis);
-        size_t size_bytes = giro_align_up(giro_key_ring_footprint(keys), 64);
+        /* Without tables: most histories sign with keyed hashes. */
+        size_t size_bytes = giro_align_up(giro_key_ring_footprint_for(keys, 0), 64);
         hub->ring = giro_key_ring_init(sim_memory(aligned_alloc(64, size_bytes)), size_bytes, keys);
         err = giro_genesis_enrol(&hub->genesis, hub->ring, &diagnosis);
     }
     if (err != GIRO_ERR_OK)
         giro_diagnosis_print("giro-sim", &diagnosis);
     GIRO_ASSERT(err == GIRO_ERR_OK);
+    for (uint32_t i = 0; i < replica_count; i++) {
+        hub->vote_handles[i] = hub->genesis.replicas[i].vote.handle;
+        hub->batch_handles[i] = hub->genesis.replicas[i].batch.handle;
+    }
 }
 
 void sim_hub_close(struct sim_hub *hub)

@@ -1,6 +1,7 @@
 /* Signatures that cost next to nothing. The linker puts these two functions in the place of the only signing and the only
  * verifying function of the replicas' code (--wrap): a signature becomes a keyed hash, and one made by another key or over
- * other bytes is as invalid as ever. giro-sim --ed25519 runs the real ones. */
+ * other bytes is as invalid as ever. girod has no such functions: nothing it runs accepts a keyed hash. One seed in a hundred,
+ * and --ed25519, run the real ones. */
 #include <xxhash.h>
 
 #include "sim/sim.h"

@@ -1,39 +1,42 @@
-/* tests/sim/sim.h - a whole hub in one process under virtual time: replicas (the object code of girod), faulty disks, one
- * faulty network, members, and a watcher that knows what must never happen.
+/* tests/sim/sim.h - the engine of the simulator: virtual time, a faulty network, faulty disks, replicas' lives and the plan
+ * of faults, in one process. What lives over the disks is a *body*: node.h (giro_node, a light executor: fast) or full.h
+ * (giro_replica, settlement and windows: checks money). Both are the object code of girod.
  *
- * Model: events ordered by (time, sequence). Everything random comes from one generator, so a seed is a history: same seed,
- * same program, same trace hash. It allocates freely; nothing here is on a payment path.
+ * Model: events ordered by (time, sequence). Everything random comes from generators seeded by the history's seed, so a
+ * seed is a history: same seed, same program, same trace hash. Each kind of fault has a generator of its own: leaving one
+ * kind out changes no draw of the others. It allocates freely; nothing here is on a payment path.
  *
- * Files: hub.c keys and genesis; signatures.c cheap ones; world.c time and events; network.c links; life.c replicas' lives over their disks; watch.c
- * blocks, certificates, journals; wire_watch.c votes, timeouts, proposals, safety files; members.c clients; faults.c the plan
- * of faults; scenarios.c named histories; main.c the program. */
+ * Files: hub.c keys and genesis; signatures.c cheap ones; world.c time and events; network.c links; life.c replicas' lives
+ * over their disks; watch_safety.c safety files and logs; watch_wire.c votes, timeouts, proposals; faults.c the plan,
+ * faults_life.c deaths and disks, faults_net.c links and clocks. */
 #ifndef GIRO_TESTS_SIM_H
 #define GIRO_TESTS_SIM_H
 
 #include <stdio.h>
 
-#include "apps/girod/replica.h"
+#include "giro/genesis.h"
+#include "giro/node.h"
+#include "giro/sys.h"
 
-#define SIM_REPLICAS_MAX  10u
+#define SIM_REPLICAS_MAX  GIRO_REPLICAS_MAX
+#define SIM_TWINS_MAX     33u /* f at n = 100 */
+#define SIM_INSTANCES_MAX (SIM_REPLICAS_MAX + SIM_TWINS_MAX)
 #define SIM_MEMBERS       6u
 #define SIM_CURRENCIES    2u
-#define SIM_CHANNELS      2u  /* honest channels of a member: 0 and 1 */
-#define SIM_HOSTILE       63u /* the channel on which members equivocate */
 #define SIM_WALL_START_NS (UINT64_C(1795489200) * GIRO_NS_PER_S) /* 2026-11-24T03:00:00Z */
 #define SIM_MONO_START_NS (100u * GIRO_NS_PER_S)
 #define SIM_MS            UINT64_C(1000000)
-#define SIM_FRAME_RECORDS 4u
-#define SIM_FRAMES_MAX    65536u
 #define SIM_PREFUNDED     INT64_C(1000000000)
 #define SIM_HOLD          INT64_C(400000000)
 #define SIM_CAP           INT64_C(300000000)
 
-/* ---- Hub: what all runs of one size share ---------------------------------------------------------------------- */
+/* ---- Hub: what all histories of one size share ------------------------------------------------------------------ */
 
 struct sim_hub {
     struct giro_genesis genesis;
     struct giro_key_ring *ring;
     struct giro_secret_key *vote_keys[SIM_REPLICAS_MAX], *batch_keys[SIM_REPLICAS_MAX];
+    struct giro_key_handle vote_handles[SIM_REPLICAS_MAX], batch_handles[SIM_REPLICAS_MAX];
     struct giro_secret_key *member_keys[SIM_MEMBERS];
     uint8_t window_secret[32];
 };
@@ -43,120 +46,142 @@ void sim_hub_close(struct sim_hub *hub);
 void sim_signatures_fast(const struct giro_genesis *genesis);
 void sim_signatures_real(void);
 
-/* ---- What is counted ----------------------------------------------------------------------------------------------- */
+/* ---- Faults ------------------------------------------------------------------------------------------------------- */
 
-/* X(NAME, text): faults by kind. */
+/* X(NAME, option, text): kinds of fault. The first part strikes at any replica; the second damages media, and the third
+ * makes traitors: both only among the f replicas that a history may lose. */
 #define SIM_FAULT_MAP(X)                                                                           \
-    X(CRASH, "crashes")                                                                            \
-    X(POWER, "power losses")                                                                       \
-    X(CUT_WRITES, "write cuts")                                                                    \
-    X(START_CUT, "starts cut")                                                                     \
-    X(PARTITION, "partitions")                                                                     \
-    X(ONE_WAY, "one-way cuts")                                                                     \
-    X(FLAP, "flapping links")                                                                      \
-    X(STORM, "loss storms")                                                                        \
-    X(SLOW_DISK, "slow disks")                                                                     \
-    X(CLOCK_STEP, "clock steps")                                                                   \
-    X(LOST, "messages lost")                                                                       \
-    X(DOUBLED, "messages doubled")
+    X(CRASH, "crash", "crashes")                                                                   \
+    X(POWER, "power", "power losses")                                                              \
+    X(KILL_ALL, "kill-all", "deaths of all")                                                       \
+    X(CUT_WRITES, "cut", "write cuts")                                                             \
+    X(START_CUT, "start-cut", "starts cut")                                                        \
+    X(PARTITION, "partition", "partitions")                                                        \
+    X(ONE_WAY, "one-way", "one-way cuts")                                                          \
+    X(FLAP, "flap", "flapping links")                                                              \
+    X(LOSS, "loss", "loss storms")                                                                 \
+    X(DUPLICATE, "duplicate", "duplication storms")                                                \
+    X(REORDER, "reorder", "reordering storms")                                                     \
+    X(DELAY, "delay", "delay storms")                                                              \
+    X(CLOG, "clog", "clogged links")                                                               \
+    X(CORRUPT, "corrupt", "corruption storms")                                                     \
+    X(SLOW_DISK, "slow-disk", "slow disks")                                                        \
+    X(DISK_FULL, "disk-full", "full disks")                                                        \
+    X(DISK_ERROR, "disk-error", "failing writes")                                                  \
+    X(READ_ERROR, "read-error", "failing reads")                                                   \
+    X(CLOCK_STEP, "clock-step", "clock steps")                                                     \
+    X(CLOCK_FROZEN, "clock-frozen", "frozen clocks")                                               \
+    X(SHORT_TIMER, "short-timer", "timers below the round trip")                                   \
+    X(MISDIRECT, "misdirect", "misdirected writes")                                                \
+    X(ROT, "rot", "flipped bits")                                                                  \
+    X(SAFETY_GONE, "safety-gone", "safety files deleted")                                          \
+    X(SAFETY_BACK, "safety-back", "disks rolled back")                                             \
+    X(TWINS, "twins", "twins")                                                                     \
+    X(EQUIVOCATE, "equivocate", "equivocating proposals")                                          \
+    X(DOUBLE_VOTE, "double-vote", "double votes")                                                  \
+    X(WITHHOLD, "withhold", "messages withheld")                                                   \
+    X(LATE, "late", "messages late")                                                               \
+    X(ONE_SIDED, "one-sided", "one-sided votes")                                                   \
+    X(FORGE, "forge", "forged certificates")                                                       \
+    X(STALE, "stale", "stale proposals")                                                           \
+    X(LIE_SYNC, "lie-sync", "lying sync info")                                                     \
+    X(BACKDATE, "backdate", "wrong block times")                                                   \
+    X(BAD_BATCH, "bad-batch", "bad batches")                                                       \
+    X(REPLAY, "replay", "replays")                                                                 \
+    X(GARBAGE, "garbage", "garbage")                                                               \
+    X(SLOW_LEADER, "slow-leader", "slow traitors")
 enum sim_fault {
-#define SIM_FAULT_ENUM(name, text) SIM_FAULT_##name,
+#define SIM_FAULT_ENUM(name, option, text) SIM_FAULT_##name,
     SIM_FAULT_MAP(SIM_FAULT_ENUM)
 #undef SIM_FAULT_ENUM
         SIM_FAULTS
 };
+#define SIM_FAULT_FIRST_MEDIA   SIM_FAULT_MISDIRECT
+#define SIM_FAULT_FIRST_TRAITOR SIM_FAULT_TWINS
+#define SIM_FAULT_BIT(fault)    (UINT64_C(1) << (fault))
+#define SIM_FAULTS_ALL          (SIM_FAULT_BIT(SIM_FAULTS) - 1)
+/* What a hub whose money is checked is put through: no replica is lost for good. */
+#define SIM_FAULTS_HONEST (SIM_FAULT_BIT(SIM_FAULT_FIRST_MEDIA) - 1)
 const char *sim_fault_text(enum sim_fault fault);
+const char *sim_fault_option(enum sim_fault fault);
 
 /* ---- Replicas -------------------------------------------------------------------------------------------------------- */
 
-/* The highest numbers ever seen in a replica's safety file: I4. */
+struct sim_world;
+struct sim_replica;
+/* What is simulated over one disk. stop follows every start, also one that failed. */
+struct sim_body {
+    enum giro_err (*start)(struct sim_replica *replica);
+    void (*stop)(struct sim_replica *replica);
+    void (*message)(struct sim_replica *replica, uint16_t sender, const void *bytes,
+                    uint32_t size_bytes);
+    enum giro_err (*poll)(struct sim_replica *replica);
+    uint64_t (*next_ns)(const struct sim_replica *replica); /* on the replica's monotonic clock */
+    void (*status)(const struct sim_replica *replica, struct giro_consensus_status *status);
+    void (*check)(struct sim_world *world);
+    /* Everything sent, by traitors too, before it is on a link; NULL = not wanted. */
+    void (*witness)(struct sim_replica *replica, uint16_t body_kind, const uint8_t *body,
+                    uint32_t body_bytes);
+    /* What leaves a traitor passes here first; NULL = none. */
+    void (*traitor_send)(struct sim_world *world, uint32_t from, uint16_t peer,
+                         const uint8_t *bytes, uint32_t size_bytes);
+    /* What reaches a traitor may be changed for it. */
+    void (*traitor_hear)(struct sim_world *world, uint32_t to, uint8_t *bytes, uint32_t size_bytes);
+};
+/* The highest numbers ever seen in a replica's safety file (I4) and in its signatures. */
 struct sim_safety_seen {
     uint64_t sequence, last_voted_round, lock_round, last_timeout_round, incarnation;
 };
-struct sim_world;
 struct sim_replica {
     struct sim_world *world;
-    uint32_t index;
+    uint32_t instance; /* place in world->replicas */
+    uint32_t index;    /* which replica it is: instance, or whose twin */
     struct giro_disk_faulty *faulty;
     struct giro_disk disk;
-    struct giro_replica *replica; /* NULL = down */
-    uint64_t disk_ahead_ns;       /* the disk's clock runs ahead by the time that starts took */
+    bool up;
+    bool expendable; /* one of the f that a history may lose */
+    bool traitor;
+    bool damaged;           /* its media were damaged on purpose: it may refuse, and be missed */
+    bool gone;              /* it refused to start on damaged media: down for good */
+    uint64_t disk_ahead_ns; /* the disk's clock runs ahead by the time that starts took */
     int64_t skew_ns;
+    uint64_t frozen_ns; /* what its wall clock shows while it is frozen; 0 = it runs */
     uint64_t wake_ns;
     uint64_t life;          /* starts so far */
     uint64_t height;        /* executed in this life */
     uint64_t first_vote;    /* round of this life's first vote on the wire, 0 = none yet */
     uint64_t timeout_round; /* highest timeout sent in this life */
+    uint64_t
+        voted_parent; /* highest parent round of its votes in all lives: its lock on the wire */
     uint64_t wakes;
-    uint64_t windows[SIM_MEMBERS][SIM_CURRENCIES]; /* journal blocks handed out in this life */
-    bool slow_disk;
+    bool io_fault; /* EIO or a full disk may stop it */
+    struct giro_disk_faults disk_faults;
     struct sim_safety_seen seen;
+    void *body; /* of the body's own */
 };
+/* Nothing it does is held against the hub: it counts among the f. */
+static inline bool sim_excused(const struct sim_replica *replica)
+{
+    return replica->traitor || replica->damaged;
+}
 
 /* ---- Links ------------------------------------------------------------------------------------------------------------- */
 
 struct sim_link {
     uint64_t delay_min_ns, delay_max_ns;
-    uint32_t loss_per_mille, double_per_mille;
-    uint32_t
-        overtake_per_mille; /* messages that do not wait for those before them; others keep order, as on a TLS link */
+    uint64_t clog_until_ns; /* nothing arrives before */
+    uint16_t loss_per_mille, double_per_mille, corrupt_per_mille;
+    uint16_t overtake_per_mille; /* messages that do not wait for those before them */
     bool cut;
-};
-
-/* ---- What the watcher knows -------------------------------------------------------------------------------------------- */
-
-struct sim_block {
-    struct giro_commit_body body; /* as first executed */
-    bool known, certified;
-    uint32_t leaf_count;
-    uint32_t *leaf_at, *leaf_bytes; /* places in bytes */
-    uint8_t *bytes;                 /* the ledger block */
-};
-struct sim_round {
-    bool has_qc, has_block;
-    struct giro_hash qc_block, block;
-    struct giro_hash votes[SIM_REPLICAS_MAX]; /* hash of a vote's signed string; zero = none seen */
-};
-struct sim_journal {
-    uint64_t count;         /* blocks verified so far */
-    struct giro_hash *rows; /* hash over record and rows of each */
-    struct giro_journal_chain chain;
-};
-
-/* ---- Members -------------------------------------------------------------------------------------------------------------- */
-
-struct sim_frame {
-    uint8_t bytes[sizeof(struct giro_frame_header) +
-                  SIM_FRAME_RECORDS * sizeof(struct giro_record) + GIRO_SIGNATURE_BYTES];
-    uint32_t size_bytes;
-    struct giro_frame frame; /* decoded */
-    struct giro_hash hash;
-    bool hostile; /* not owed a certificate */
-    bool durable, certified;
-    uint32_t attempts;
-    uint64_t resend_ns;
-    uint32_t replica; /* asked last */
-    uint64_t sent_ns, certified_ns;
-    uint64_t height; /* executed at; 0 = not */
-    uint32_t leaf_index;
-    struct giro_result results[SIM_FRAME_RECORDS];
-};
-struct sim_member {
-    uint32_t index;
-    uint32_t home;
-    uint64_t next_sequence[GIRO_CHANNELS_MAX];
-    uint32_t outstanding;
-    uint64_t next_uetr; /* counted per member: the same UETRs from several members */
-};
-struct sim_load {
-    uint64_t mean_gap_ns; /* between frames of one member; 0 = no load */
-    uint64_t stop_ns;
-    uint32_t outstanding_max;
-    uint32_t hostile_per_mille;
 };
 
 /* ---- World ------------------------------------------------------------------------------------------------------------------ */
 
+struct sim_round {
+    bool has_qc, has_block;
+    struct giro_hash qc_block, block;
+    uint64_t *votes; /* digest of each replica's vote, 0 = none seen */
+};
 typedef void sim_function(struct sim_world *world, uint64_t a, uint64_t b, void *data);
 struct sim_event {
     uint64_t at_ns, order;
@@ -167,50 +192,56 @@ struct sim_event {
 struct sim_options {
     uint64_t seed;
     uint32_t replica_count;
-    uint64_t seconds; /* of load and faults */
-    bool faults;
-    FILE *trace; /* or NULL */
+    uint64_t seconds;        /* of load and faults; 0 = by the seed */
+    uint64_t faults;         /* bits of kinds that may be; the seed chooses among them */
+    bool faults_all;         /* all of them, whatever the seed would choose */
+    uint32_t load_per_mille; /* of the load the seed chose */
+    uint32_t repeat;         /* of a scenario with several worlds: which */
+    FILE *trace;             /* or NULL */
 };
 struct sim_world {
     struct sim_options options;
     const struct sim_hub *hub;
-    struct giro_prng prng;
+    const struct sim_body *body;
+    struct giro_prng prng, network_prng, fault_prng[SIM_FAULTS];
     uint64_t now_ns;
     struct sim_event *heap;
     uint32_t heap_count, heap_room;
     uint64_t order;
     uint64_t trace_hash, trace_count;
-    struct sim_replica replicas[SIM_REPLICAS_MAX];
-    struct sim_link links[SIM_REPLICAS_MAX][SIM_REPLICAS_MAX];
-    uint64_t last_ns[SIM_REPLICAS_MAX]
-                    [SIM_REPLICAS_MAX]; /* when the last message in order arrives */
+    uint32_t replica_count, instance_count, faulty_max, quorum;
+    uint64_t round_floor_ns;
+    struct sim_replica replicas[SIM_INSTANCES_MAX];
+    struct sim_link links[SIM_INSTANCES_MAX][SIM_INSTANCES_MAX];
+    uint64_t last_ns[SIM_INSTANCES_MAX]
+                    [SIM_INSTANCES_MAX]; /* when the last message in order arrives */
     struct sim_link normal, member_link;
     struct giro_disk_faults disk_faults;
-    /* watcher */
-    struct sim_block *blocks; /* by height */
-    uint64_t block_room, top_height, top_certified;
+    /* the plan of faults */
+    uint64_t faults_on; /* bits */
+    uint64_t strike_gap_ns[SIM_FAULTS];
+    uint64_t faults_end_ns;
+    bool calm; /* healed for good: late mends do nothing */
+    /* watcher of the wire */
     struct sim_round *rounds;
     uint64_t round_room, top_round;
-    struct sim_journal journals[SIM_MEMBERS][SIM_CURRENCIES];
-    struct giro_map *frame_map, *uetr_map;
-    void *frame_map_mem, *uetr_map_mem;
-    /* members */
-    struct sim_member members[SIM_MEMBERS];
-    struct sim_frame *frames;
-    uint32_t frame_count, owed, certified;
-    struct sim_load load;
+    uint32_t scan_every; /* one vote in so many has the log scanned for its block */
+    /* bodies' own */
+    struct sim_full *full;
+    struct sim_nodes *nodes;
     /* results */
     uint64_t faults[SIM_FAULTS];
-    uint64_t messages, steps, journal_blocks, answers, scans;
+    uint64_t messages, lost, doubled, steps, scans, votes, starts;
+    uint64_t top_height;
     bool failed;
     char failure[512];
 };
 
-uint32_t sim_quorum(const struct sim_world *world);
-uint32_t sim_faulty_max(const struct sim_world *world);
-void sim_world_open(struct sim_world *world, const struct sim_hub *hub,
+void sim_world_open(struct sim_world *world, const struct sim_hub *hub, const struct sim_body *body,
                     const struct sim_options *options);
 void sim_world_close(struct sim_world *world);
+/* sim_twin_open adds a second instance of a replica, with a disk of its own; both are traitors from now on. */
+void sim_twin_open(struct sim_world *world, uint32_t index);
 /* sim_at calls function at the time (not before now). data is malloc'ed or NULL. */
 void sim_at(struct sim_world *world, uint64_t at_ns, sim_function *function, uint64_t a, uint64_t b,
             void *data);
@@ -221,8 +252,9 @@ void sim_fail(struct sim_world *world, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* sim_trace adds one event to the trace (hash, and file if there is one). */
 void sim_trace(struct sim_world *world, const char *what, uint64_t a, uint64_t b, uint64_t c);
-uint64_t sim_between(struct sim_world *world, uint64_t low,
-                     uint64_t high); /* uniform, both ends in */
+/* Uniform, both ends in. */
+uint64_t sim_draw(struct giro_prng *prng, uint64_t low, uint64_t high);
+uint64_t sim_between(struct sim_world *world, uint64_t low, uint64_t high);
 bool sim_chance(struct sim_world *world, uint32_t per_mille);
 void *sim_memory(void *memory); /* asserts that there was some */
 
@@ -230,64 +262,66 @@ void *sim_memory(void *memory); /* asserts that there was some */
 void sim_network_normal(struct sim_world *world);
 void sim_send(struct sim_world *world, uint32_t from, uint16_t peer, const struct giro_part *parts,
               uint32_t part_count);
+/* sim_send_to puts one message on one link (to an instance), extra_ns later than the link would bring it. */
+void sim_send_to(struct sim_world *world, uint32_t from, uint32_t to, const void *bytes,
+                 uint32_t size_bytes, uint64_t extra_ns);
 void sim_heal(struct sim_world *world);
-/* sim_cut_group cuts every link between the replicas in the bit set and the others, both ways. */
-void sim_cut_group(struct sim_world *world, uint32_t group);
+/* sim_cut_group cuts every link between the instances in the group and the others, both ways. */
+void sim_cut_group(struct sim_world *world, const bool group[SIM_INSTANCES_MAX]);
+/* sim_cut_first is sim_cut_group of the first count instances. */
+void sim_cut_first(struct sim_world *world, uint32_t count);
 
 /* ---- life.c */
-void sim_start(struct sim_world *world, uint32_t index);
-void sim_stop(struct sim_world *world, uint32_t index, bool power_loss);
+void sim_start(struct sim_world *world, uint32_t instance);
+void sim_stop(struct sim_world *world, uint32_t instance, bool power_loss);
 void sim_start_all(struct sim_world *world);
+void sim_stop_all(struct sim_world *world, bool power_loss);
 /* sim_touch polls a replica after something was handed in, and learns when it wants to be woken. */
-void sim_touch(struct sim_world *world, uint32_t index);
+void sim_touch(struct sim_world *world, uint32_t instance);
 uint64_t sim_mono(const struct sim_world *world);
 uint64_t sim_wall(const struct sim_replica *replica);
 void sim_disk_catch_up(struct sim_replica *replica);
-void sim_cut_writes(struct sim_world *world, uint32_t index, uint64_t writes);
+void sim_disk_wait(void *replica); /* for starts: only this disk's time goes on */
+void sim_disk_set(struct sim_replica *replica, const struct giro_disk_faults *faults);
+void sim_cut_writes(struct sim_world *world, uint32_t instance, uint64_t writes);
 
-/* ---- watch.c */
-void sim_watch_open(struct sim_world *world);
-void sim_watch_close(struct sim_world *world);
-void sim_watch_ledger(struct sim_replica *replica, uint64_t height, const void *bytes,
-                      size_t size_bytes);
-void sim_watch_certificate(struct sim_replica *replica, const struct giro_certificate *certificate);
-void sim_watch_journal(struct sim_replica *replica, uint16_t member, const void *bytes,
-                       uint32_t size_bytes);
-uint32_t sim_watch_leaf(struct sim_replica *replica, uint64_t height, uint32_t leaf_index,
-                        uint8_t *out, uint32_t out_bytes);
-void sim_watch_check(struct sim_world *world); /* I8 totals, I9 */
-void sim_watch_final(
-    struct sim_world *world); /* equal heights, roots, balances against the members' own books */
+/* ---- watch_safety.c */
+/* sim_watch_safety looks for a newer record in the safety file as a recovery would find it now, and holds I4; whole: reads
+ * all slots, not only the next ones. */
+void sim_watch_safety(struct sim_replica *replica, bool whole);
+/* sim_watch_log fails unless a recovery would find the block (or batch) in the log if every write under way were lost. */
+void sim_watch_log(struct sim_replica *replica, enum giro_log_kind kind, const struct giro_hash *id,
+                   const char *promise);
 
-/* ---- wire_watch.c */
+/* ---- watch_wire.c */
+struct sim_round *sim_round_at(struct sim_world *world, uint64_t round);
 void sim_watch_message(struct sim_replica *replica, uint16_t body_kind, const uint8_t *body,
                        uint32_t body_bytes);
-void sim_watch_safety(struct sim_replica *replica);
-
-/* ---- members.c */
-void sim_members_open(struct sim_world *world);
-void sim_members_start(struct sim_world *world, const struct sim_load *load);
-/* sim_pay sends one frame of one payment now; returns its index. */
-uint32_t sim_pay(struct sim_world *world, uint32_t member, uint32_t creditor, int64_t amount_minor,
-                 uint8_t service);
-void sim_member_answer(struct sim_world *world, const struct giro_answer *answer);
-bool sim_all_certified(struct sim_world *world);
-bool sim_all_level(struct sim_world *world); /* all up, same height, everything owed certified */
+void sim_watch_close(struct sim_world *world);
 
 /* ---- faults.c */
-void sim_faults_plan(struct sim_world *world, uint64_t end_ns);
+/* sim_faults_plan chooses kinds and how often each strikes, from now to end_ns; pace_ns: the mean of the gaps' means. */
+void sim_faults_plan(struct sim_world *world, uint64_t end_ns, uint64_t pace_ns);
 void sim_faults_end(struct sim_world *world); /* heals everything and starts who is down */
-
-/* ---- scenarios.c */
-struct sim_scenario {
-    const char *name;
-    void (*run)(struct sim_world *world);
-    uint32_t repeats; /* worlds; the seed of the i-th is seed + i, and world->options.seconds = i */
-};
-extern const struct sim_scenario sim_scenarios[];
-extern const uint32_t sim_scenario_count;
-/* sim_settle_down heals, waits until all are level, then demands quiet, and makes the final checks. */
-void sim_settle_down(struct sim_world *world, uint64_t within_ns);
-void sim_history(struct sim_world *world); /* the random history of --seed */
+/* sim_fault_on: the kind is in this history. sim_fault_hit: its generator says yes; counted. */
+bool sim_fault_on(const struct sim_world *world, enum sim_fault fault);
+bool sim_fault_hit(struct sim_world *world, enum sim_fault fault, uint32_t per_mille);
+uint64_t sim_fault_between(struct sim_world *world, enum sim_fault fault, uint64_t low,
+                           uint64_t high);
+/* An instance that is up or down, no twin; and one of those that a history may lose (GIRO_NONE: f is 0). */
+uint32_t sim_victim(struct sim_world *world, enum sim_fault fault);
+uint32_t sim_victim_lost(struct sim_world *world, enum sim_fault fault);
+typedef void sim_strike(struct sim_world *world);
+extern sim_strike
+    *const sim_strikes[SIM_FAULTS]; /* NULL: not struck, but asked for with sim_fault_hit */
+/* faults_life.c */
+sim_strike sim_strike_crash, sim_strike_power, sim_strike_kill_all, sim_strike_cut,
+    sim_strike_start_cut, sim_strike_slow_disk, sim_strike_disk_full, sim_strike_disk_error,
+    sim_strike_read_error, sim_strike_misdirect, sim_strike_rot, sim_strike_safety_gone,
+    sim_strike_safety_back;
+/* faults_net.c */
+sim_strike sim_strike_partition, sim_strike_one_way, sim_strike_flap, sim_strike_loss,
+    sim_strike_duplicate, sim_strike_reorder, sim_strike_delay, sim_strike_clog, sim_strike_corrupt,
+    sim_strike_clock_step, sim_strike_clock_frozen, sim_strike_twins;
 
 #endif

@@ -9,11 +9,21 @@
 const char *sim_fault_text(enum sim_fault fault)
 {
     static const char *const texts[] = {
-#define SIM_FAULT_TEXT(name, text) text,
+#define SIM_FAULT_TEXT(name, option, text) text,
         SIM_FAULT_MAP(SIM_FAULT_TEXT)
 #undef SIM_FAULT_TEXT
     };
     return texts[fault];
+}
+
+const char *sim_fault_option(enum sim_fault fault)
+{
+    static const char *const options[] = {
+#define SIM_FAULT_OPTION(name, option, text) option,
+        SIM_FAULT_MAP(SIM_FAULT_OPTION)
+#undef SIM_FAULT_OPTION
+    };
+    return options[fault];
 }
 
 void *sim_memory(void *memory)
@@ -22,20 +32,15 @@ void *sim_memory(void *memory)
     return memory;
 }
 
-uint32_t sim_faulty_max(const struct sim_world *world)
+uint64_t sim_draw(struct giro_prng *prng, uint64_t low, uint64_t high)
 {
-    return (world->options.replica_count - 1) / 3;
-}
-
-uint32_t sim_quorum(const struct sim_world *world)
-{
-    return world->options.replica_count - sim_faulty_max(world);
+    GIRO_ASSERT(low <= high);
+    return low + giro_prng_below(prng, high - low + 1);
 }
 
 uint64_t sim_between(struct sim_world *world, uint64_t low, uint64_t high)
 {
-    GIRO_ASSERT(low <= high);
-    return low + giro_prng_below(&world->prng, high - low + 1);
+    return sim_draw(&world->prng, low, high);
 }
 
 bool sim_chance(struct sim_world *world, uint32_t per_mille)
@@ -115,51 +120,75 @@ static struct sim_event heap_pop(struct sim_world *world)
 
 /* ---- Life of a world ------------------------------------------------------------------------------ */
 
-void sim_world_open(struct sim_world *world, const struct sim_hub *hub,
+static void replica_open(struct sim_world *world, uint32_t instance)
+{
+    struct sim_replica *replica = &world->replicas[instance];
+    replica->world = world;
+    replica->instance = instance;
+    replica->index = instance;
+    replica->wake_ns = UINT64_MAX;
+    replica->disk_faults = world->disk_faults;
+    replica->faulty = giro_disk_faulty_new(giro_prng_next(&world->prng), &world->disk_faults);
+    replica->disk = giro_disk_faulty_disk(replica->faulty);
+}
+
+void sim_world_open(struct sim_world *world, const struct sim_hub *hub, const struct sim_body *body,
                     const struct sim_options *options)
 {
     memset(world, 0, sizeof(*world));
     world->options = *options;
     world->hub = hub;
+    world->body = body;
+    world->replica_count = options->replica_count;
+    world->instance_count = options->replica_count;
+    world->faulty_max = (options->replica_count - 1) / 3;
+    world->quorum = options->replica_count - world->faulty_max;
+    world->round_floor_ns = hub->genesis.round_floor_ns;
+    world->scan_every = 16;
     giro_prng_init(&world->prng, options->seed);
+    giro_prng_init(&world->network_prng, ~options->seed);
+    for (uint32_t i = 0; i < SIM_FAULTS; i++)
+        giro_prng_init(&world->fault_prng[i], options->seed * SIM_FAULTS + i + UINT64_C(0x51ED));
     world->disk_faults = (struct giro_disk_faults){.latency_min_ns = 50000,
                                                    .latency_max_ns = 400000,
                                                    .torn_per_mille = 300,
                                                    .kept_per_mille = 300};
-    for (uint32_t i = 0; i < options->replica_count; i++) {
-        struct sim_replica *replica = &world->replicas[i];
-        replica->world = world;
-        replica->index = i;
-        replica->wake_ns = UINT64_MAX;
-        replica->faulty = giro_disk_faulty_new(giro_prng_next(&world->prng), &world->disk_faults);
-        replica->disk = giro_disk_faulty_disk(replica->faulty);
-    }
+    for (uint32_t i = 0; i < options->replica_count; i++)
+        replica_open(world, i);
     sim_network_normal(world);
-    sim_watch_open(world);
-    sim_members_open(world);
+}
+
+void sim_twin_open(struct sim_world *world, uint32_t index)
+{
+    GIRO_ASSERT(world->instance_count < SIM_INSTANCES_MAX);
+    uint32_t instance = world->instance_count++;
+    replica_open(world, instance);
+    world->replicas[instance].index = index;
+    world->replicas[instance].traitor = true;
+    world->replicas[index].traitor = true;
+    sim_network_normal(world);
 }
 
 void sim_world_close(struct sim_world *world)
 {
-    for (uint32_t i = 0; i < world->options.replica_count; i++) {
-        if (world->replicas[i].replica != NULL)
-            giro_replica_free(world->replicas[i].replica);
+    for (uint32_t i = 0; i < world->instance_count; i++) {
+        if (world->replicas[i].up)
+            world->body->stop(&world->replicas[i]);
         giro_disk_faulty_free(world->replicas[i].faulty);
     }
     for (uint32_t i = 0; i < world->heap_count; i++)
         free(world->heap[i].data);
     free(world->heap);
-    free(world->frames);
     sim_watch_close(world);
 }
 
-/* The next replica to wake; ties go to the lowest index. */
+/* The next replica to wake; ties go to the lowest instance. */
 static struct sim_replica *next_wake(struct sim_world *world)
 {
     struct sim_replica *next = NULL;
-    for (uint32_t i = 0; i < world->options.replica_count; i++) {
+    for (uint32_t i = 0; i < world->instance_count; i++) {
         struct sim_replica *replica = &world->replicas[i];
-        if (replica->replica != NULL && (next == NULL || replica->wake_ns < next->wake_ns))
+        if (replica->up && (next == NULL || replica->wake_ns < next->wake_ns))
             next = replica;
     }
     return next;
@@ -191,14 +220,14 @@ bool sim_run(struct sim_world *world, uint64_t end_ns, bool (*done)(struct sim_w
         world->steps++;
         if (wake_ns < event_ns) {
             wake->wakes++;
-            sim_touch(world, wake->index);
+            sim_touch(world, wake->instance);
         } else {
             struct sim_event event = heap_pop(world);
             event.function(world, event.a, event.b, event.data);
             free(event.data);
         }
         if (world->steps % 4096 == 0)
-            sim_watch_check(world);
+            world->body->check(world);
     }
     return false;
 }

@@ -3,17 +3,17 @@
 #include <stdlib.h>
 
 #include "member/sender.h"
-#include "sim/sim.h"
+#include "sim/full.h"
 
 #define RESEND_FIRST_NS (200 * SIM_MS)
 #define RESEND_LAST_NS  (2 * GIRO_NS_PER_S)
 
 void sim_members_open(struct sim_world *world)
 {
-    world->frames = sim_memory(calloc(SIM_FRAMES_MAX, sizeof(*world->frames)));
+    world->full->frames = sim_memory(calloc(SIM_FRAMES_MAX, sizeof(*world->full->frames)));
     for (uint32_t i = 0; i < SIM_MEMBERS; i++) {
-        world->members[i].index = i;
-        world->members[i].home = i % world->options.replica_count;
+        world->full->members[i].index = i;
+        world->full->members[i].home = i % world->replica_count;
     }
 }
 
@@ -22,16 +22,16 @@ void sim_members_open(struct sim_world *world)
 static void arrive(struct sim_world *world, uint64_t index, uint64_t to, void *data)
 {
     (void)data;
-    struct sim_frame *frame = &world->frames[index];
+    struct sim_frame *frame = &world->full->frames[index];
     struct sim_replica *replica = &world->replicas[to];
-    if (replica->replica == NULL)
+    if (!replica->up)
         return;
     struct giro_endpoint from = {.ipv4 = frame->frame.header.member, .port = 1};
     sim_trace(world, "frame", to, index, frame->attempts);
     sim_disk_catch_up(replica);
     /* FULL is a lost datagram: the member sends it again. */
-    enum giro_err err =
-        giro_replica_frame(replica->replica, sim_mono(world), &frame->frame, &frame->hash, &from);
+    enum giro_err err = giro_replica_frame(sim_replica_of(replica), sim_mono(world), &frame->frame,
+                                           &frame->hash, &from);
     if (err != GIRO_ERR_OK && err != GIRO_ERR_FULL)
         sim_fail(world, "replica %lu refuses a frame: %s", (unsigned long)to,
                  giro_err_sentence(err));
@@ -53,11 +53,11 @@ static void resend(struct sim_world *world, uint64_t index, uint64_t unused, voi
 {
     (void)unused;
     (void)data;
-    struct sim_frame *frame = &world->frames[index];
+    struct sim_frame *frame = &world->full->frames[index];
     if (frame->certified)
         return;
     frame->attempts++;
-    frame->replica = (frame->replica + 1) % world->options.replica_count;
+    frame->replica = (frame->replica + 1) % world->replica_count;
     submit(world, (uint32_t)index, frame->replica);
     if (frame->resend_ns < RESEND_LAST_NS)
         frame->resend_ns *= 2;
@@ -69,12 +69,12 @@ static void resend(struct sim_world *world, uint64_t index, uint64_t unused, voi
 static uint32_t frame_make(struct sim_world *world, uint32_t member, uint16_t channel,
                            uint64_t sequence, const struct giro_record *records, uint32_t count)
 {
-    if (world->frame_count == SIM_FRAMES_MAX) {
+    if (world->full->frame_count == SIM_FRAMES_MAX) {
         sim_fail(world, "more than %u frames", SIM_FRAMES_MAX);
         return 0;
     }
-    uint32_t index = world->frame_count++;
-    struct sim_frame *frame = &world->frames[index];
+    uint32_t index = world->full->frame_count++;
+    struct sim_frame *frame = &world->full->frames[index];
     const struct giro_genesis *genesis = &world->hub->genesis;
     uint8_t bytes[GIRO_FRAME_BYTES_MAX], message[GIRO_FRAME_MESSAGE_BYTES_MAX];
     frame->size_bytes =
@@ -90,10 +90,10 @@ static uint32_t frame_make(struct sim_world *world, uint32_t member, uint16_t ch
     frame->hostile = channel == SIM_HOSTILE;
     frame->resend_ns = RESEND_FIRST_NS;
     frame->sent_ns = world->now_ns;
-    bool put = giro_map_put(world->frame_map, frame->hash.bytes, index);
+    bool put = giro_map_put(world->full->frame_map, frame->hash.bytes, index);
     GIRO_ASSERT(put);
     if (!frame->hostile)
-        world->owed++;
+        world->full->owed++;
     return index;
 }
 
@@ -106,7 +106,7 @@ static struct giro_record record_make(struct sim_world *world, uint32_t member)
         .service = sim_chance(world, 500) ? GIRO_SERVICE_GROSS : GIRO_SERVICE_NET,
         .kind = GIRO_PAYMENT_CREDIT_TRANSFER};
     /* One in fifty repeats an earlier payment under a new frame; others are hopeless in other ways. */
-    uint64_t uetr = ++world->members[member].next_uetr;
+    uint64_t uetr = ++world->full->members[member].next_uetr;
     if (uetr > 8 && sim_chance(world, 20))
         uetr -= sim_between(world, 1, 7);
     memcpy(record.uetr, &uetr, sizeof(uetr));
@@ -120,7 +120,7 @@ static struct giro_record record_make(struct sim_world *world, uint32_t member)
 
 static void send_first(struct sim_world *world, uint32_t index, uint32_t home)
 {
-    struct sim_frame *frame = &world->frames[index];
+    struct sim_frame *frame = &world->full->frames[index];
     frame->replica = home;
     submit(world, index, home);
     sim_at(world, world->now_ns + frame->resend_ns, resend, index, 0, NULL);
@@ -133,7 +133,7 @@ static void equivocate(struct sim_world *world, struct sim_member *member)
     for (uint32_t i = 0; i < 2; i++) {
         struct giro_record record = record_make(world, member->index);
         uint32_t index = frame_make(world, member->index, SIM_HOSTILE, sequence, &record, 1);
-        submit(world, index, (member->home + i) % world->options.replica_count);
+        submit(world, index, (member->home + i) % world->replica_count);
     }
 }
 
@@ -141,8 +141,8 @@ static void member_turn(struct sim_world *world, uint64_t index, uint64_t unused
 {
     (void)unused;
     (void)data;
-    struct sim_member *member = &world->members[index];
-    const struct sim_load *load = &world->load;
+    struct sim_member *member = &world->full->members[index];
+    const struct sim_load *load = &world->full->load;
     if (world->now_ns >= load->stop_ns)
         return;
     sim_at(world,
@@ -164,12 +164,12 @@ static void member_turn(struct sim_world *world, uint64_t index, uint64_t unused
     member->outstanding++;
     send_first(world, frame, member->home);
     if (sim_chance(world, 20)) /* the same bytes to another one at once */
-        submit(world, frame, (member->home + 1) % world->options.replica_count);
+        submit(world, frame, (member->home + 1) % world->replica_count);
 }
 
 void sim_members_start(struct sim_world *world, const struct sim_load *load)
 {
-    world->load = *load;
+    world->full->load = *load;
     for (uint32_t i = 0; i < SIM_MEMBERS && load->mean_gap_ns > 0; i++)
         sim_at(world, world->now_ns + sim_between(world, 0, load->mean_gap_ns), member_turn, i, 0,
                NULL);
@@ -183,10 +183,10 @@ uint32_t sim_pay(struct sim_world *world, uint32_t member, uint32_t creditor, in
                                  .currency = 203,
                                  .service = service,
                                  .kind = GIRO_PAYMENT_CREDIT_TRANSFER};
-    uint64_t uetr = ++world->members[member].next_uetr;
+    uint64_t uetr = ++world->full->members[member].next_uetr;
     memcpy(record.uetr, &uetr, sizeof(uetr));
     record.uetr[15] = 0x51;
-    struct sim_member *from = &world->members[member];
+    struct sim_member *from = &world->full->members[member];
     uint32_t index = frame_make(world, member, 0, from->next_sequence[0]++, &record, 1);
     from->outstanding++;
     send_first(world, index, from->home);
@@ -199,7 +199,7 @@ static void certified_check(struct sim_world *world, uint32_t index,
                             const struct giro_answer *answer)
 {
     const struct giro_receipt_item *item = &answer->item;
-    const struct sim_frame *frame = &world->frames[index];
+    const struct sim_frame *frame = &world->full->frames[index];
     if (item->outcome != GIRO_OUTCOME_EXECUTED && item->outcome != GIRO_OUTCOME_DUPLICATE) {
         if (!frame->hostile)
             sim_fail(world, "frame %u of an honest channel ends %s", index,
@@ -212,7 +212,7 @@ static void certified_check(struct sim_world *world, uint32_t index,
         return;
     }
     /* A certificate covers all leaves of the heights before it, through the ledger chain in the state root. */
-    if (item->height > world->top_certified) {
+    if (item->height > world->full->top_certified) {
         sim_fail(world, "I3: frame %u is acknowledged before height %lu is certified", index,
                  (unsigned long)item->height);
         return;
@@ -233,8 +233,8 @@ static void certified_check(struct sim_world *world, uint32_t index,
 static void answered(struct sim_world *world, uint64_t index, uint64_t level, void *data)
 {
     (void)data;
-    struct sim_frame *frame = &world->frames[index];
-    struct sim_member *member = &world->members[frame->frame.header.member];
+    struct sim_frame *frame = &world->full->frames[index];
+    struct sim_member *member = &world->full->members[frame->frame.header.member];
     if (level == GIRO_LEVEL_DURABLE)
         frame->durable = true;
     if (level != GIRO_LEVEL_CERTIFIED || frame->certified)
@@ -243,18 +243,18 @@ static void answered(struct sim_world *world, uint64_t index, uint64_t level, vo
     frame->certified_ns = world->now_ns;
     if (frame->hostile)
         return;
-    world->certified++;
+    world->full->certified++;
     member->outstanding--;
 }
 
 void sim_member_answer(struct sim_world *world, const struct giro_answer *answer)
 {
-    uint32_t index = giro_map_get(world->frame_map, answer->item.frame_hash.bytes);
+    uint32_t index = giro_map_get(world->full->frame_map, answer->item.frame_hash.bytes);
     if (index == GIRO_NONE) {
         sim_fail(world, "an answer to a frame nobody sent");
         return;
     }
-    world->answers++;
+    world->full->answers++;
     sim_trace(world, "answer", index, answer->item.level, answer->item.outcome);
     bool executed = answer->item.outcome == GIRO_OUTCOME_EXECUTED ||
                     answer->item.outcome == GIRO_OUTCOME_DUPLICATE;
@@ -271,15 +271,15 @@ void sim_member_answer(struct sim_world *world, const struct giro_answer *answer
 
 bool sim_all_certified(struct sim_world *world)
 {
-    return world->certified == world->owed;
+    return world->full->certified == world->full->owed;
 }
 
 bool sim_all_level(struct sim_world *world)
 {
     if (!sim_all_certified(world))
         return false;
-    for (uint32_t i = 0; i < world->options.replica_count; i++) {
-        if (world->replicas[i].replica == NULL || world->replicas[i].height != world->top_height)
+    for (uint32_t i = 0; i < world->replica_count; i++) {
+        if (!world->replicas[i].up || world->replicas[i].height != world->top_height)
             return false;
     }
     return true;

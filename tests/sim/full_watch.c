@@ -2,52 +2,57 @@
  * once, certificates are of those blocks, journals verify and are equal. */
 #include <stdlib.h>
 
-#include "sim/sim.h"
+#include "sim/full.h"
 
 /* A payment is known by its sender and its UETR: two members may use the same one. */
 #define PAYMENT_KEY_BYTES (GIRO_UETR_BYTES + sizeof(uint16_t))
 
-void sim_watch_open(struct sim_world *world)
+static struct sim_full_replica *full_replica(const struct sim_replica *replica)
+{
+    return &replica->world->full->replicas[replica->instance];
+}
+
+void sim_watch_open(struct sim_full *full)
 {
     struct giro_map_options frames = {
         .capacity = SIM_FRAMES_MAX, .key_bytes = GIRO_HASH_BYTES, .seed = 1};
     struct giro_map_options uetrs = {
         .capacity = SIM_FRAMES_MAX * SIM_FRAME_RECORDS, .key_bytes = PAYMENT_KEY_BYTES, .seed = 2};
     size_t frames_bytes = giro_map_footprint(&frames), uetrs_bytes = giro_map_footprint(&uetrs);
-    world->frame_map_mem = sim_memory(aligned_alloc(64, frames_bytes));
-    world->uetr_map_mem = sim_memory(aligned_alloc(64, uetrs_bytes));
-    world->frame_map = giro_map_init(world->frame_map_mem, frames_bytes, &frames);
-    world->uetr_map = giro_map_init(world->uetr_map_mem, uetrs_bytes, &uetrs);
+    full->frame_map_mem = sim_memory(aligned_alloc(64, frames_bytes));
+    full->uetr_map_mem = sim_memory(aligned_alloc(64, uetrs_bytes));
+    full->frame_map = giro_map_init(full->frame_map_mem, frames_bytes, &frames);
+    full->uetr_map = giro_map_init(full->uetr_map_mem, uetrs_bytes, &uetrs);
 }
 
-void sim_watch_close(struct sim_world *world)
+void sim_books_close(struct sim_full *full)
 {
-    for (uint64_t h = 0; h < world->block_room; h++) {
-        free(world->blocks[h].bytes);
-        free(world->blocks[h].leaf_at);
+    for (uint64_t h = 0; h < full->block_room; h++) {
+        free(full->blocks[h].bytes);
+        free(full->blocks[h].leaf_at);
     }
-    free(world->blocks);
-    free(world->rounds);
+    free(full->blocks);
     for (uint32_t m = 0; m < SIM_MEMBERS; m++) {
         for (uint32_t c = 0; c < SIM_CURRENCIES; c++)
-            free(world->journals[m][c].rows);
+            free(full->journals[m][c].rows);
     }
-    free(world->frame_map_mem);
-    free(world->uetr_map_mem);
+    free(full->frame_map_mem);
+    free(full->uetr_map_mem);
 }
 
 /* ---- Blocks and payments --------------------------------------------------------------------------- */
 
 static struct sim_block *block_at(struct sim_world *world, uint64_t height)
 {
-    if (height >= world->block_room) {
+    if (height >= world->full->block_room) {
         uint64_t room = height * 2 + 256;
-        world->blocks = sim_memory(realloc(world->blocks, room * sizeof(*world->blocks)));
-        memset(world->blocks + world->block_room, 0,
-               (room - world->block_room) * sizeof(*world->blocks));
-        world->block_room = room;
+        world->full->blocks =
+            sim_memory(realloc(world->full->blocks, room * sizeof(*world->full->blocks)));
+        memset(world->full->blocks + world->full->block_room, 0,
+               (room - world->full->block_room) * sizeof(*world->full->blocks));
+        world->full->block_room = room;
     }
-    return &world->blocks[height];
+    return &world->full->blocks[height];
 }
 
 static bool accepted(const struct giro_result *result)
@@ -64,12 +69,12 @@ static void leaf_note(struct sim_world *world, uint64_t height, uint32_t leaf_in
         memcmp(preimage, GIRO_TAG_LEAF_FRAME, GIRO_TAG_BYTES) != 0)
         return;
     memcpy(&leaf, preimage + GIRO_TAG_BYTES, sizeof(leaf));
-    uint32_t index = giro_map_get(world->frame_map, leaf.frame_hash.bytes);
+    uint32_t index = giro_map_get(world->full->frame_map, leaf.frame_hash.bytes);
     if (index == GIRO_NONE) {
         sim_fail(world, "I8: height %lu executes a frame nobody sent", (unsigned long)height);
         return;
     }
-    struct sim_frame *frame = &world->frames[index];
+    struct sim_frame *frame = &world->full->frames[index];
     if (frame->height != 0) {
         sim_fail(world, "I8: frame %u executed at height %lu and again at %lu", index,
                  (unsigned long)frame->height, (unsigned long)height);
@@ -92,9 +97,9 @@ static void leaf_note(struct sim_world *world, uint64_t height, uint32_t leaf_in
         uint8_t key[PAYMENT_KEY_BYTES];
         memcpy(key, record.uetr, GIRO_UETR_BYTES);
         memcpy(key + GIRO_UETR_BYTES, &leaf.member, sizeof(leaf.member));
-        if (giro_map_get(world->uetr_map, key) != GIRO_NONE)
+        if (giro_map_get(world->full->uetr_map, key) != GIRO_NONE)
             sim_fail(world, "I8: a payment of frame %u was accepted before", index);
-        if (!giro_map_put(world->uetr_map, key, index))
+        if (!giro_map_put(world->full->uetr_map, key, index))
             sim_fail(world, "the watcher's table is full");
     }
 }
@@ -155,9 +160,10 @@ uint32_t sim_watch_leaf(struct sim_replica *replica, uint64_t height, uint32_t l
 {
     struct sim_world *world = replica->world;
     /* The block in hand is not handed out before it is complete: a frame twice in one block. */
-    if (height > replica->height || height >= world->block_room || !world->blocks[height].known)
+    if (height > replica->height || height >= world->full->block_room ||
+        !world->full->blocks[height].known)
         return 0;
-    const struct sim_block *block = &world->blocks[height];
+    const struct sim_block *block = &world->full->blocks[height];
     if (leaf_index >= block->leaf_count || block->leaf_bytes[leaf_index] > out_bytes)
         return 0;
     memcpy(out, block->bytes + block->leaf_at[leaf_index], block->leaf_bytes[leaf_index]);
@@ -183,8 +189,8 @@ void sim_watch_certificate(struct sim_replica *replica, const struct giro_certif
     if (block->certified)
         return;
     block->certified = true;
-    if (body->height > world->top_certified)
-        world->top_certified = body->height;
+    if (body->height > world->full->top_certified)
+        world->full->top_certified = body->height;
     if (!giro_certificate_verify(&world->hub->genesis, world->hub->ring, certificate))
         sim_fail(world, "the certificate of height %lu does not verify",
                  (unsigned long)body->height);
@@ -221,10 +227,10 @@ void sim_watch_journal(struct sim_replica *replica, uint16_t member, const void 
         sim_fail(world, "a journal block of an unknown account");
         return;
     }
-    struct sim_journal *journal = &world->journals[member][currency];
+    struct sim_journal *journal = &world->full->journals[member][currency];
     uint64_t sequence = view.record.sequence;
     struct giro_hash hash = rows_hash(&view);
-    if (sequence != ++replica->windows[member][currency])
+    if (sequence != ++full_replica(replica)->windows[member][currency])
         sim_fail(world, "replica %u hands out window %lu of member %u out of order", replica->index,
                  (unsigned long)sequence, member);
     sim_trace(world, "journal", (uint64_t)replica->index << 32 | member, currency, sequence);
@@ -246,7 +252,7 @@ void sim_watch_journal(struct sim_replica *replica, uint16_t member, const void 
                  member, fault);
     journal->rows = sim_memory(realloc(journal->rows, sequence * sizeof(hash)));
     journal->rows[journal->count++] = hash;
-    world->journal_blocks++;
+    world->full->journal_blocks++;
 }
 
 /* ---- Now and then, and at the end ----------------------------------------------------------------------- */
@@ -256,10 +262,10 @@ static void windows_check(struct sim_world *world, const struct sim_replica *rep
 {
     for (uint32_t m = 0; m < SIM_MEMBERS; m++) {
         for (uint32_t c = 0; c < SIM_CURRENCIES; c++) {
-            if (replica->windows[m][c] != world->journals[m][c].count)
+            if (full_replica(replica)->windows[m][c] != world->full->journals[m][c].count)
                 sim_fail(world, "replica %u handed out %lu of %lu windows of member %u",
-                         replica->index, (unsigned long)replica->windows[m][c],
-                         (unsigned long)world->journals[m][c].count, m);
+                         replica->index, (unsigned long)full_replica(replica)->windows[m][c],
+                         (unsigned long)world->full->journals[m][c].count, m);
         }
     }
 }
@@ -268,7 +274,7 @@ static void conservation_check(struct sim_world *world, const struct sim_replica
 {
     for (uint32_t c = 0; c < SIM_CURRENCIES; c++) {
         struct giro_totals totals;
-        giro_settlement_totals(giro_replica_settlement(replica->replica), c, &totals);
+        giro_settlement_totals(giro_replica_settlement(sim_replica_of(replica)), c, &totals);
         if (totals.balances != totals.prefunded || totals.positions != 0 ||
             totals.prefunded != (giro_i128)SIM_MEMBERS * SIM_PREFUNDED)
             sim_fail(world, "I8: money is not conserved on replica %u", replica->index);
@@ -277,11 +283,11 @@ static void conservation_check(struct sim_world *world, const struct sim_replica
 
 void sim_watch_check(struct sim_world *world)
 {
-    for (uint32_t i = 0; i < world->options.replica_count && !world->failed; i++) {
+    for (uint32_t i = 0; i < world->replica_count && !world->failed; i++) {
         struct sim_replica *replica = &world->replicas[i];
-        if (replica->replica == NULL)
+        if (!replica->up)
             continue;
-        giro_replica_check(replica->replica);
+        giro_replica_check(sim_replica_of(replica));
         conservation_check(world, replica);
     }
 }
@@ -295,8 +301,8 @@ struct own_book {
 static void own_books(const struct sim_world *world, const struct giro_settlement *settlement,
                       struct own_book books[SIM_MEMBERS][SIM_CURRENCIES])
 {
-    for (uint32_t i = 0; i < world->frame_count; i++) {
-        const struct sim_frame *frame = &world->frames[i];
+    for (uint32_t i = 0; i < world->full->frame_count; i++) {
+        const struct sim_frame *frame = &world->full->frames[i];
         for (uint32_t r = 0; frame->height != 0 && r < frame->frame.header.record_count; r++) {
             struct giro_record record = giro_record_get(&frame->frame, r);
             if (!accepted(&frame->results[r]))
@@ -316,7 +322,7 @@ static void own_books(const struct sim_world *world, const struct giro_settlemen
 static void books_check(struct sim_world *world, const struct sim_replica *replica)
 {
     struct own_book books[SIM_MEMBERS][SIM_CURRENCIES];
-    const struct giro_settlement *settlement = giro_replica_settlement(replica->replica);
+    const struct giro_settlement *settlement = giro_replica_settlement(sim_replica_of(replica));
     memset(books, 0, sizeof(books));
     own_books(world, settlement, books);
     for (uint16_t m = 0; m < SIM_MEMBERS; m++) {
@@ -334,28 +340,28 @@ static void books_check(struct sim_world *world, const struct sim_replica *repli
 void sim_watch_final(struct sim_world *world)
 {
     sim_watch_check(world);
-    for (uint32_t i = 0; i < world->options.replica_count && !world->failed; i++) {
+    for (uint32_t i = 0; i < world->replica_count && !world->failed; i++) {
         struct sim_replica *replica = &world->replicas[i];
         struct giro_hash state_root, ledger_root;
         uint64_t height;
-        giro_replica_roots(replica->replica, &height, &state_root, &ledger_root);
+        giro_replica_roots(sim_replica_of(replica), &height, &state_root, &ledger_root);
         if (height != world->top_height)
             sim_fail(world, "replica %u ends at height %lu of %lu", i, (unsigned long)height,
                      (unsigned long)world->top_height);
         else if (height > 0 &&
-                 !giro_hash_equal(&state_root, &world->blocks[height].body.state_root))
+                 !giro_hash_equal(&state_root, &world->full->blocks[height].body.state_root))
             sim_fail(world, "I8: replica %u ends with another state root", i);
         books_check(world, replica);
         struct giro_replica_status status;
-        giro_replica_status(replica->replica, &status);
+        giro_replica_status(sim_replica_of(replica), &status);
         if (status.consensus.observer || status.consensus.starting)
             sim_fail(world, "replica %u ends as %s in its incarnation %lu", i,
                      status.consensus.observer ? "an observer" : "one that starts",
                      (unsigned long)status.consensus.incarnation);
         windows_check(world, replica);
     }
-    for (uint32_t i = 0; i < world->frame_count && !world->failed; i++) {
-        const struct sim_frame *frame = &world->frames[i];
+    for (uint32_t i = 0; i < world->full->frame_count && !world->failed; i++) {
+        const struct sim_frame *frame = &world->full->frames[i];
         if (frame->certified && frame->height == 0)
             sim_fail(world, "I8: frame %u was acknowledged and is not in the ledger", i);
         if (!frame->hostile && !frame->certified)
