@@ -116,3 +116,18 @@ void giro_comb_sum_portable(struct giro_comb_job *jobs, uint32_t count, uint32_t
         job->z = sum.z;
     }
 }
+
+void giro_comb_encode_portable(struct giro_comb_job *jobs, uint32_t count)
+{
+    GIRO_ASSERT(count <= GIRO_COMB_JOBS_MAX);
+    struct giro_fe inverses[GIRO_COMB_JOBS_MAX], scratch[GIRO_COMB_JOBS_MAX];
+    for (uint32_t i = 0; i < count; i++)
+        inverses[i] = jobs[i].z;
+    giro_fe_invert_all(inverses, scratch, count);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct giro_fe x = giro_fe_mul(&jobs[i].x, &inverses[i]);
+        const struct giro_fe y = giro_fe_mul(&jobs[i].y, &inverses[i]);
+        giro_fe_to_bytes(&y, jobs[i].encoded);
+        jobs[i].encoded[31] |= giro_fe_is_odd(&x) ? 0x80 : 0;
+    }
+}

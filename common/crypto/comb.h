@@ -76,11 +76,15 @@ static_assert(GIRO_COMB_BASE_ROW * 2 <= UINT16_MAX, "an index and a sign fit in 
 
 /* A digit as the lookups want it: the entry's index in its row, and its sign in bit 0. */
 struct giro_comb_job {
+    struct giro_fe x, y, z; /* the sum, loose limbs; two cache lines */
+    uint64_t padding;
     const struct giro_comb_entry *table;          /* of -A */
     uint16_t base_digits[GIRO_COMB_BASE_WINDOWS]; /* of S */
     uint16_t key_digits[GIRO_COMB_WINDOWS_MAX];   /* of k */
-    struct giro_fe x, y, z;                       /* the sum, loose limbs */
-};
+    uint8_t encoded[32];                          /* the sum's encoding */
+} __attribute__((aligned(GIRO_CACHE_LINE_BYTES)));
+/* Jobs that share one inversion. */
+#define GIRO_COMB_JOBS_MAX 128u
 
 /* The entries that a window's digits of a job name; key_row is the number of entries of a row of the key's table. */
 static inline const struct giro_comb_entry *giro_comb_base_entry(const struct giro_comb_job *job,
@@ -103,6 +107,40 @@ static inline void giro_comb_prefetch(const struct giro_comb_entry *entry)
     __builtin_prefetch((const uint8_t *)entry + GIRO_CACHE_LINE_BYTES);
 }
 
+/* a - b of 256 bits; returns the borrow. */
+static inline uint64_t giro_comb_subtract(uint64_t r[4], const uint64_t a[4], const uint64_t b[4])
+{
+    uint64_t borrow = 0;
+    for (int i = 0; i < 4; i++) {
+        const unsigned __int128 difference = (unsigned __int128)a[i] - b[i] - borrow;
+        r[i] = (uint64_t)difference;
+        borrow = (uint64_t)(difference >> 64) & 1;
+    }
+    return borrow;
+}
+
+/* giro_comb_base_fields writes 21 fields u of 12 bits for a scalar s < L: the digits of s are 2^11 - u, or u - 2^11 where -1 is
+ * returned, else 0.
+ * m = s or L - s, whichever is at most (L - 1) / 2 < 2^251 + 2^124. 21 digits of -2^11 .. 2^11 - 1 reach down to -offset <
+ * -2^251 - 2^239, but only up to 2^251 - 2^240: so the fields are those of -m, and the signs change where m = s. */
+static inline int32_t giro_comb_base_fields(uint64_t words[4], const uint8_t scalar[32])
+{
+    static const uint64_t order[4] = {UINT64_C(0x5812631a5cf5d3ed), UINT64_C(0x14def9dea2f79cd6), 0,
+                                      UINT64_C(0x1000000000000000)};
+    static const uint64_t offset[4] = {UINT64_C(0x0800800800800800), UINT64_C(0x0080080080080080),
+                                       UINT64_C(0x8008008008008008), UINT64_C(0x0800800800800800)};
+    uint64_t s[4], other[4], unused[4];
+    memcpy(s, scalar, sizeof(s));
+    uint64_t borrow = giro_comb_subtract(other, order, s);
+    GIRO_ASSERT(borrow == 0);
+    const uint64_t take_other = (uint64_t)0 - giro_comb_subtract(unused, other, s); /* L - s < s */
+    for (int i = 0; i < 4; i++)
+        words[i] = s[i] ^ ((s[i] ^ other[i]) & take_other);
+    borrow = giro_comb_subtract(words, offset, words);
+    GIRO_ASSERT(borrow == 0);
+    return (int32_t)take_other;
+}
+
 /* giro_comb_digits writes the digits of a scalar < 2^253 for a key's table. */
 void giro_comb_digits(uint16_t *digits, uint32_t width, const uint8_t scalar[32]);
 /* giro_comb_base_digits writes the GIRO_COMB_BASE_WINDOWS digits of a scalar < L for the base point's table. */
@@ -113,6 +151,10 @@ typedef void giro_comb_sum_fn(struct giro_comb_job *jobs, uint32_t count, uint32
 void giro_comb_sum_portable(struct giro_comb_job *jobs, uint32_t count, uint32_t key_width);
 void giro_comb_sum_avx512(struct giro_comb_job *jobs, uint32_t count, uint32_t key_width);
 void giro_comb_sum_avx2(struct giro_comb_job *jobs, uint32_t count, uint32_t key_width);
+/* The encodings of the sums of jobs[0..count), count <= GIRO_COMB_JOBS_MAX, with one inversion. */
+typedef void giro_comb_encode_fn(struct giro_comb_job *jobs, uint32_t count);
+void giro_comb_encode_portable(struct giro_comb_job *jobs, uint32_t count);
+void giro_comb_encode_avx512(struct giro_comb_job *jobs, uint32_t count);
 /* For the tests: four products, loose. Limbs of a and b < 2^51 + 2^41: what four lanes carry at most. */
 void giro_field4_mul(struct giro_fe results[4], const struct giro_fe a[4],
                      const struct giro_fe b[4]);

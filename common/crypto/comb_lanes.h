@@ -56,54 +56,83 @@ static inline void vpoint_add(struct vpoint *point, const struct ventry *entry, 
     vpoint_finish(point, &a, &b, &c, &point->z, &bias);
 }
 
-static inline void vpoint_add_base(struct vpoint *point,
-                                   const struct giro_comb_job *const jobs[VFE_LANES],
-                                   uint32_t window)
-{
-    const struct giro_comb_entry *entries[VFE_LANES];
-    uint32_t negative = 0;
-    for (uint32_t l = 0; l < VFE_LANES; l++) {
-        entries[l] = giro_comb_base_entry(jobs[l], window);
-        negative |= (jobs[l]->base_digits[window] & 1u) << l;
-    }
-    const struct ventry entry = ventry_load(entries, negative);
-    vpoint_add(point, &entry, negative);
-}
+/* What a group adds from tables of one width: row after row, one entry a lane. */
+struct lane_rows {
+    const struct giro_comb_entry *tables[VFE_LANES];
+    const uint16_t *digits[VFE_LANES];
+    uint32_t windows, row;
+};
 
-static inline void vpoint_add_key(struct vpoint *point,
-                                  const struct giro_comb_job *const jobs[VFE_LANES],
-                                  uint32_t window, uint32_t row)
+static inline const struct giro_comb_entry *rows_entry(const struct lane_rows *rows,
+                                                       uint32_t window, uint32_t lane)
 {
-    const struct giro_comb_entry *entries[VFE_LANES];
-    uint32_t negative = 0;
-    for (uint32_t l = 0; l < VFE_LANES; l++) {
-        entries[l] = giro_comb_key_entry(jobs[l], window, row);
-        negative |= (jobs[l]->key_digits[window] & 1u) << l;
-    }
-    const struct ventry entry = ventry_load(entries, negative);
-    vpoint_add(point, &entry, negative);
+    return &rows->tables[lane][window * rows->row + (rows->digits[lane][window] >> 1)];
 }
 
 /* Into the second-level cache, while the group before is worked on: a group's entries fill the first-level cache. */
-static inline void prefetch_far(const struct giro_comb_job *const jobs[VFE_LANES], uint32_t window,
-                                uint32_t row)
+static inline void prefetch_far(const struct lane_rows *rows, uint32_t window)
 {
     for (uint32_t l = 0; l < VFE_LANES; l++) {
-        const uint8_t *entry = (const uint8_t *)giro_comb_key_entry(jobs[l], window, row);
+        const uint8_t *entry = (const uint8_t *)rows_entry(rows, window, l);
         _mm_prefetch((const char *)entry, _MM_HINT_T1);
         _mm_prefetch((const char *)entry + GIRO_CACHE_LINE_BYTES, _MM_HINT_T1);
     }
 }
 
 /* Into the first-level cache, one window ahead. */
-static inline void prefetch_near(const struct giro_comb_job *const jobs[VFE_LANES], uint32_t window,
-                                 uint32_t row)
+static inline void prefetch_near(const struct lane_rows *rows, uint32_t window)
+{
+    for (uint32_t l = 0; l < VFE_LANES; l++)
+        giro_comb_prefetch(rows_entry(rows, window, l));
+}
+
+/* Adds all rows; `after` is what this group adds next, `far` what the next group adds where this one does now; NULL: nothing. */
+static __attribute__((noinline)) void rows_add(struct vpoint *sum, const struct lane_rows *rows,
+                                               const struct lane_rows *after,
+                                               const struct lane_rows *far)
+{
+    struct vpoint point = *sum;
+    for (uint32_t w = 0; w < rows->windows; w++) {
+        if (far != NULL)
+            prefetch_far(far, w);
+        if (w + 1 < rows->windows)
+            prefetch_near(rows, w + 1);
+        else if (after != NULL)
+            prefetch_near(after, 0);
+        const struct giro_comb_entry *entries[VFE_LANES];
+        uint32_t negative = 0;
+        for (uint32_t l = 0; l < VFE_LANES; l++) {
+            entries[l] = rows_entry(rows, w, l);
+            negative |= (rows->digits[l][w] & 1u) << l;
+        }
+        const struct ventry entry = ventry_load(entries, negative);
+        vpoint_add(&point, &entry, negative);
+    }
+    *sum = point;
+}
+
+/* One group of jobs and what it adds. */
+struct lane_group {
+    struct giro_comb_job *jobs[VFE_LANES];
+    struct lane_rows base, key;
+};
+
+/* Empty lanes of the last group repeat its last job. */
+static void group_fill(struct lane_group *group, struct giro_comb_job *jobs, uint32_t at,
+                       uint32_t count, uint32_t key_width)
 {
     for (uint32_t l = 0; l < VFE_LANES; l++) {
-        giro_comb_prefetch(giro_comb_key_entry(jobs[l], window, row));
-        if (window < GIRO_COMB_BASE_WINDOWS)
-            giro_comb_prefetch(giro_comb_base_entry(jobs[l], window));
+        struct giro_comb_job *job = &jobs[at + l < count ? at + l : count - 1];
+        group->jobs[l] = job;
+        group->base.tables[l] = giro_comb_base;
+        group->base.digits[l] = job->base_digits;
+        group->key.tables[l] = job->table;
+        group->key.digits[l] = job->key_digits;
     }
+    group->base.windows = GIRO_COMB_BASE_WINDOWS;
+    group->base.row = GIRO_COMB_BASE_ROW;
+    group->key.windows = giro_comb_windows(key_width);
+    group->key.row = giro_comb_row(key_width);
 }
 
 static void group_store(struct giro_comb_job *const jobs[VFE_LANES], const struct vpoint *point)
@@ -116,43 +145,17 @@ static void group_store(struct giro_comb_job *const jobs[VFE_LANES], const struc
     x = vfe_carry(&x);
     y = vfe_carry(&y);
     z = vfe_carry(&z);
-    struct giro_fe *targets[3][VFE_LANES];
-    for (uint32_t l = 0; l < VFE_LANES; l++) {
-        targets[0][l] = &jobs[l]->x;
-        targets[1][l] = &jobs[l]->y;
-        targets[2][l] = &jobs[l]->z;
-    }
-    vfe_store(targets[0], &x);
-    vfe_store(targets[1], &y);
-    vfe_store(targets[2], &z);
+    vfe_store_sums(jobs, &x, &y, &z);
 }
 
 /* The sums of one group; next is the group after it, NULL after the last. */
-static void group_sum(struct giro_comb_job *const jobs[VFE_LANES],
-                      struct giro_comb_job *const next[VFE_LANES], uint32_t key_width)
+static void group_sum(const struct lane_group *group, const struct lane_group *next)
 {
-    const struct giro_comb_job *const *inputs = (const struct giro_comb_job *const *)jobs;
     struct vpoint point = vpoint_neutral();
-    const uint32_t windows = giro_comb_windows(key_width), row = giro_comb_row(key_width);
-    GIRO_ASSERT(windows >= GIRO_COMB_BASE_WINDOWS);
-    for (uint32_t w = 0; w < windows; w++) {
-        if (next != NULL)
-            prefetch_far((const struct giro_comb_job *const *)next, w, row);
-        if (w + 1 < windows)
-            prefetch_near(inputs, w + 1, row);
-        if (w < GIRO_COMB_BASE_WINDOWS)
-            vpoint_add_base(&point, inputs, w);
-        vpoint_add_key(&point, inputs, w, row);
-    }
-    group_store(jobs, &point);
-}
-
-/* Empty lanes of the last group repeat its last job. */
-static void group_fill(struct giro_comb_job *group[VFE_LANES], struct giro_comb_job *jobs,
-                       uint32_t at, uint32_t count)
-{
-    for (uint32_t l = 0; l < VFE_LANES; l++)
-        group[l] = &jobs[at + l < count ? at + l : count - 1];
+    prefetch_near(&group->base, 0);
+    rows_add(&point, &group->base, &group->key, next != NULL ? &next->base : NULL);
+    rows_add(&point, &group->key, NULL, next != NULL ? &next->key : NULL);
+    group_store(group->jobs, &point);
 }
 
 #include "comb_few.h"
@@ -163,20 +166,20 @@ static void group_fill(struct giro_comb_job *group[VFE_LANES], struct giro_comb_
 static void lanes_sum(struct giro_comb_job *jobs, uint32_t count, uint32_t key_width)
 {
     uint32_t i = 0;
-    struct giro_comb_job *groups[2][VFE_LANES];
+    struct lane_group groups[2];
     if (count >= LANES_WORTH) {
-        group_fill(groups[0], jobs, 0, count);
-        for (uint32_t w = 0; w < giro_comb_windows(key_width); w++)
-            prefetch_far((const struct giro_comb_job *const *)groups[0], w,
-                         giro_comb_row(key_width));
+        group_fill(&groups[0], jobs, 0, count, key_width);
+        for (uint32_t w = 0; w < groups[0].key.windows; w++)
+            prefetch_far(&groups[0].key, w);
     }
     for (; i + LANES_WORTH <= count; i += VFE_LANES) {
-        struct giro_comb_job **const group = groups[i / VFE_LANES % 2],
-                                     **const next = groups[(i / VFE_LANES + 1) % 2];
-        const bool more = i + VFE_LANES + LANES_WORTH <= count;
-        if (more)
-            group_fill(next, jobs, i + VFE_LANES, count);
-        group_sum(group, more ? next : NULL, key_width);
+        const struct lane_group *group = &groups[i / VFE_LANES % 2];
+        struct lane_group *next = NULL;
+        if (i + VFE_LANES + LANES_WORTH <= count) {
+            next = &groups[(i / VFE_LANES + 1) % 2];
+            group_fill(next, jobs, i + VFE_LANES, count, key_width);
+        }
+        group_sum(group, next);
     }
     if (i < count)
         few_sum(jobs + i, count - i, key_width);

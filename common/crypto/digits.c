@@ -1,5 +1,7 @@
-/* The signed digits of a scalar. */
-#include "comb.h"
+/* The signed digits of a scalar, and k, the scalar that a hash stands for. */
+#include <sodium.h>
+
+#include "internal.h"
 
 /* The sum of 2^(width - 1) * 2^(width w) over all windows w. Added to a scalar, it turns each signed digit d into the
  * unsigned d + 2^(width - 1): all carries in one addition, no branch on a digit. */
@@ -67,41 +69,25 @@ void giro_comb_digits(uint16_t *digits, uint32_t width, const uint8_t scalar[32]
     }
 }
 
-/* a - b of 256 bits; returns the borrow. */
-static inline uint64_t subtract(uint64_t r[4], const uint64_t a[4], const uint64_t b[4])
-{
-    uint64_t borrow = 0;
-    for (int i = 0; i < 4; i++) {
-        const unsigned __int128 difference = (unsigned __int128)a[i] - b[i] - borrow;
-        r[i] = (uint64_t)difference;
-        borrow = (uint64_t)(difference >> 64) & 1;
-    }
-    return borrow;
-}
-
-/* m = s or L - s, whichever is at most (L - 1) / 2 < 2^251 + 2^124. 21 digits of -2^11 .. 2^11 - 1 reach down to -offset <
- * -2^251 - 2^239, but only up to 2^251 - 2^240: so the digits of -m are taken, and their signs changed where m = s. */
 void giro_comb_base_digits(uint16_t *digits, const uint8_t scalar[32])
 {
-    static const uint64_t order[4] = {UINT64_C(0x5812631a5cf5d3ed), UINT64_C(0x14def9dea2f79cd6), 0,
-                                      UINT64_C(0x1000000000000000)};
-    static const uint64_t offset[4] = {UINT64_C(0x0800800800800800), UINT64_C(0x0080080080080080),
-                                       UINT64_C(0x8008008008008008), UINT64_C(0x0800800800800800)};
-    uint64_t s[4], other[4], words[4], unused[4];
-    memcpy(s, scalar, sizeof(s));
-    uint64_t borrow = subtract(other, order, s);
-    GIRO_ASSERT(borrow == 0);
-    const uint64_t take_other =
-        (uint64_t)0 - subtract(unused, other, s); /* all ones if L - s < s */
-    for (int i = 0; i < 4; i++)
-        words[i] = s[i] ^ ((s[i] ^ other[i]) & take_other);
-    borrow = subtract(words, offset, words);
-    GIRO_ASSERT(borrow == 0);
-    const int32_t flip = (int32_t)take_other; /* 0 or -1 */
+    uint64_t words[4];
+    const int32_t flip = giro_comb_base_fields(words, scalar);
     for (uint32_t w = 0; w < GIRO_COMB_BASE_WINDOWS; w++) {
         const int32_t digit =
             (1 << (GIRO_COMB_BASE_WIDTH - 1)) -
             (int32_t)field_of(words, w * GIRO_COMB_BASE_WIDTH, GIRO_COMB_BASE_WIDTH);
         digits[w] = digit_code((digit ^ flip) - flip);
+    }
+}
+
+void giro_scalars_portable(struct giro_comb_job *jobs, const struct giro_hash_job *hashes,
+                           uint32_t count, uint32_t key_width)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t k[32];
+        crypto_core_ed25519_scalar_reduce(k, hashes[i].digest);
+        giro_comb_digits(jobs[i].key_digits, key_width, k);
+        giro_comb_base_digits(jobs[i].base_digits, hashes[i].r + 32);
     }
 }

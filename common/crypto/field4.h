@@ -173,6 +173,20 @@ static inline void vfe_store(struct giro_fe *const elements[VFE_LANES], const st
     }
 }
 
+static inline void vfe_store_sums(struct giro_comb_job *const jobs[VFE_LANES], const struct vfe *x,
+                                  const struct vfe *y, const struct vfe *z)
+{
+    struct giro_fe *targets[3][VFE_LANES];
+    for (uint32_t l = 0; l < VFE_LANES; l++) {
+        targets[0][l] = &jobs[l]->x;
+        targets[1][l] = &jobs[l]->y;
+        targets[2][l] = &jobs[l]->z;
+    }
+    vfe_store(targets[0], x);
+    vfe_store(targets[1], y);
+    vfe_store(targets[2], z);
+}
+
 /* Words 4q to 4q + 3 of four entries become four columns. */
 static inline void entry_columns(__m256i columns[4], const struct giro_comb_entry *const entries[4],
                                  int q)

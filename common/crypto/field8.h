@@ -169,13 +169,21 @@ static inline void vfe_negate_if(struct vfe *a, uint32_t negative)
             _mm512_mask_sub_epi64(a->v[i], (__mmask8)negative, _mm512_setzero_si512(), a->v[i]);
 }
 
-static inline void vfe_store(struct giro_fe *const elements[VFE_LANES], const struct vfe *a)
+/* The sums of eight jobs, of which some may be the same. */
+static inline void vfe_store_sums(struct giro_comb_job *const jobs[VFE_LANES], const struct vfe *x,
+                                  const struct vfe *y, const struct vfe *z)
 {
-    uint64_t limbs[8];
-    for (int i = 0; i < 5; i++) {
-        _mm512_storeu_si512(limbs, a->v[i]);
-        for (int l = 0; l < 8; l++)
-            elements[l]->v[i] = limbs[l];
+    static_assert(offsetof(struct giro_comb_job, x) == 0 &&
+                      offsetof(struct giro_comb_job, padding) == 120,
+                  "sixteen words, two lines");
+    __m512i low[8] = {x->v[0], x->v[1], x->v[2], x->v[3], x->v[4], y->v[0], y->v[1], y->v[2]};
+    __m512i high[8] = {y->v[3], y->v[4], z->v[0], z->v[1],
+                       z->v[2], z->v[3], z->v[4], _mm512_setzero_si512()};
+    transpose8(low);
+    transpose8(high);
+    for (uint32_t l = 0; l < VFE_LANES; l++) {
+        _mm512_store_si512((void *)jobs[l], low[l]);
+        _mm512_store_si512((uint8_t *)jobs[l] + 64, high[l]);
     }
 }
 

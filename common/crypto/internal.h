@@ -94,9 +94,20 @@ typedef void giro_hash_fn(struct giro_hash_job *jobs, uint32_t count);
 void giro_hash_portable(struct giro_hash_job *jobs, uint32_t count);
 void giro_hash_avx512(struct giro_hash_job *jobs, uint32_t count);
 
+/* k = digest mod L, and the digits of S and k. hashes[i] belongs to jobs[i]; S stands behind R. */
+typedef void giro_scalars_fn(struct giro_comb_job *jobs, const struct giro_hash_job *hashes,
+                             uint32_t count, uint32_t key_width);
+void giro_scalars_portable(struct giro_comb_job *jobs, const struct giro_hash_job *hashes,
+                           uint32_t count, uint32_t key_width);
+void giro_scalars_avx512(struct giro_comb_job *jobs, const struct giro_hash_job *hashes,
+                         uint32_t count, uint32_t key_width);
+
+/* The stages of a verification, in their order. */
 struct giro_variant_ops {
-    giro_comb_sum_fn *sum;
     giro_hash_fn *hash;
+    giro_scalars_fn *scalars;
+    giro_comb_sum_fn *sum;
+    giro_comb_encode_fn *encode;
 };
 /* giro_variant_ops is what giro_verify_batch runs; NULL while the variant is libsodium. */
 const struct giro_variant_ops *giro_variant_ops(void);

@@ -10,14 +10,20 @@ static const struct {
     const char *name;
     struct giro_variant_ops ops;
 } variants[GIRO_VARIANT_COUNT] = {
-    [GIRO_VARIANT_LIBSODIUM] = {"libsodium", {NULL, NULL}},
-    [GIRO_VARIANT_PORTABLE] = {"portable", {giro_comb_sum_portable, giro_hash_portable}},
+    [GIRO_VARIANT_LIBSODIUM] = {"libsodium", {NULL, NULL, NULL, NULL}},
+    [GIRO_VARIANT_PORTABLE] = {"portable",
+                               {giro_hash_portable, giro_scalars_portable, giro_comb_sum_portable,
+                                giro_comb_encode_portable}},
 #if GIRO_CRYPTO_X86
-    [GIRO_VARIANT_AVX2] = {"avx2", {giro_comb_sum_avx2, giro_hash_portable}},
-    [GIRO_VARIANT_AVX512] = {"avx512", {giro_comb_sum_avx512, giro_hash_avx512}},
+    [GIRO_VARIANT_AVX2] = {"avx2",
+                           {giro_hash_portable, giro_scalars_portable, giro_comb_sum_avx2,
+                            giro_comb_encode_portable}},
+    [GIRO_VARIANT_AVX512] = {"avx512",
+                             {giro_hash_avx512, giro_scalars_avx512, giro_comb_sum_avx512,
+                              giro_comb_encode_avx512}},
 #else
-    [GIRO_VARIANT_AVX2] = {"avx2", {NULL, NULL}},
-    [GIRO_VARIANT_AVX512] = {"avx512", {NULL, NULL}},
+    [GIRO_VARIANT_AVX2] = {"avx2", {NULL, NULL, NULL, NULL}},
+    [GIRO_VARIANT_AVX512] = {"avx512", {NULL, NULL, NULL, NULL}},
 #endif
 };
 

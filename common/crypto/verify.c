@@ -4,15 +4,14 @@
 
 #include "internal.h"
 
-/* Signatures that share one inversion; their state (about 1 KiB each) is on the stack. */
-#define CHUNK 128u
+/* Signatures that share one inversion; their state (half a KiB each) is on the stack. */
+#define CHUNK GIRO_COMB_JOBS_MAX
 
 struct chunk {
     uint32_t count;
     uint32_t item_index[CHUNK];
     struct giro_hash_job hashes[CHUNK];
     struct giro_comb_job combs[CHUNK];
-    struct giro_fe inverses[CHUNK], scratch[CHUNK];
 };
 
 /* S < L, the check of RFC 8032 section 5.1.7. */
@@ -117,24 +116,12 @@ static uint32_t chunk_judge(struct chunk *chunk, const struct giro_key_ring *rin
     if (chunk->count == 0)
         return 0;
     ops->hash(chunk->hashes, chunk->count);
-    for (uint32_t i = 0; i < chunk->count; i++) {
-        uint8_t k[32];
-        crypto_core_ed25519_scalar_reduce(k, chunk->hashes[i].digest);
-        giro_comb_digits(chunk->combs[i].key_digits, ring->table_width, k);
-        giro_comb_base_digits(chunk->combs[i].base_digits, chunk->hashes[i].r + 32);
-    }
+    ops->scalars(chunk->combs, chunk->hashes, chunk->count, ring->table_width);
     ops->sum(chunk->combs, chunk->count, ring->table_width);
-    for (uint32_t i = 0; i < chunk->count; i++)
-        chunk->inverses[i] = chunk->combs[i].z;
-    giro_fe_invert_all(chunk->inverses, chunk->scratch, chunk->count);
+    ops->encode(chunk->combs, chunk->count);
     uint32_t valid_count = 0;
     for (uint32_t i = 0; i < chunk->count; i++) {
-        const struct giro_fe x = giro_fe_mul(&chunk->combs[i].x, &chunk->inverses[i]);
-        const struct giro_fe y = giro_fe_mul(&chunk->combs[i].y, &chunk->inverses[i]);
-        uint8_t encoded[32];
-        giro_fe_to_bytes(&y, encoded);
-        encoded[31] |= giro_fe_is_odd(&x) ? 0x80 : 0;
-        const bool valid = memcmp(encoded, chunk->hashes[i].r, sizeof(encoded)) == 0;
+        const bool valid = memcmp(chunk->combs[i].encoded, chunk->hashes[i].r, 32) == 0;
         const struct giro_verify_item *item = &items[chunk->item_index[i]];
         verdict_sample(chunk, i, item, valid);
         verdicts[chunk->item_index[i]] = valid ? GIRO_VALID : GIRO_INVALID;

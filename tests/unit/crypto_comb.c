@@ -150,6 +150,121 @@ Test(crypto_comb, digits_of_the_base_point_sum_to_their_scalar_or_to_it_less_the
     }
 }
 
+/* ---- Eight lanes against plain C ---- */
+
+/* Around what the reduction in lanes splits at: multiples of L and of 2^252, powers of two, all ones. */
+static void digest_draw(struct giro_prng *prng, uint8_t digest[64])
+{
+    static const uint8_t order[32] = {0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58,       0xd6,
+                                      0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, [31] = 0x10};
+    memset(digest, 0, 64);
+    const uint64_t kind = giro_prng_below(prng, 6);
+    if (kind == 0) {
+        giro_prng_fill(prng, digest, 64);
+        return;
+    }
+    if (kind == 1) /* a run of ones */
+        memset(digest + giro_prng_below(prng, 32), 0xff, giro_prng_below(prng, 33));
+    else if (kind == 2)
+        digest[giro_prng_below(prng, 64)] = (uint8_t)(1u << giro_prng_below(prng, 8));
+    else { /* a multiple of L: of one byte or two, or L 2^(8 n) */
+        const uint32_t factor = kind == 3 ? 1 : (uint32_t)giro_prng_below(prng, 1u << 16);
+        const uint64_t at = kind == 5 ? 0 : giro_prng_below(prng, 30);
+        uint32_t carry = 0;
+        for (uint64_t i = 0; at + i < 64; i++) {
+            carry += (i < 32 ? order[i] : 0) * factor;
+            digest[at + i] = (uint8_t)carry;
+            carry >>= 8;
+        }
+    }
+    /* and its neighbours: a little more or less */
+    int32_t change = (int32_t)giro_prng_below(prng, 5) - 2;
+    for (int i = 0; i < 64 && change != 0; i++) {
+        change += digest[i];
+        digest[i] = (uint8_t)change;
+        change >>= 8;
+    }
+}
+
+Test(crypto_comb, eight_lanes_of_scalars_give_the_digits_of_plain_c)
+{
+    if (!giro_crypto_variant_there(GIRO_VARIANT_AVX512))
+        cr_skip("SKIPPED: this processor has no AVX-512 IFMA");
+    uint64_t seed = crypto_seed();
+    struct giro_prng prng;
+    giro_prng_init(&prng, seed);
+    static const uint32_t widths[] = {8, 6, 4};
+    static struct giro_comb_job found[19], expected[19];
+    for (uint32_t round = 0; round < 6000; round++) {
+        struct giro_hash_job hashes[19];
+        uint8_t signatures[19][64];
+        const uint32_t count = round % 19 + 1, width = widths[round % 3];
+        for (uint32_t i = 0; i < count; i++) {
+            digest_draw(&prng, hashes[i].digest);
+            uint8_t wide[64];
+            digest_draw(&prng, wide);
+            crypto_core_ed25519_scalar_reduce(signatures[i] + 32, wide);
+            hashes[i].r = signatures[i];
+        }
+        giro_scalars_avx512(found, hashes, count, width);
+        giro_scalars_portable(expected, hashes, count, width);
+        for (uint32_t i = 0; i < count; i++) {
+            cr_assert(memcmp(found[i].base_digits, expected[i].base_digits,
+                             sizeof(found[i].base_digits)) == 0,
+                      "S: seed %lu round %u job %u", seed, round, i);
+            cr_assert(memcmp(found[i].key_digits, expected[i].key_digits,
+                             giro_comb_windows(width) * sizeof(uint16_t)) == 0,
+                      "k: seed %lu round %u job %u width %u", seed, round, i, width);
+        }
+    }
+}
+
+/* A value that is 0, 1, p - 1, ... in some of its loose forms, or any. */
+static struct giro_fe loose_draw(struct giro_prng *prng)
+{
+    struct giro_fe a;
+    for (int i = 0; i < 5; i++)
+        a.v[i] = giro_prng_below(prng, GIRO_FE_LOOSE_MAX);
+    if (giro_prng_chance(prng, 1, 2)) {
+        const uint64_t times = giro_prng_below(prng, 4);
+        a = (struct giro_fe){{times * (GIRO_FE_MASK - 18) + giro_prng_below(prng, 40),
+                              times * GIRO_FE_MASK, times * GIRO_FE_MASK, times * GIRO_FE_MASK,
+                              times * GIRO_FE_MASK}};
+    }
+    return a;
+}
+
+Test(crypto_comb, eight_lanes_of_encodings_are_those_of_plain_c)
+{
+    if (!giro_crypto_variant_there(GIRO_VARIANT_AVX512))
+        cr_skip("SKIPPED: this processor has no AVX-512 IFMA");
+    uint64_t seed = crypto_seed();
+    struct giro_prng prng;
+    giro_prng_init(&prng, seed);
+    static struct giro_comb_job jobs[GIRO_COMB_JOBS_MAX];
+    for (uint32_t count = 1; count <= GIRO_COMB_JOBS_MAX; count++) {
+        uint8_t expected[GIRO_COMB_JOBS_MAX][32];
+        for (uint32_t i = 0; i < count; i++) {
+            jobs[i].x = loose_draw(&prng);
+            jobs[i].y = loose_draw(&prng);
+            do
+                jobs[i].z = loose_draw(&prng);
+            while (giro_fe_is_zero(&jobs[i].z));
+            if (giro_prng_chance(&prng, 1, 2)) /* the coordinates stay what they are */
+                jobs[i].z = giro_fe_one;
+        }
+        giro_comb_encode_portable(jobs, count);
+        for (uint32_t i = 0; i < count; i++) {
+            memcpy(expected[i], jobs[i].encoded, 32);
+            memset(jobs[i].encoded, 0, 32);
+        }
+        giro_comb_encode_avx512(jobs, count);
+        for (uint32_t i = 0; i < count; i++)
+            cr_assert(memcmp(jobs[i].encoded, expected[i], 32) == 0, "seed %lu count %u job %u",
+                      seed, count, i);
+    }
+}
+
 Test(crypto_comb, the_width_is_the_widest_that_the_memory_holds)
 {
     static const struct {
