@@ -153,8 +153,9 @@ void windows_row_add(struct giro_windows *windows, uint32_t account_index, enum 
         journal_rows_begin(&rows->hash, tags[kind], &windows->genesis->chain_id,
                            windows_member(windows, account_index),
                            windows_currency(windows, account_index), windows->window);
-    giro_sha256_update(&rows->hash, row, pool->row_bytes);
     windows_pool_append(pool, &rows->list, row);
+    if (rows->list.row_count == 1)
+        rows->hashed_chunk = rows->list.head;
 }
 
 static void row_add(struct giro_windows *windows, const struct windows_account *account,

@@ -47,6 +47,8 @@ struct windows_list {
 void windows_pool_init(struct windows_pool *pool, struct windows_memory *memory,
                        uint32_t chunk_count, uint32_t row_bytes);
 void windows_pool_append(struct windows_pool *pool, struct windows_list *list, const void *row);
+/* windows_pool_rows is where the rows of a chunk begin. */
+const uint8_t *windows_pool_rows(const struct windows_pool *pool, uint32_t chunk);
 /* Copies all rows of the list in order to out and returns the bytes written. */
 size_t windows_pool_copy(const struct windows_pool *pool, const struct windows_list *list,
                          uint8_t *out);
@@ -56,10 +58,14 @@ void windows_pool_release(struct windows_pool *pool, struct windows_list *list);
 
 enum windows_kind { KIND_ENTRIES, KIND_POSITIONS, KIND_STATUSES, KIND_COUNT };
 
-/* Rows of one kind in the open window. */
+/* Rows of one kind in the open window. They are hashed at the end of a block, those of many accounts at once: between blocks
+ * hashed_count is the list's row_count. */
 struct windows_rows {
     struct windows_list list;
-    struct giro_sha256_state hash; /* begun by the first row */
+    uint32_t hashed_count;
+    uint32_t hashed_chunk;         /* of row hashed_count, if it has one */
+    struct giro_sha256_state hash; /* begun by the first row; over the first hashed_count */
+    struct giro_hash so_far;       /* what journal_rows_end makes of it; zero without rows */
 };
 struct windows_book {
     giro_i128 opening, debit, credit, closing;

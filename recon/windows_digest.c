@@ -48,24 +48,97 @@ static void book_put(struct giro_writer *writer, const struct windows_book *book
     giro_writer_u64(writer, book->next_entry);
 }
 
-/* The hash of the rows so far: a copy of the stream is ended, the stream itself goes on. */
-static void rows_put(struct giro_writer *writer, const struct windows_rows *rows)
+/* ---- Rows of many accounts at once ---- */
+
+#define ACCOUNTS_AT_ONCE 32u
+#define STREAMS_MAX      (ACCOUNTS_AT_ONCE * KIND_COUNT)
+
+/* Rows that are not hashed yet. */
+struct stream {
+    struct windows_rows *rows;
+    const struct windows_pool *pool;
+};
+
+static uint32_t streams_gather(struct giro_windows *windows, const uint32_t *accounts,
+                               uint32_t count, struct stream streams[STREAMS_MAX])
 {
-    struct giro_hash hash = giro_hash_zero;
-    if (rows->list.row_count > 0) {
-        struct giro_sha256_state fork = rows->hash;
-        hash = journal_rows_end(&fork, rows->list.row_count);
+    uint32_t stream_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        for (uint32_t kind = 0; kind < KIND_COUNT; kind++) {
+            struct windows_rows *rows = &windows->accounts[accounts[i]].rows[kind];
+            if (rows->hashed_count < rows->list.row_count)
+                streams[stream_count++] = (struct stream){rows, windows_pool_of(windows, kind)};
+        }
     }
-    giro_writer_u64(writer, rows->list.row_count);
-    giro_writer_put(writer, &hash, sizeof(hash));
+    return stream_count;
 }
 
-static struct giro_hash account_hash(const struct giro_windows *windows, uint32_t account_index)
+/* The unhashed rows of the stream's next chunk; steps over them. */
+static struct giro_part chunk_next(const struct stream *stream)
+{
+    struct windows_rows *rows = stream->rows;
+    uint32_t at = rows->hashed_count % WINDOWS_CHUNK_ROWS;
+    uint32_t left = rows->list.row_count - rows->hashed_count;
+    uint32_t count = left < WINDOWS_CHUNK_ROWS - at ? left : WINDOWS_CHUNK_ROWS - at;
+    if (at == 0 && rows->hashed_count > 0)
+        rows->hashed_chunk = stream->pool->next[rows->hashed_chunk];
+    rows->hashed_count += count;
+    return (struct giro_part){windows_pool_rows(stream->pool, rows->hashed_chunk) +
+                                  (size_t)at * stream->pool->row_bytes,
+                              (size_t)count * stream->pool->row_bytes};
+}
+
+/* Hashes of the rows so far: copies of the streams are ended, the streams themselves go on. */
+static void streams_so_far(const struct stream *streams, uint32_t count)
+{
+    struct giro_sha256_state forks[STREAMS_MAX], *states[STREAMS_MAX];
+    struct giro_part parts[STREAMS_MAX];
+    struct giro_hash hashes[STREAMS_MAX];
+    uint64_t row_counts[STREAMS_MAX];
+    for (uint32_t i = 0; i < count; i++) {
+        forks[i] = streams[i].rows->hash;
+        states[i] = &forks[i];
+        row_counts[i] = streams[i].rows->list.row_count;
+        parts[i] = (struct giro_part){&row_counts[i], sizeof(row_counts[i])};
+    }
+    giro_sha256_update_many(states, parts, count); /* as journal_rows_end does */
+    giro_sha256_end_many(states, count, hashes);
+    for (uint32_t i = 0; i < count; i++)
+        streams[i].rows->so_far = hashes[i];
+}
+
+static void rows_hash(struct giro_windows *windows, const uint32_t *accounts, uint32_t count)
+{
+    struct stream streams[STREAMS_MAX];
+    uint32_t stream_count = streams_gather(windows, accounts, count, streams);
+    if (stream_count == 0)
+        return;
+    for (;;) {
+        struct giro_sha256_state *states[STREAMS_MAX];
+        struct giro_part parts[STREAMS_MAX];
+        uint32_t some = 0;
+        for (uint32_t i = 0; i < stream_count; i++) {
+            if (streams[i].rows->hashed_count == streams[i].rows->list.row_count)
+                continue;
+            states[some] = &streams[i].rows->hash;
+            parts[some++] = chunk_next(&streams[i]);
+        }
+        if (some == 0)
+            break;
+        giro_sha256_update_many(states, parts, some);
+    }
+    streams_so_far(streams, stream_count);
+}
+
+/* ---- The tree ---- */
+
+/* An account's preimage. */
+static struct giro_part account_put(const struct giro_windows *windows, uint32_t account_index,
+                                    uint8_t bytes[ACCOUNT_BYTES])
 {
     const struct windows_account *account = &windows->accounts[account_index];
-    uint8_t bytes[ACCOUNT_BYTES];
     struct giro_writer writer;
-    giro_writer_init(&writer, bytes, sizeof(bytes));
+    giro_writer_init(&writer, bytes, ACCOUNT_BYTES);
     giro_writer_put(&writer, GIRO_TAG_STATE_PART, GIRO_TAG_BYTES);
     giro_writer_u16(&writer, windows_member(windows, account_index));
     giro_writer_u16(&writer, windows_currency(windows, account_index));
@@ -81,33 +154,66 @@ static struct giro_hash account_hash(const struct giro_windows *windows, uint32_
         giro_writer_u32(&writer, account->cycles[i].state);
         book_put(&writer, &account->cycles[i].book);
     }
-    for (uint32_t kind = 0; kind < KIND_COUNT; kind++)
-        rows_put(&writer, &account->rows[kind]);
+    for (uint32_t kind = 0; kind < KIND_COUNT; kind++) {
+        giro_writer_u64(&writer, account->rows[kind].list.row_count);
+        giro_writer_put(&writer, &account->rows[kind].so_far, sizeof(struct giro_hash));
+    }
     GIRO_ASSERT(!writer.failed);
-    return giro_sha256(bytes, writer.offset);
+    return (struct giro_part){bytes, writer.offset};
 }
 
-static struct giro_hash node_hash(const struct windows_level *below, uint32_t node)
+#define NODE_BYTES (GIRO_TAG_BYTES + WINDOWS_FAN * GIRO_HASH_BYTES)
+static_assert(ACCOUNT_BYTES >= NODE_BYTES, "one buffer holds either preimage");
+
+/* The preimage of a node above the accounts. */
+static struct giro_part node_put(const struct windows_level *below, uint32_t node,
+                                 uint8_t bytes[NODE_BYTES])
 {
     uint32_t first = node * WINDOWS_FAN;
     uint32_t count = below->count - first < WINDOWS_FAN ? below->count - first : WINDOWS_FAN;
-    const struct giro_part parts[] = {{GIRO_TAG_STATE_PART, GIRO_TAG_BYTES},
-                                      {&below->nodes[first], count * sizeof(struct giro_hash)}};
-    return giro_sha256_parts(parts, 2);
+    memcpy(bytes, GIRO_TAG_STATE_PART, GIRO_TAG_BYTES);
+    memcpy(bytes + GIRO_TAG_BYTES, &below->nodes[first], count * sizeof(struct giro_hash));
+    return (struct giro_part){bytes, GIRO_TAG_BYTES + count * sizeof(struct giro_hash)};
+}
+
+static void nodes_refresh(struct giro_windows *windows, uint32_t at, const uint32_t *nodes,
+                          uint32_t count)
+{
+    static_assert(ACCOUNTS_AT_ONCE * ACCOUNT_BYTES < 32u * 1024u, "fits the stack");
+    uint8_t bytes[ACCOUNTS_AT_ONCE][ACCOUNT_BYTES];
+    struct giro_part parts[ACCOUNTS_AT_ONCE];
+    struct giro_hash hashes[ACCOUNTS_AT_ONCE];
+    struct windows_level *level = &windows->levels[at];
+    if (count == 0)
+        return;
+    if (at == 0)
+        rows_hash(windows, nodes, count);
+    for (uint32_t i = 0; i < count; i++)
+        parts[i] = at == 0 ? account_put(windows, nodes[i], bytes[i])
+                           : node_put(level - 1, nodes[i], bytes[i]);
+    giro_sha256_many(parts, count, hashes);
+    for (uint32_t i = 0; i < count; i++) {
+        level->nodes[nodes[i]] = hashes[i];
+        if (at + 1 < windows->level_count)
+            windows_bit_set(windows->levels[at + 1].dirty, nodes[i] / WINDOWS_FAN);
+    }
 }
 
 static void level_refresh(struct giro_windows *windows, uint32_t at)
 {
     struct windows_level *level = &windows->levels[at];
     uint32_t word_count = (level->count + 63) / 64;
+    uint32_t nodes[ACCOUNTS_AT_ONCE], count = 0;
     for (uint32_t word = 0; word < word_count; word++) {
         for (; level->dirty[word] != 0; level->dirty[word] &= level->dirty[word] - 1) {
-            uint32_t node = word * 64 + (uint32_t)__builtin_ctzll(level->dirty[word]);
-            level->nodes[node] = at == 0 ? account_hash(windows, node) : node_hash(level - 1, node);
-            if (at + 1 < windows->level_count)
-                windows_bit_set(windows->levels[at + 1].dirty, node / WINDOWS_FAN);
+            nodes[count++] = word * 64 + (uint32_t)__builtin_ctzll(level->dirty[word]);
+            if (count < ACCOUNTS_AT_ONCE)
+                continue;
+            nodes_refresh(windows, at, nodes, count);
+            count = 0;
         }
     }
+    nodes_refresh(windows, at, nodes, count);
 }
 
 void windows_digest_refresh(struct giro_windows *windows)

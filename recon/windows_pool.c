@@ -47,6 +47,12 @@ void windows_pool_append(struct windows_pool *pool, struct windows_list *list, c
     list->row_count++;
 }
 
+const uint8_t *windows_pool_rows(const struct windows_pool *pool, uint32_t chunk)
+{
+    GIRO_ASSERT(chunk < pool->used);
+    return chunk_rows(pool, chunk);
+}
+
 size_t windows_pool_copy(const struct windows_pool *pool, const struct windows_list *list,
                          uint8_t *out)
 {

@@ -55,15 +55,15 @@ static void view_record(const struct giro_windows *windows, uint32_t account_ind
     record->cap_used_minor = giro_amount128_make(used);
 }
 
-static void hashes_record(struct windows_account *account, struct giro_window_record *record)
+static void hashes_record(const struct windows_account *account, struct giro_window_record *record)
 {
     struct giro_hash *const hashes[KIND_COUNT] = {[KIND_ENTRIES] = &record->entries_hash,
                                                   [KIND_POSITIONS] = &record->positions_hash,
                                                   [KIND_STATUSES] = &record->statuses_hash};
     for (uint32_t kind = 0; kind < KIND_COUNT; kind++) {
-        struct windows_rows *rows = &account->rows[kind];
-        if (rows->list.row_count > 0)
-            *hashes[kind] = journal_rows_end(&rows->hash, rows->list.row_count);
+        const struct windows_rows *rows = &account->rows[kind];
+        GIRO_ASSERT(rows->hashed_count == rows->list.row_count); /* sealing comes before new rows */
+        *hashes[kind] = rows->so_far;
     }
     record->entry_count = account->rows[KIND_ENTRIES].list.row_count;
     record->position_count = account->rows[KIND_POSITIONS].list.row_count;
@@ -142,7 +142,7 @@ static void account_turn(struct giro_windows *windows, struct windows_account *a
     account->cells = (struct windows_list){.row_count = 0};
     account->netting_hash = giro_hash_zero;
     for (uint32_t kind = 0; kind < KIND_COUNT; kind++)
-        account->rows[kind].list = (struct windows_list){.row_count = 0};
+        account->rows[kind] = (struct windows_rows){.list = {.row_count = 0}};
 }
 
 static void account_seal(struct giro_windows *windows, uint32_t account_index)
