@@ -1,7 +1,8 @@
-/* Key files. A secret is never in malloc'ed memory here, never readable by others, and never
- * replaced. */
+/* Key files. A secret and its text are only in locked memory that no core dump has, wiped after use; the file is never
+ * readable by others, and never replaced. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +12,12 @@
 #define SEED_BYTES      32u
 #define SEED_TEXT_BYTES (2u * SEED_BYTES + 1u) /* hex digits and a newline */
 #define PATH_BYTES      1024u
+
+/* What a secret goes through between file and key; by sodium_malloc, so sodium_free wipes it. */
+struct secret {
+    uint8_t seed[SEED_BYTES];
+    char text[SEED_TEXT_BYTES + 1]; /* one more than a good file has */
+};
 
 static enum giro_err errno_err(int number)
 {
@@ -45,7 +52,7 @@ static enum giro_err fail_errno(struct giro_diagnosis *diagnosis, int number, co
 
 /* ---- Reading ---- */
 
-static enum giro_err seed_read(int fd, const char *path, uint8_t seed[SEED_BYTES],
+static enum giro_err seed_read(int fd, const char *path, struct secret *secret,
                                struct giro_diagnosis *diagnosis)
 {
     struct stat status;
@@ -54,42 +61,38 @@ static enum giro_err seed_read(int fd, const char *path, uint8_t seed[SEED_BYTES
     if (!S_ISREG(status.st_mode))
         return fail(diagnosis, GIRO_ERR_KEY, path, "it is not a regular file",
                     "check the key directory");
+    if (status.st_uid != geteuid())
+        return fail(diagnosis, GIRO_ERR_KEY, path, "it belongs to another user, who may read it",
+                    "chown it to this user, and think whether the key has leaked");
     if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0)
         return fail(diagnosis, GIRO_ERR_KEY, path, "group or others may use it",
                     "chmod 600 it, and think whether the key has leaked");
-    char text[SEED_TEXT_BYTES + 1]; /* one more than a good file has */
     size_t used = 0;
-    while (used < sizeof(text)) {
-        ssize_t got = read(fd, text + used, sizeof(text) - used);
+    while (used < sizeof(secret->text)) {
+        ssize_t got = read(fd, secret->text + used, sizeof(secret->text) - used);
         if (got < 0 && errno == EINTR)
             continue;
-        if (got < 0) {
-            int number = errno;
-            explicit_bzero(text, sizeof(text));
-            return fail_errno(diagnosis, number, path);
-        }
+        if (got < 0)
+            return fail_errno(diagnosis, errno, path);
         if (got == 0)
             break;
         used += (size_t)got;
     }
-    bool good = used == SEED_TEXT_BYTES && text[SEED_TEXT_BYTES - 1] == '\n' &&
-                giro_hex_parse(text, 2 * SEED_BYTES, seed, SEED_BYTES);
-    explicit_bzero(text, sizeof(text));
-    if (good)
+    if (used == SEED_TEXT_BYTES && secret->text[SEED_TEXT_BYTES - 1] == '\n' &&
+        giro_hex_parse(secret->text, 2 * SEED_BYTES, secret->seed, SEED_BYTES))
         return GIRO_ERR_OK;
-    explicit_bzero(seed, SEED_BYTES);
     return fail(diagnosis, GIRO_ERR_KEY, path, "it is not one line of 64 hex digits",
                 "restore the file from its backup");
 }
 
-static enum giro_err seed_load(const char *path, uint8_t seed[SEED_BYTES],
+static enum giro_err seed_load(const char *path, struct secret *secret,
                                struct giro_diagnosis *diagnosis)
 {
     /* O_NONBLOCK: a pipe under that name must not hang the start. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0)
         return fail_errno(diagnosis, errno, path);
-    enum giro_err err = seed_read(fd, path, seed, diagnosis);
+    enum giro_err err = seed_read(fd, path, secret, diagnosis);
     close(fd);
     return err;
 }
@@ -123,7 +126,7 @@ static int folder_sync(const char *folder)
 /* Writes the seed under a name of its own and links it to `path`: whole or absent after a crash,
  * and EEXIST instead of replacing a key that somebody made meanwhile. Returns an errno, 0 when
  * durable. */
-static int seed_create(const char *folder, const char *path, const uint8_t seed[SEED_BYTES])
+static int seed_create(const char *folder, const char *path, struct secret *secret)
 {
     char temporary[PATH_BYTES + 32];
     snprintf(temporary, sizeof(temporary), "%s.%ld.tmp", path, (long)getpid());
@@ -132,11 +135,9 @@ static int seed_create(const char *folder, const char *path, const uint8_t seed[
     int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return errno;
-    char text[SEED_TEXT_BYTES + 1];
-    giro_hex_format(seed, SEED_BYTES, text);
-    text[SEED_TEXT_BYTES - 1] = '\n';
-    int number = fchmod(fd, 0600) == 0 ? write_all(fd, text, SEED_TEXT_BYTES) : errno;
-    explicit_bzero(text, sizeof(text));
+    giro_hex_format(secret->seed, SEED_BYTES, secret->text);
+    secret->text[SEED_TEXT_BYTES - 1] = '\n';
+    int number = fchmod(fd, 0600) == 0 ? write_all(fd, secret->text, SEED_TEXT_BYTES) : errno;
     if (close(fd) != 0 && number == 0)
         number = errno;
     if (number == 0 && link(temporary, path) != 0)
@@ -148,35 +149,41 @@ static int seed_create(const char *folder, const char *path, const uint8_t seed[
 /* ---- Keys ---- */
 
 /* Loads the seed at `path`, or makes a fresh one there, durable, inside `folder`. */
-static enum giro_err seed_make(const char *folder, const char *path, uint8_t seed[SEED_BYTES],
+static enum giro_err seed_make(const char *folder, const char *path, struct secret *secret,
                                struct giro_diagnosis *diagnosis)
 {
     if (access(path, F_OK) == 0)
-        return seed_load(path, seed, diagnosis);
+        return seed_load(path, secret, diagnosis);
     struct giro_secret_key *fresh = giro_key_generate();
     if (fresh == NULL)
         return fail_errno(diagnosis, ENOMEM, path);
-    giro_key_seed(fresh, seed);
+    giro_key_seed(fresh, secret->seed);
     giro_key_free(fresh);
-    int number = seed_create(folder, path, seed);
+    int number = seed_create(folder, path, secret);
     if (number == 0)
         return GIRO_ERR_OK;
-    explicit_bzero(seed, SEED_BYTES);
     if (number == EEXIST) /* another process was first: its key is the one */
-        return seed_load(path, seed, diagnosis);
+        return seed_load(path, secret, diagnosis);
     return fail_errno(diagnosis, number, path);
 }
 
-/* The key of a seed that `err` says was read or made; wipes the seed. */
-static enum giro_err seed_key(enum giro_err err, const char *path, uint8_t seed[SEED_BYTES],
-                              struct giro_secret_key **key, struct giro_diagnosis *diagnosis)
+/* The secret at `path`, made inside `folder` if that is not NULL and it is not there; as a key, or as it is. */
+static enum giro_err secret_get(const char *folder, const char *path, struct giro_secret_key **key,
+                                uint8_t bytes[SEED_BYTES], struct giro_diagnosis *diagnosis)
 {
-    if (err == GIRO_ERR_OK) {
-        *key = giro_key_from_seed(seed);
+    struct secret *secret = sodium_malloc(sizeof(*secret));
+    if (secret == NULL)
+        return fail_errno(diagnosis, ENOMEM, path);
+    enum giro_err err = folder != NULL ? seed_make(folder, path, secret, diagnosis)
+                                       : seed_load(path, secret, diagnosis);
+    if (err == GIRO_ERR_OK && bytes != NULL)
+        memcpy(bytes, secret->seed, SEED_BYTES);
+    if (err == GIRO_ERR_OK && key != NULL) {
+        *key = giro_key_from_seed(secret->seed);
         if (*key == NULL)
             err = fail_errno(diagnosis, ENOMEM, path);
     }
-    explicit_bzero(seed, SEED_BYTES);
+    sodium_free(secret);
     return err;
 }
 
@@ -211,23 +218,21 @@ enum giro_err giro_key_file_load(const char *dir, const char *owner, const char 
                                  struct giro_secret_key **key, struct giro_diagnosis *diagnosis)
 {
     char folder[PATH_BYTES], path[PATH_BYTES];
-    uint8_t seed[SEED_BYTES];
     *key = NULL;
     GIRO_TRY(key_path(dir, owner, role, folder, path, diagnosis));
-    return seed_key(seed_load(path, seed, diagnosis), path, seed, key, diagnosis);
+    return secret_get(NULL, path, key, NULL, diagnosis);
 }
 
 enum giro_err giro_key_file_make(const char *dir, const char *owner, const char *role,
                                  struct giro_secret_key **key, struct giro_diagnosis *diagnosis)
 {
     char folder[PATH_BYTES], path[PATH_BYTES];
-    uint8_t seed[SEED_BYTES];
     *key = NULL;
     GIRO_TRY(key_path(dir, owner, role, folder, path, diagnosis));
     GIRO_TRY(dir_make(dir, diagnosis));
     if (mkdir(folder, 0700) != 0 && errno != EEXIST)
         return fail_errno(diagnosis, errno, folder);
-    return seed_key(seed_make(folder, path, seed, diagnosis), path, seed, key, diagnosis);
+    return secret_get(folder, path, key, NULL, diagnosis);
 }
 
 /* ---- The hub's window secret ---- */
@@ -247,7 +252,7 @@ enum giro_err giro_hub_secret_load(const char *dir, uint8_t secret[32],
 {
     char path[PATH_BYTES];
     GIRO_TRY(secret_path(dir, path, diagnosis));
-    return seed_load(path, secret, diagnosis);
+    return secret_get(NULL, path, NULL, secret, diagnosis);
 }
 
 enum giro_err giro_hub_secret_make(const char *dir, uint8_t secret[32],
@@ -256,5 +261,5 @@ enum giro_err giro_hub_secret_make(const char *dir, uint8_t secret[32],
     char path[PATH_BYTES];
     GIRO_TRY(secret_path(dir, path, diagnosis));
     GIRO_TRY(dir_make(dir, diagnosis));
-    return seed_make(dir, path, secret, diagnosis);
+    return secret_get(dir, path, NULL, secret, diagnosis);
 }

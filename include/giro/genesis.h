@@ -149,7 +149,8 @@ bool giro_bic_valid(
 enum giro_err giro_key_file_make(const char *dir, const char *owner, const char *role,
                                  struct giro_secret_key **key,
                                  struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
-/* giro_key_file_load refuses files readable by group or others. */
+/* giro_key_file_load refuses files that group or others may use, or that belong to another user (KEY). On its way the secret is
+ * only in locked memory, which is wiped. */
 enum giro_err giro_key_file_load(const char *dir, const char *owner, const char *role,
                                  struct giro_secret_key **key,
                                  struct giro_diagnosis *diagnosis) GIRO_MUST_USE;

@@ -1,4 +1,4 @@
-# Tests of the house rules: public headers stand alone, pure archives are pure.
+# Tests of the house rules: public headers stand alone, pure archives are pure, one function verifies signatures.
 
 # giro_tool_test(NAME name COMMAND words...): a script under tests/tools as a unit test.
 function(giro_tool_test)
@@ -12,6 +12,7 @@ giro_tool_test(NAME house_headers_c17
   COMMAND ${tools}/check_headers c ${CMAKE_C_COMPILER} ${PROJECT_SOURCE_DIR}/include)
 giro_tool_test(NAME house_headers_cxx17
   COMMAND ${tools}/check_headers c++ ${CMAKE_CXX_COMPILER} ${PROJECT_SOURCE_DIR}/include)
+giro_tool_test(NAME house_verifier COMMAND ${tools}/check_verifier ${PROJECT_SOURCE_DIR})
 giro_tool_test(NAME house_tools COMMAND ${tools}/test_tools)
 
 # giro_purity_test(module [pure modules it may import from]): a module that is not there yet has no test.
