@@ -10,7 +10,8 @@ static bool options_good(const struct giro_consensus_options *options)
            options->round_floor_ns > 0 && options->round_floor_ns <= GIRO_ROUND_TIMER_MAX_NS &&
            options->batch_ttl_ns / 20 >= options->clock_bound_ns &&
            options->blocks_max >= GIRO_BLOCKS_MIN && options->blocks_max <= GIRO_BLOCKS_MAX &&
-           options->batches_max >= 4 * options->replica_count;
+           options->batches_max >= 4 * options->replica_count &&
+           options->references_max <= GIRO_BLOCK_REFERENCES_MAX;
 }
 
 static size_t votes_bytes(const struct giro_consensus_options *options)

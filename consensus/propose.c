@@ -91,9 +91,10 @@ static void draft_fill(struct giro_consensus *core, uint32_t parent, struct draf
     if (draft->height > draft->certified_height + GIRO_CERTIFIED_LAG_MAX)
         return; /* execution must catch up first */
     struct taken_context context = {&core->tree, parent};
-    const uint32_t picked =
-        giro_batches_pick(core->batches, draft->time_ns, taken, &context, draft->references,
-                          draft->proofs, draft->proof_bytes, GIRO_BLOCK_REFERENCES_MAX);
+    const uint32_t wanted = core->env.options.references_max;
+    const uint32_t picked = giro_batches_pick(core->batches, draft->time_ns, taken, &context,
+                                              draft->references, draft->proofs, draft->proof_bytes,
+                                              wanted != 0 ? wanted : GIRO_BLOCK_REFERENCES_MAX);
     GIRO_ASSERT(picked <= GIRO_BLOCK_REFERENCES_MAX);
     /* As many as fit beside the largest certificates. */
     const uint32_t quorum_bytes = core->env.quorum * GIRO_SIGNATURE_BYTES;

@@ -51,12 +51,12 @@ struct giro_consensus_options {
     /* sign is who signs in batch_key's place: one that also records, or a replay. NULL: giro_sign. */
     struct giro_signature (*sign)(void *context, const void *message, size_t message_bytes);
     void *sign_context;
-    uint8_t nonce[16];    /* fresh random number at each start (HELLO) */
-    uint32_t blocks_max;  /* block pool, >= 128 */
-    uint32_t batches_max; /* batch bodies in memory, >= 4 x replica_count */
-    uint32_t
-        executed_max;  /* executed batches remembered until they expire, <= 65,536; 0 = 65,536 */
-    uint64_t map_seed; /* local hash seed; not observable */
+    uint8_t nonce[16];       /* fresh random number at each start (HELLO) */
+    uint32_t blocks_max;     /* block pool, >= 128 */
+    uint32_t batches_max;    /* batch bodies in memory, >= 4 x replica_count */
+    uint32_t references_max; /* batches in a block proposed here; 0 = GIRO_BLOCK_REFERENCES_MAX */
+    uint32_t executed_max; /* executed batches remembered until they expire, <= 65,536; 0 = that */
+    uint64_t map_seed;     /* local hash seed; not observable */
 };
 struct giro_consensus;
 
