@@ -11,6 +11,7 @@
 static const struct argp_option options[] = {
     {"smoke", 's', NULL, 0, "the small size that the tests also run", 0},
     {"json", 'j', "FILE", 0, "one JSON object per line into FILE beside the table", 0},
+    {"only", 'o', "TEXT", 0, "only rows whose parameters have TEXT; may be repeated", 0},
     {"records", 'r', "COUNT", 0, "only with COUNT payments in a frame, where it matters", 0},
     {0}};
 
@@ -24,6 +25,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'j':
         bench->json_path = arg;
         return 0;
+    case 'o':
+        if (bench->only_count == GIRO_BENCH_ONLY_MAX)
+            argp_error(state, "too many --only");
+        bench->only[bench->only_count++] = arg;
+        return 0;
     case 'r':
         bench->records = (uint32_t)strtoul(arg, NULL, 10);
         if (bench->records == 0)
@@ -35,6 +41,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     default:
         return ARGP_ERR_UNKNOWN;
     }
+}
+
+bool giro_bench_wanted(const struct giro_bench *bench, const char *parameters)
+{
+    for (uint32_t i = 0; i < bench->only_count; i++) {
+        if (strstr(parameters, bench->only[i]) == NULL)
+            return false;
+    }
+    return true;
 }
 
 void giro_bench_must(bool ok, const char *what)
@@ -132,6 +147,8 @@ void giro_bench_run(struct giro_bench *bench, const struct giro_bench_case *one)
     uint64_t first = 0, result = 0, other = 0;
     uint32_t repeats = bench->smoke ? SMOKE_REPEATS : one->repeats;
     giro_bench_must(repeats <= GIRO_BENCH_REPEATS_MAX && one->operations > 0, "a case is wrong");
+    if (!giro_bench_wanted(bench, one->parameters))
+        return;
     timed(one->run, one, &first);
     if (one->baseline != NULL)
         timed(one->baseline, one, &other);

@@ -6,7 +6,8 @@
  * A line has: bench, metric, unit, median, p99, the parameters, and with a baseline against and ratio; result where there is one.
  * p99 is by nearest rank: with fewer than 100 repeats the slowest.
  * Options of every benchmark: --smoke (small size, for the tests), --json FILE,
- * --records COUNT (only that many payments in a frame, in those that have several). Threads: one.
+ * --records COUNT (only that many payments in a frame, in those that have several), --only TEXT (only rows whose parameters
+ * have TEXT; may be repeated). Threads: one.
  */
 #ifndef GIRO_PERF_BENCH_H
 #define GIRO_PERF_BENCH_H
@@ -17,12 +18,15 @@
 #include <stdio.h>
 
 #define GIRO_BENCH_REPEATS_MAX 256u
+#define GIRO_BENCH_ONLY_MAX    8u
 
 struct giro_bench {
     const char *name; /* "wire" */
     bool smoke;
     FILE *json; /* NULL: none */
     const char *json_path;
+    const char *only[GIRO_BENCH_ONLY_MAX];
+    uint32_t only_count;
     uint32_t rows;
     uint32_t records; /* 0: every number of payments in a frame */
 };
@@ -41,6 +45,8 @@ struct giro_bench_row {
     uint64_t result; /* 0: none */
 };
 void giro_bench_row(struct giro_bench *bench, const struct giro_bench_row *row);
+/* giro_bench_wanted tells whether --only leaves in the rows with these parameters. giro_bench_run asks by itself. */
+bool giro_bench_wanted(const struct giro_bench *bench, const char *parameters);
 
 struct giro_bench_case {
     const char *metric, *parameters;

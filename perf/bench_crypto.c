@@ -1,16 +1,19 @@
-/* bench_crypto: verification by every variant this machine runs, against libsodium one by one. The two run in turn; ratio is
- * libsodium's median over the variant's, so above 1 is faster. Time is the thread's CPU time: a batch lasts microseconds, and
- * on a shared machine the monotonic clock would measure whom the scheduler put between. --smoke takes few sizes and repeats. */
+/* bench_crypto: verification by every variant this machine runs, against libsodium one by one. All run in turn, repeat by
+ * repeat, over the same items; ratio is the median of libsodium's time over the variant's of the same repeat, so above 1 is
+ * faster. Time is the thread's CPU time: a batch lasts microseconds, and on a shared machine the monotonic clock would
+ * measure whom the scheduler put between. The cost is also split into the stages of a batch. --smoke takes few sizes and
+ * repeats. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 
-#include "giro/crypto.h"
+#include "common/crypto/internal.h"
 #include "perf/bench.h"
 
-#define ITEMS 1024u
-#define KEYS  512u
+#define ITEMS   1024u
+#define KEYS    512u
+#define REPEATS 31u
 
 struct load {
     struct giro_key_ring *ring;
@@ -82,57 +85,155 @@ static void load_open(struct load *load, uint32_t keys, uint32_t width, uint32_t
     }
 }
 
-/* One row: variant and libsodium in turn over the same items; libsodium over at most 64 of them a repeat, for its time. */
-static void measure(struct giro_bench *bench, struct load *load, enum giro_crypto_variant variant,
-                    uint32_t n, const char *parameters)
+struct shape {
+    uint32_t n, message_bytes, keys, width;
+};
+
+static void parameters_put(char text[160], enum giro_crypto_variant variant,
+                           const struct shape *shape)
 {
-    double ours_ns[64], base_ns[64];
-    const uint32_t repeats = bench->smoke ? 3 : 15;
-    load->n = n;
-    const uint32_t rounds = n >= 512 ? 1 : bench->smoke ? 1 : 512 / n;
-    const uint32_t base_rounds = n >= 64 ? 1 : 64 / n;
-    for (uint32_t i = 0; i < repeats + 1; i++) {
-        giro_bench_must(giro_crypto_variant_set(variant), "the variant does not run");
-        uint64_t begin_ns = cpu_now_ns();
-        uint64_t done = verify(load, rounds);
-        const double ours = (double)(cpu_now_ns() - begin_ns) / (double)done;
-        giro_bench_must(giro_crypto_variant_set(GIRO_VARIANT_LIBSODIUM), "libsodium does not run");
-        load->n = n < 64 ? n : 64;
-        begin_ns = cpu_now_ns();
-        done = verify(load, base_rounds);
-        const double base = (double)(cpu_now_ns() - begin_ns) / (double)done;
-        load->n = n;
-        if (i == 0)
-            continue; /* warm-up */
-        ours_ns[i - 1] = ours;
-        base_ns[i - 1] = base;
-    }
-    const double median_ns = giro_bench_quantile(ours_ns, repeats, 500);
-    const struct giro_bench_row row = {.metric = "verify a signature",
-                                       .unit = "ns",
-                                       .parameters = parameters,
-                                       .median = median_ns,
-                                       .p99 = giro_bench_quantile(ours_ns, repeats, 990),
-                                       .against = "libsodium, one by one",
-                                       .ratio =
-                                           giro_bench_quantile(base_ns, repeats, 500) / median_ns};
-    giro_bench_row(bench, &row);
+    snprintf(text, 160,
+             "\"variant\": \"%s\", \"n\": %u, \"message_bytes\": %u, \"keys\": %u, \"width\": %u",
+             giro_crypto_variant_name(variant), shape->n, shape->message_bytes, shape->keys,
+             shape->width);
 }
 
-static void measure_variants(struct giro_bench *bench, struct load *load, uint32_t n,
-                             uint32_t message_bytes, uint32_t keys, uint32_t width)
+/* The variants that run here and that --only leaves in; bit v of the result. libsodium is not among them. */
+static uint32_t variants_wanted(const struct giro_bench *bench, const struct shape *shape)
 {
+    uint32_t wanted = 0;
     for (int v = GIRO_VARIANT_PORTABLE; v < GIRO_VARIANT_COUNT; v++) {
-        if (!giro_crypto_variant_there((enum giro_crypto_variant)v))
-            continue;
-        const char *name = giro_crypto_variant_name((enum giro_crypto_variant)v);
         char parameters[160];
-        snprintf(
-            parameters, sizeof(parameters),
-            "\"variant\": \"%s\", \"n\": %u, \"message_bytes\": %u, \"keys\": %u, \"width\": %u",
-            name, n, message_bytes, keys, width);
-        measure(bench, load, (enum giro_crypto_variant)v, n, parameters);
+        parameters_put(parameters, (enum giro_crypto_variant)v, shape);
+        if (giro_crypto_variant_there((enum giro_crypto_variant)v) &&
+            giro_bench_wanted(bench, parameters))
+            wanted |= 1u << v;
     }
+    return wanted;
+}
+
+/* ns a signature: a variant over about 512 items, libsodium over at most 64 of them, for its time. */
+static double turn(struct load *load, enum giro_crypto_variant variant, uint32_t n, bool smoke)
+{
+    giro_bench_must(giro_crypto_variant_set(variant), "the variant does not run");
+    const uint32_t items = variant == GIRO_VARIANT_LIBSODIUM || smoke ? 64 : 512;
+    load->n = variant == GIRO_VARIANT_LIBSODIUM && n > 64 ? 64 : n;
+    const uint64_t begin_ns = cpu_now_ns();
+    const uint64_t done = verify(load, load->n >= items ? 1 : items / load->n);
+    return (double)(cpu_now_ns() - begin_ns) / (double)done;
+}
+
+static void measure(struct giro_bench *bench, struct load *load, const struct shape *shape)
+{
+    static double ns[GIRO_VARIANT_COUNT][REPEATS], ratios[GIRO_VARIANT_COUNT][REPEATS];
+    const uint32_t wanted = variants_wanted(bench, shape), repeats = bench->smoke ? 3 : REPEATS;
+    if (wanted == 0)
+        return;
+    for (uint32_t i = 0; i <= repeats; i++) {
+        for (int v = 0; v < GIRO_VARIANT_COUNT; v++) {
+            if (v != GIRO_VARIANT_LIBSODIUM && (wanted & 1u << v) == 0)
+                continue;
+            const double took = turn(load, (enum giro_crypto_variant)v, shape->n, bench->smoke);
+            if (i == 0)
+                continue; /* warm-up */
+            ns[v][i - 1] = took;
+            ratios[v][i - 1] = ns[GIRO_VARIANT_LIBSODIUM][i - 1] / took;
+        }
+    }
+    for (int v = 0; v < GIRO_VARIANT_COUNT; v++) {
+        if ((wanted & 1u << v) == 0)
+            continue;
+        char parameters[160];
+        parameters_put(parameters, (enum giro_crypto_variant)v, shape);
+        const struct giro_bench_row row = {.metric = "verify a signature",
+                                           .unit = "ns",
+                                           .parameters = parameters,
+                                           .median = giro_bench_quantile(ns[v], repeats, 500),
+                                           .p99 = giro_bench_quantile(ns[v], repeats, 990),
+                                           .against = "libsodium, one by one",
+                                           .ratio = giro_bench_quantile(ratios[v], repeats, 500)};
+        giro_bench_row(bench, &row);
+    }
+}
+
+/* ---- The stages ---- */
+
+static const char *const stages[] = {"hash", "scalars", "table additions", "inversion, encoding"};
+#define STAGES 4u
+
+static void stage_run(const struct giro_variant_ops *ops, uint32_t stage,
+                      struct giro_hash_job *hashes, struct giro_comb_job *combs,
+                      const struct shape *shape)
+{
+    for (uint32_t at = 0; at < ITEMS; at += shape->n) {
+        switch (stage) {
+        case 0:
+            ops->hash(hashes + at, shape->n);
+            break;
+        case 1:
+            ops->scalars(combs + at, hashes + at, shape->n, shape->width);
+            break;
+        case 2:
+            ops->sum(combs + at, shape->n, shape->width);
+            break;
+        default:
+            ops->encode(combs + at, shape->n);
+        }
+    }
+}
+
+/* Each stage alone over all items, in batches of n. */
+static void measure_stages(struct giro_bench *bench, struct load *load, const struct shape *shape)
+{
+    static double ns[STAGES][REPEATS];
+    static struct giro_hash_job hashes[ITEMS];
+    static struct giro_comb_job combs[ITEMS];
+    const uint32_t wanted = variants_wanted(bench, shape), repeats = bench->smoke ? 3 : REPEATS;
+    for (uint32_t i = 0; i < ITEMS; i++) {
+        const struct giro_key_slot *slot = giro_key_ring_slot(load->ring, load->items[i].key);
+        hashes[i] = (struct giro_hash_job){.r = load->items[i].signature,
+                                           .key = slot->key.bytes,
+                                           .message = load->items[i].message,
+                                           .message_bytes = load->items[i].message_bytes};
+        combs[i].table = giro_key_slot_table(slot);
+    }
+    for (int v = 0; v < GIRO_VARIANT_COUNT; v++) {
+        if ((wanted & 1u << v) == 0)
+            continue;
+        giro_bench_must(giro_crypto_variant_set((enum giro_crypto_variant)v), "a variant");
+        char parameters[160];
+        parameters_put(parameters, (enum giro_crypto_variant)v, shape);
+        for (uint32_t i = 0; i <= repeats; i++) {
+            for (uint32_t s = 0; s < STAGES; s++) {
+                const uint64_t begin_ns = cpu_now_ns();
+                stage_run(giro_variant_ops(), s, hashes, combs, shape);
+                if (i > 0) /* the first is the warm-up */
+                    ns[s][i - 1] = (double)(cpu_now_ns() - begin_ns) / ITEMS;
+            }
+        }
+        for (uint32_t i = 0; i < ITEMS; i++)
+            giro_bench_must(memcmp(combs[i].encoded, hashes[i].r, 32) == 0, "a wrong sum");
+        for (uint32_t s = 0; s < STAGES; s++) {
+            const struct giro_bench_row row = {.metric = stages[s],
+                                               .unit = "ns",
+                                               .parameters = parameters,
+                                               .median = giro_bench_quantile(ns[s], repeats, 500),
+                                               .p99 = giro_bench_quantile(ns[s], repeats, 990)};
+            giro_bench_row(bench, &row);
+        }
+    }
+}
+
+/* A load's tables are built only where a row of it is wanted. */
+static bool load_wanted(const struct giro_bench *bench, struct shape shape, const uint32_t *sizes,
+                        size_t size_count)
+{
+    uint32_t wanted = 0;
+    for (size_t s = 0; s < size_count; s++) {
+        shape.n = sizes[s];
+        wanted |= variants_wanted(bench, &shape);
+    }
+    return wanted != 0;
 }
 
 int main(int argc, char **argv)
@@ -154,18 +255,23 @@ int main(int argc, char **argv)
         secrets[i] = giro_key_from_seed(seed);
         giro_bench_must(secrets[i] != NULL, "no secret key");
     }
+    const size_t size_count = sizeof(sizes) / sizeof(sizes[0]);
     for (size_t l = 0; l < sizeof(loads) / sizeof(loads[0]); l++) {
-        if (bench.smoke && loads[l].keys > keys)
+        struct shape shape = {.message_bytes = loads[l].message_bytes,
+                              .keys = loads[l].keys,
+                              .width = loads[l].width};
+        if ((bench.smoke && loads[l].keys > keys) || !load_wanted(&bench, shape, sizes, size_count))
             continue;
         static struct load load;
         load_open(&load, loads[l].keys, loads[l].width, loads[l].message_bytes);
-        for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
-            const uint32_t n = sizes[s];
-            if ((!loads[l].every_size && n != 64 && n != 1024) ||
-                (bench.smoke && n != 8 && n != 64))
+        for (size_t s = 0; s < size_count; s++) {
+            shape.n = sizes[s];
+            if ((!loads[l].every_size && shape.n != 64 && shape.n != 1024) ||
+                (bench.smoke && shape.n != 8 && shape.n != 64))
                 continue;
-            measure_variants(&bench, &load, n, loads[l].message_bytes, loads[l].keys,
-                             loads[l].width);
+            measure(&bench, &load, &shape);
+            if (shape.n == 64 && loads[l].every_size)
+                measure_stages(&bench, &load, &shape);
         }
     }
     for (uint32_t i = 0; i < keys; i++)
