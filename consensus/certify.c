@@ -256,9 +256,15 @@ static void accuse(struct giro_certify *certify, struct giro_certify_height *h, 
     giro_bitmap_set(h->accused, voter);
     const struct giro_commit_vote *ours =
         giro_certify_vote_at(certify, h->height, certify->env->options.self);
-    const void *first = h->has_vote ? (const void *)ours : (const void *)&h->own;
-    giro_env_evidence(certify->env, GIRO_REJECT_HASH, (uint16_t)voter, first,
-                      h->has_vote ? sizeof(*ours) : sizeof(h->own), theirs, sizeof(*theirs));
+    const struct giro_evidence_claim claim = {
+        .reject = GIRO_REJECT_HASH,
+        .what = GIRO_KIND_COMMIT_VOTE,
+        .offender = voter,
+        .round = h->height,
+        .first = h->has_vote ? (struct giro_part){ours, sizeof(*ours)}
+                             : (struct giro_part){&h->own, sizeof(h->own)},
+        .second = {theirs, sizeof(*theirs)}};
+    giro_env_evidence(certify->env, &claim);
 }
 
 void giro_certify_executed(struct giro_certify *certify, const struct giro_proposal *block,
@@ -445,8 +451,13 @@ static void second_vote(struct giro_certify *certify, struct giro_certify_height
     if (giro_certify_items_verify(certify, 1) != 1)
         return;
     giro_bitmap_set(h->accused, voter);
-    giro_env_evidence(env, GIRO_REJECT_EQUIVOCATION, (uint16_t)voter, first, sizeof(*first), vote,
-                      sizeof(*vote));
+    const struct giro_evidence_claim claim = {.reject = GIRO_REJECT_EQUIVOCATION,
+                                              .what = GIRO_KIND_COMMIT_VOTE,
+                                              .offender = voter,
+                                              .round = h->height,
+                                              .first = {first, sizeof(*first)},
+                                              .second = {vote, sizeof(*vote)}};
+    giro_env_evidence(env, &claim);
 }
 
 void giro_certify_on_vote(struct giro_certify *certify, uint16_t sender, const uint8_t *body,

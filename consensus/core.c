@@ -1,4 +1,5 @@
 /* The consensus core: memory, one step, status. See internal.h for how a step is built. */
+#include "consensus/evidence.h"
 #include "consensus/internal.h"
 
 /* ---- Memory ------------------------------------------------------------------------------------------- */
@@ -36,6 +37,7 @@ size_t giro_consensus_footprint(const struct giro_consensus_options *options)
            giro_align_up(count * sizeof(struct giro_timeout_header), 64) +
            giro_align_up(count * sizeof(struct giro_peer), 64) +
            giro_align_up(count * GIRO_REJECT_COUNT_OF_REASONS * sizeof(uint64_t), 64) +
+           giro_align_up(giro_evidence_footprint(options->replica_count), 64) +
            (size_t)(GIRO_ORPHANS_MAX + 1) * giro_tree_slot_bytes(options->replica_count);
 }
 
@@ -81,6 +83,10 @@ struct giro_consensus *giro_consensus_init(void *mem, size_t size_bytes,
     core->env.peer_rejects = giro_arena_take(
         &arena, options->replica_count * GIRO_REJECT_COUNT_OF_REASONS * sizeof(uint64_t), 64);
     GIRO_ASSERT(core->env.peer_rejects != NULL);
+    const size_t evidence_bytes = giro_evidence_footprint(options->replica_count);
+    core->env.evidence = giro_evidence_init(giro_arena_take(&arena, evidence_bytes, 64),
+                                            evidence_bytes, options->replica_count);
+    GIRO_ASSERT(core->env.evidence != NULL);
     core->orphan_bytes =
         giro_arena_take_raw(&arena, (size_t)GIRO_ORPHANS_MAX * core->tree.slot_bytes, 64);
     core->build = giro_arena_take_raw(&arena, core->tree.slot_bytes, 64);
@@ -133,7 +139,9 @@ static void body_route(struct giro_consensus *core, const struct giro_peer_envel
         break;
     case GIRO_KIND_BLOCK:
         giro_env_reject(&core->env,
-                        giro_block_arrive(core, sender, body, size_bytes, GIRO_FROM_FETCH));
+                        giro_fetch_credited(core, sender)
+                            ? giro_block_arrive(core, sender, body, size_bytes, GIRO_FROM_FETCH)
+                            : GIRO_REJECT_LIMIT);
         break;
     case GIRO_KIND_VOTE:
         giro_vote_on_message(core, sender, body, size_bytes);
@@ -189,7 +197,8 @@ static void on_message(struct giro_consensus *core, const struct giro_event *eve
     enum giro_reject reject =
         giro_peer_envelope_decode(bytes, event->message.size_bytes, &envelope);
     if (reject == GIRO_REJECT_NONE && event->message.size_bytes != envelope.size_bytes)
-        reject = GIRO_REJECT_OVERSIZED;
+        reject = event->message.size_bytes < envelope.size_bytes ? GIRO_REJECT_TRUNCATED
+                                                                 : GIRO_REJECT_OVERSIZED;
     if (reject == GIRO_REJECT_NONE && (envelope.sender != event->message.sender ||
                                        envelope.sender >= core->env.options.replica_count ||
                                        envelope.sender == core->env.options.self))
@@ -369,6 +378,18 @@ void giro_consensus_peer_rejects(const struct giro_consensus *core, uint32_t pee
     GIRO_ASSERT(peer < core->env.options.replica_count);
     memcpy(rejects, core->env.peer_rejects + (size_t)peer * GIRO_REJECT_COUNT_OF_REASONS,
            GIRO_REJECT_COUNT_OF_REASONS * sizeof(uint64_t));
+}
+
+uint32_t giro_consensus_evidence(const struct giro_consensus *core, uint32_t offender,
+                                 struct giro_part records[GIRO_EVIDENCE_PER_REPLICA])
+{
+    const uint32_t count = giro_evidence_count(core->env.evidence, offender);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t record_bytes = 0;
+        records[i].bytes = giro_evidence_at(core->env.evidence, offender, i, &record_bytes);
+        records[i].size_bytes = record_bytes;
+    }
+    return count;
 }
 
 void giro_consensus_check(const struct giro_consensus *core)

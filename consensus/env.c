@@ -1,5 +1,5 @@
 /* What the parts of the core share during one step: the action list and its counters. */
-#include "consensus/env.h"
+#include "consensus/evidence.h"
 
 uint32_t giro_env_room(const struct giro_env *env)
 {
@@ -97,21 +97,42 @@ static struct giro_part keep(struct giro_env *env, const void *bytes, size_t siz
     return (struct giro_part){copy, size_bytes};
 }
 
-void giro_env_evidence(struct giro_env *env, enum giro_reject reject, uint16_t offender,
-                       const void *first, size_t first_bytes, const void *second,
-                       size_t second_bytes)
+static void evidence_log(struct giro_env *env, const struct giro_action *said,
+                         const struct giro_evidence_claim *claim)
 {
-    GIRO_ASSERT(reject != GIRO_REJECT_NONE);
-    GIRO_ASSERT(offender < env->options.replica_count);
-    if (env->recovering || giro_env_room(env) == 0)
+    const struct giro_evidence_header header = {.head = giro_head_make(GIRO_KIND_EVIDENCE),
+                                                .epoch = env->options.epoch,
+                                                .round = claim->round,
+                                                .first_bytes = (uint32_t)claim->first.size_bytes,
+                                                .second_bytes = (uint32_t)claim->second.size_bytes,
+                                                .what = (uint16_t)claim->what,
+                                                .offender = (uint16_t)claim->offender,
+                                                .witness = (uint16_t)env->options.self};
+    uint32_t record_bytes = 0;
+    const uint8_t *const record =
+        giro_evidence_keep(env->evidence, &header, said->evidence.first.bytes,
+                           said->evidence.second.bytes, &record_bytes);
+    if (record != NULL)
+        giro_env_log(env, GIRO_LOG_EVIDENCE_RECORD, &giro_hash_zero, 0, record, record_bytes);
+}
+
+void giro_env_evidence(struct giro_env *env, const struct giro_evidence_claim *claim)
+{
+    GIRO_ASSERT(claim->reject != GIRO_REJECT_NONE);
+    GIRO_ASSERT(claim->offender < env->options.replica_count);
+    if (env->recovering || giro_env_room(env) < 2)
         return;
-    const struct giro_part kept_first = keep(env, first, first_bytes);
-    const struct giro_part kept_second = keep(env, second, second_bytes);
-    if (kept_first.bytes == NULL || kept_second.bytes == NULL)
+    const struct giro_part first = keep(env, claim->first.bytes, claim->first.size_bytes);
+    const struct giro_part second = keep(env, claim->second.bytes, claim->second.size_bytes);
+    if (first.bytes == NULL || second.bytes == NULL)
         return;
     struct giro_action *const action = giro_env_action(env, GIRO_ACTION_EVIDENCE);
-    action->evidence.reject = reject;
-    action->evidence.offender = offender;
-    action->evidence.first = kept_first;
-    action->evidence.second = kept_second;
+    action->evidence.reject = claim->reject;
+    action->evidence.what = claim->what;
+    action->evidence.offender = (uint16_t)claim->offender;
+    action->evidence.round = claim->round;
+    action->evidence.first = first;
+    action->evidence.second = second;
+    if (env->evidence != NULL)
+        evidence_log(env, action, claim);
 }

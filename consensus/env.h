@@ -5,6 +5,7 @@
 
 #include "giro/consensus.h"
 
+struct giro_evidence;
 struct giro_env {
     struct giro_consensus_options options; /* key arrays borrowed */
     uint32_t faults;                       /* f = floor((n-1)/3) */
@@ -18,7 +19,8 @@ struct giro_env {
     struct giro_peer_envelope
         envelope; /* sync info, kept current by core.c; body_kind and size set per message */
     uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS];
-    uint64_t *peer_rejects;                /* replica_count x GIRO_REJECT_COUNT_OF_REASONS */
+    uint64_t *peer_rejects; /* replica_count x GIRO_REJECT_COUNT_OF_REASONS */
+    struct giro_evidence *evidence;
     uint16_t peer;                         /* whose message is in hand, GIRO_PEER_ALL = nobody's */
     struct giro_consensus_status counters; /* only the counters at its end are used */
 };
@@ -43,9 +45,15 @@ struct giro_signature giro_env_sign(const struct giro_env *env, const void *mess
 enum giro_reject giro_env_reject(struct giro_env *env, enum giro_reject reject);
 /* giro_env_reject_of counts it against another peer: what came earlier is often judged later. */
 enum giro_reject giro_env_reject_of(struct giro_env *env, uint32_t peer, enum giro_reject reject);
-/* giro_env_evidence reports two messages that contradict each other. */
-void giro_env_evidence(struct giro_env *env, enum giro_reject reject, uint16_t offender,
-                       const void *first, size_t first_bytes, const void *second,
-                       size_t second_bytes);
+/* giro_env_evidence reports two messages of one replica that contradict each other, and keeps them in the log while there is
+ * room for more against it. claim: reject, what, offender and round are the caller's; first and second are copied. */
+struct giro_evidence_claim {
+    enum giro_reject reject;
+    enum giro_kind what;
+    uint32_t offender;
+    uint64_t round;
+    struct giro_part first, second;
+};
+void giro_env_evidence(struct giro_env *env, const struct giro_evidence_claim *claim);
 
 #endif

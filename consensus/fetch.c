@@ -116,6 +116,16 @@ static void fetch_send(struct giro_consensus *core)
     memcpy(bytes, &request, sizeof(request));
     giro_env_send(&core->env, fetch->peer, GIRO_KIND_FETCH_BLOCKS, bytes, sizeof(request));
     core->env.counters.fetches_sent++;
+    core->peers[fetch->peer].fetch_credit = 2 * fetch->left;
+}
+
+bool giro_fetch_credited(struct giro_consensus *core, uint16_t sender)
+{
+    uint32_t *const credit = &core->peers[sender].fetch_credit;
+    if (*credit == 0)
+        return false;
+    --*credit;
+    return true;
 }
 
 void giro_fetch_settle(struct giro_consensus *core)

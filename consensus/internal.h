@@ -29,6 +29,7 @@
 #define GIRO_SERVE_BURST        8u         /* requests of one peer answered at once, */
 #define GIRO_SERVE_REFILL_NS    1000000ull /* then one per this */
 #define GIRO_VOTE_ALL_MAX       16u        /* votes go to all up to this many replicas */
+#define GIRO_RECENT_ROUNDS      64u        /* rounds whose block is known by round */
 #define GIRO_BLOCK_STEP_NS      1000u      /* block time advances by at least this */
 
 /* ---- Tree: blocks above the last executed one, and executed ones until their slot is needed ------ */
@@ -104,6 +105,7 @@ struct giro_pace {
     uint64_t *sorted; /* scratch of the q-th smallest */
     bool proposed;    /* in this round, or not to be done in it */
     bool announced;   /* the high QC was sent to all in this round */
+    bool nudged;      /* its leader was sent the QC that starts it */
     uint64_t
         no_propose_round; /* a restarted leader keeps still up to here: it may have proposed before */
     uint32_t proposer; /* author of the proposal whose certificates are being taken, or GIRO_NONE */
@@ -111,12 +113,15 @@ struct giro_pace {
 
 /* ---- Peers, fetching, hello ------------------------------------------------------------------------- */
 
+enum giro_said { GIRO_SAID_BLOCK, GIRO_SAID_VOTE, GIRO_SAID_TIMEOUT, GIRO_SAID_COUNT };
 struct giro_peer {
     uint64_t committed_height;          /* as its last message claims */
     uint64_t sync_next_ns, ask_next_ns; /* not to be told, or asked, before */
     uint64_t serve_refilled_ns;
     uint32_t serve_tokens;
-    uint64_t evidence_round;
+    uint32_t
+        fetch_credit; /* blocks it may send because it was asked; twice as many, for links that repeat */
+    uint64_t evidence_rounds[GIRO_SAID_COUNT]; /* the last round reported, of each kind */
     /* What HELLO answers about it. */
     uint64_t incarnation, incarnation_before;
     uint8_t nonce[16];
@@ -177,6 +182,9 @@ struct giro_consensus {
     struct giro_pace pace;
     uint32_t candidate;  /* slot of the first block of the current round, or GIRO_NONE */
     bool candidate_open; /* a vote for it may still become possible */
+
+    uint32_t
+        recent[GIRO_RECENT_ROUNDS]; /* round % GIRO_RECENT_ROUNDS -> slot of a block; 0 at first */
 
     bool executing;
     uint64_t next_due_ns;
@@ -305,6 +313,8 @@ void giro_sync_on_message(struct giro_consensus *core, uint16_t sender, const ui
                           size_t size_bytes);
 /* giro_sync_announce sends the high QC and TC to all. */
 void giro_sync_announce(struct giro_consensus *core);
+/* giro_sync_tell sends them to one peer that seems to lack them, not more often than an interval allows. */
+void giro_sync_tell(struct giro_consensus *core, uint16_t peer);
 void giro_sync_ask(struct giro_consensus *core, uint16_t peer);
 
 /* ---- fetch.c ---- */
@@ -312,6 +322,8 @@ void giro_fetch_settle(struct giro_consensus *core);
 /* giro_fetch_got: a block came that was asked for; useful: it was not here. */
 void giro_fetch_got(struct giro_consensus *core, uint16_t sender, const struct giro_block *block,
                     bool useful);
+/* giro_fetch_credited: the peer was asked for blocks and has not sent too many yet; takes one off. */
+bool giro_fetch_credited(struct giro_consensus *core, uint16_t sender);
 void giro_fetch_below(struct giro_consensus *core, uint16_t sender,
                       const struct giro_hash *parent_id);
 void giro_fetch_failed(struct giro_consensus *core, uint16_t sender);

@@ -546,6 +546,12 @@ void giro_node_peer_rejects(const struct giro_node *node, uint32_t peer,
     giro_consensus_peer_rejects(node->core, peer, rejects);
 }
 
+uint32_t giro_node_evidence(const struct giro_node *node, uint32_t offender,
+                            struct giro_part records[GIRO_EVIDENCE_PER_REPLICA])
+{
+    return giro_consensus_evidence(node->core, offender, records);
+}
+
 uint64_t giro_node_log_bytes(const struct giro_node *node)
 {
     return giro_log_bytes(node->log);

@@ -74,6 +74,7 @@ void giro_pace_enter(struct giro_consensus *core, uint64_t round, uint32_t certi
     pace->running = false;
     pace->proposed = false;
     pace->announced = false;
+    pace->nudged = false;
     if (core->timeouts.count > 0)
         memset(core->timeouts.headers, 0,
                core->env.options.replica_count * sizeof(struct giro_timeout_header));
@@ -104,6 +105,35 @@ static bool work_waits(struct giro_consensus *core)
     return giro_propose_due(core, core->tree.tip) || giro_propose_proof_waits(core);
 }
 
+static uint64_t nudge_at(const struct giro_consensus *core)
+{
+    const struct giro_pace *const pace = &core->pace;
+    return pace->running && !pace->nudged ? pace->started_ns + giro_pace_timer_ns(core) / 2
+                                          : UINT64_MAX;
+}
+
+/* Half of the timer is gone. No proposal here, though a QC started the round: perhaps faulty voters kept it from the leader,
+ * and who has it sends it before the round is lost. Or what ended the round passed this replica by, and a peer that says it
+ * committed more is asked. */
+static void nudge(struct giro_consensus *core)
+{
+    const uint32_t self = core->env.options.self;
+    core->pace.nudged = true;
+    if (core->candidate == GIRO_NONE && core->high_qc.header.round + 1 == core->pace.round &&
+        core->high_qc.header.round != 0) {
+        const uint32_t leader = giro_leader_now(core);
+        if (leader != GIRO_NONE && leader != self)
+            giro_sync_tell(core, (uint16_t)leader);
+    }
+    for (uint32_t i = 1; i < core->env.options.replica_count; i++) {
+        const uint32_t peer = (self + i) % core->env.options.replica_count;
+        if (core->peers[peer].committed_height <= core->tree.committed_height)
+            continue;
+        giro_sync_ask(core, (uint16_t)peer);
+        return;
+    }
+}
+
 void giro_pace_settle(struct giro_consensus *core)
 {
     struct giro_pace *const pace = &core->pace;
@@ -117,6 +147,8 @@ void giro_pace_settle(struct giro_consensus *core)
         pace->deadline_ns = core->env.now_ns + giro_pace_timer_ns(core);
         return;
     }
+    if (core->env.now_ns >= nudge_at(core))
+        nudge(core);
     if (core->env.now_ns < pace->deadline_ns)
         return;
     pace->deadline_ns = core->env.now_ns + giro_pace_timer_ns(core);
@@ -142,6 +174,8 @@ uint64_t giro_pace_next_ns(const struct giro_consensus *core)
 {
     const struct giro_env *const env = &core->env;
     uint64_t next_ns = core->pace.running ? core->pace.deadline_ns : UINT64_MAX;
+    const uint64_t nudge_ns = nudge_at(core);
+    next_ns = nudge_ns < next_ns ? nudge_ns : next_ns;
     if (core->next_due_ns != UINT64_MAX && core->next_due_ns > env->wall_ns) {
         const uint64_t due_ns = monotonic_of(env, core->next_due_ns);
         next_ns = due_ns < next_ns ? due_ns : next_ns;

@@ -1,5 +1,6 @@
 /* Start-up: the safety slots, then every record of the log in order, then START. The tree, the high QC and the high TC
  * come out of the log alone, so a cluster that lost all memory at once goes on by itself. */
+#include "consensus/evidence.h"
 #include "consensus/internal.h"
 
 void giro_recover_safety(struct giro_consensus *core, const struct giro_event *event)
@@ -87,7 +88,10 @@ void giro_recover_record(struct giro_consensus *core, const struct giro_event *e
     case GIRO_LOG_CERTIFICATE_RECORD:
         giro_certify_recover(core->certify, (enum giro_log_kind)kind, body, body_bytes);
         break;
-    default: /* padding, evidence */
+    case GIRO_LOG_EVIDENCE_RECORD:
+        giro_env_reject(&core->env, giro_evidence_recover(core->env.evidence, body, body_bytes));
+        break;
+    default: /* padding */
         break;
     }
 }

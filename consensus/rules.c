@@ -41,16 +41,20 @@ static enum giro_reject shape_check(const struct giro_consensus *core,
     return GIRO_REJECT_NONE;
 }
 
-static enum giro_reject signatures_check(struct giro_consensus *core,
-                                         const struct giro_proposal *proposal)
+static bool author_signed(struct giro_consensus *core, const struct giro_proposal *proposal)
 {
     const struct giro_consensus_options *const options = &core->env.options;
     uint8_t message[GIRO_PROPOSAL_MESSAGE_BYTES];
     const size_t message_bytes = giro_proposal_message(&options->chain_id, proposal->block.epoch,
                                                        &proposal->block_id, message);
-    if (!core->env.recovering &&
-        !giro_signature_check(core, options->batch_keys, proposal->block.author, message,
-                              message_bytes, &proposal->signature))
+    return giro_signature_check(core, options->batch_keys, proposal->block.author, message,
+                                message_bytes, &proposal->signature);
+}
+
+static enum giro_reject signatures_check(struct giro_consensus *core,
+                                         const struct giro_proposal *proposal)
+{
+    if (!core->env.recovering && !author_signed(core, proposal))
         return GIRO_REJECT_SIGNATURE;
     const enum giro_reject reject = giro_qc_check(core, &proposal->qc);
     if (reject != GIRO_REJECT_NONE || !proposal->has_tc)
@@ -184,26 +188,51 @@ static bool block_wanted(const struct giro_consensus *core, const struct giro_ha
 
 /* ---- Arrival ------------------------------------------------------------------------------------------ */
 
-/* Another block of the same author for the current round: refused, both kept as evidence, once per round. */
-static bool equivocates(struct giro_consensus *core, const struct giro_proposal *proposal)
+/* Another block of the same author for a round, among the last ones that came; GIRO_NONE if there is none. The leaders of a
+ * round can be two when the heights lie in two leader windows: that is no contradiction. */
+static uint32_t other_block(const struct giro_consensus *core, const struct giro_proposal *proposal)
 {
-    if (core->candidate == GIRO_NONE)
-        return false;
-    const struct giro_block *const first = &core->tree.blocks[core->candidate];
-    if (first->state == GIRO_BLOCK_FREE || first->round != proposal->block.round)
-        return false;
-    GIRO_ASSERT(!giro_hash_equal(&first->id, &proposal->block_id));
-    /* Two leaders of one round: their heights are in two leader windows. */
-    if (core->tree.proposals[core->candidate].block.author != proposal->block.author)
-        return false;
-    struct giro_peer *const author = &core->peers[proposal->block.author];
-    if (author->evidence_round == proposal->block.round)
-        return true;
-    author->evidence_round = proposal->block.round;
-    const struct giro_proposal *const kept = &core->tree.proposals[core->candidate];
-    giro_env_evidence(&core->env, GIRO_REJECT_EQUIVOCATION, proposal->block.author, kept->bytes,
-                      kept->size_bytes, proposal->bytes, proposal->size_bytes);
-    return true;
+    const uint32_t slot = core->recent[proposal->block.round % GIRO_RECENT_ROUNDS];
+    const struct giro_block *const other = &core->tree.blocks[slot];
+    if (other->state == GIRO_BLOCK_FREE || other->round != proposal->block.round ||
+        giro_hash_equal(&other->id, &proposal->block_id) ||
+        core->tree.proposals[slot].block.author != proposal->block.author)
+        return GIRO_NONE;
+    return slot;
+}
+
+/* What the author signed of a block: header and references, which its id covers, and the signature over the id. */
+static struct giro_part block_said(struct giro_consensus *core,
+                                   const struct giro_proposal *proposal)
+{
+    const size_t head_bytes = sizeof(struct giro_block_header) +
+                              proposal->block.reference_count * sizeof(struct giro_batch_reference);
+    uint8_t *const bytes = giro_env_scratch(&core->env, head_bytes + sizeof(proposal->signature));
+    if (bytes == NULL)
+        return (struct giro_part){NULL, 0};
+    memcpy(bytes, proposal->bytes + offsetof(struct giro_proposal_header, block), head_bytes);
+    memcpy(bytes + head_bytes, &proposal->signature, sizeof(proposal->signature));
+    return (struct giro_part){bytes, head_bytes + sizeof(proposal->signature)};
+}
+
+/* Both are kept as evidence, once per author and round. */
+static void equivocation_report(struct giro_consensus *core, uint32_t other,
+                                const struct giro_proposal *proposal)
+{
+    const uint32_t author = proposal->block.author;
+    uint64_t *const reported = &core->peers[author].evidence_rounds[GIRO_SAID_BLOCK];
+    if (*reported == proposal->block.round)
+        return;
+    *reported = proposal->block.round;
+    const struct giro_evidence_claim claim = {.reject = GIRO_REJECT_EQUIVOCATION,
+                                              .what = GIRO_KIND_BLOCK,
+                                              .offender = author,
+                                              .round = proposal->block.round,
+                                              .first =
+                                                  block_said(core, &core->tree.proposals[other]),
+                                              .second = block_said(core, proposal)};
+    if (claim.first.bytes != NULL && claim.second.bytes != NULL)
+        giro_env_evidence(&core->env, &claim);
 }
 
 static void certificates_take(struct giro_consensus *core, const struct giro_proposal *proposal,
@@ -233,6 +262,7 @@ enum giro_reject giro_block_add(struct giro_consensus *core, const struct giro_p
         giro_env_log(&core->env, GIRO_LOG_BLOCK_RECORD, &block->id, block->height,
                      giro_tree_touch(tree, slot), tree->proposals[slot].size_bytes);
     block->checked = origin == GIRO_FROM_PROPOSAL;
+    core->recent[block->round % GIRO_RECENT_ROUNDS] = slot;
     if (origin == GIRO_FROM_PROPOSAL && block->round >= core->pace.round) {
         core->candidate = slot;
         core->candidate_open = true;
@@ -262,8 +292,11 @@ static enum giro_reject connected_arrive(struct giro_consensus *core,
                                          enum giro_origin origin)
 {
     enum giro_reject reject = parent_check(core, proposal, parent);
+    const uint32_t other = other_block(core, proposal);
+    if (other != GIRO_NONE && origin != GIRO_FROM_LOG)
+        equivocation_report(core, other, proposal);
     if (reject == GIRO_REJECT_NONE && origin == GIRO_FROM_PROPOSAL) {
-        if (equivocates(core, proposal))
+        if (other != GIRO_NONE)
             reject = GIRO_REJECT_EQUIVOCATION;
         else
             reject = giro_payload_check(core, proposal, parent);
@@ -273,6 +306,21 @@ static enum giro_reject connected_arrive(struct giro_consensus *core,
         return reject;
     }
     return giro_block_add(core, proposal, origin);
+}
+
+/* Too late to matter, but perhaps the second of two. */
+static enum giro_reject stale_arrive(struct giro_consensus *core,
+                                     const struct giro_proposal *proposal)
+{
+    const uint32_t other = other_block(core, proposal);
+    if (other == GIRO_NONE ||
+        core->peers[proposal->block.author].evidence_rounds[GIRO_SAID_BLOCK] ==
+            proposal->block.round)
+        return GIRO_REJECT_STALE;
+    if (!author_signed(core, proposal))
+        return GIRO_REJECT_SIGNATURE;
+    equivocation_report(core, other, proposal);
+    return GIRO_REJECT_EQUIVOCATION;
 }
 
 enum giro_reject giro_block_arrive(struct giro_consensus *core, uint16_t sender,
@@ -298,7 +346,7 @@ enum giro_reject giro_block_arrive(struct giro_consensus *core, uint16_t sender,
         if (block->round > core->pace.round + GIRO_FAR_FUTURE_ROUNDS)
             return GIRO_REJECT_FUTURE;
         if (block->round < core->pace.round && !block_wanted(core, &proposal->block_id))
-            return GIRO_REJECT_STALE;
+            return stale_arrive(core, proposal);
     }
     reject = signatures_check(core, proposal);
     if (reject != GIRO_REJECT_NONE)

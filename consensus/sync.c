@@ -62,6 +62,16 @@ void giro_sync_announce(struct giro_consensus *core)
     sync_send(core, GIRO_PEER_ALL);
 }
 
+void giro_sync_tell(struct giro_consensus *core, uint16_t peer)
+{
+    struct giro_peer *const state = &core->peers[peer];
+    GIRO_ASSERT(peer != core->env.options.self);
+    if (core->env.now_ns < state->sync_next_ns)
+        return;
+    state->sync_next_ns = core->env.now_ns + interval_ns(core);
+    sync_send(core, peer);
+}
+
 void giro_sync_ask(struct giro_consensus *core, uint16_t peer)
 {
     GIRO_ASSERT(peer < core->env.options.replica_count);
@@ -90,10 +100,8 @@ void giro_sync_note(struct giro_consensus *core, const struct giro_peer_envelope
         envelope->body_kind == GIRO_KIND_TIMEOUT || envelope->body_kind == GIRO_KIND_SYNC;
     const uint64_t ahead = ours > theirs ? ours - theirs : 0;
     const uint64_t behind = theirs > ours ? theirs - ours : 0;
-    if (ahead > (waiting ? 0u : 1u) && core->env.now_ns >= peer->sync_next_ns) {
-        peer->sync_next_ns = core->env.now_ns + interval_ns(core);
-        sync_send(core, envelope->sender);
-    }
+    if (ahead > (waiting ? 0u : 1u))
+        giro_sync_tell(core, envelope->sender);
     /* The last QC before quiet may be missing here: the peer's commit votes say so. */
     const bool missed = behind == 1 && envelope->body_kind == GIRO_KIND_COMMIT_VOTE &&
                         envelope->committed_height > core->tree.committed_height &&
@@ -114,8 +122,10 @@ static enum giro_reject sync_decode(struct giro_consensus *core, const uint8_t *
         return GIRO_REJECT_KIND;
     if (header->reserved != 0)
         return GIRO_REJECT_RESERVED;
-    if (giro_reader_left(&reader) != (uint64_t)header->qc_bytes + header->tc_bytes)
-        return GIRO_REJECT_OVERSIZED;
+    const uint64_t said_bytes = (uint64_t)header->qc_bytes + header->tc_bytes;
+    if (giro_reader_left(&reader) != said_bytes)
+        return giro_reader_left(&reader) < said_bytes ? GIRO_REJECT_TRUNCATED
+                                                      : GIRO_REJECT_OVERSIZED;
     enum giro_reject reject = GIRO_REJECT_NONE;
     const size_t start = reader.offset;
     if (header->qc_bytes != 0)

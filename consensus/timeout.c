@@ -148,13 +148,18 @@ void giro_timeout_signed(struct giro_consensus *core, const struct giro_timeout_
 static void timeout_evidence(struct giro_consensus *core, const struct giro_timeout_header *first,
                              const struct giro_timeout_header *second)
 {
-    struct giro_peer *const peer = &core->peers[first->voter];
-    if (first->high_qc_round == second->high_qc_round || peer->evidence_round == first->round)
+    uint64_t *const reported = &core->peers[first->voter].evidence_rounds[GIRO_SAID_TIMEOUT];
+    if (first->high_qc_round == second->high_qc_round || *reported == first->round)
         return;
-    peer->evidence_round = first->round;
+    *reported = first->round;
     giro_env_reject(&core->env, GIRO_REJECT_EQUIVOCATION);
-    giro_env_evidence(&core->env, GIRO_REJECT_EQUIVOCATION, first->voter, first, sizeof(*first),
-                      second, sizeof(*second));
+    const struct giro_evidence_claim claim = {.reject = GIRO_REJECT_EQUIVOCATION,
+                                              .what = GIRO_KIND_TIMEOUT,
+                                              .offender = first->voter,
+                                              .round = first->round,
+                                              .first = {first, sizeof(*first)},
+                                              .second = {second, sizeof(*second)}};
+    giro_env_evidence(&core->env, &claim);
 }
 
 static enum giro_reject timeout_check(struct giro_consensus *core, uint16_t sender,

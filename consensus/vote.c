@@ -280,16 +280,44 @@ static bool vote_conflict(struct giro_consensus *core, struct giro_vote_slot *sl
     if (giro_vote_same(&slot->vote, &second))
         return true; /* the same vote, another signature: the first one is good */
     const size_t message_bytes = giro_vote_message(&options->chain_id, &second, message);
-    struct giro_peer *const peer = &core->peers[vote->voter];
-    if (peer->evidence_round != vote->round &&
+    uint64_t *const reported = &core->peers[vote->voter].evidence_rounds[GIRO_SAID_VOTE];
+    if (*reported != vote->round &&
         giro_signature_check(core, options->vote_keys, vote->voter, message, message_bytes,
                              &vote->signature)) {
-        peer->evidence_round = vote->round;
+        *reported = vote->round;
         giro_env_reject(&core->env, GIRO_REJECT_EQUIVOCATION);
-        giro_env_evidence(&core->env, GIRO_REJECT_EQUIVOCATION, vote->voter, &slot->vote,
-                          sizeof(slot->vote), vote, sizeof(*vote));
+        const struct giro_evidence_claim claim = {.reject = GIRO_REJECT_EQUIVOCATION,
+                                                  .what = GIRO_KIND_VOTE,
+                                                  .offender = vote->voter,
+                                                  .round = vote->round,
+                                                  .first = {&slot->vote, sizeof(slot->vote)},
+                                                  .second = {vote, sizeof(*vote)}};
+        giro_env_evidence(&core->env, &claim);
     }
     return true;
+}
+
+/* The high QC holds its signers' votes: another vote of one of them for that round is evidence, too. The QC's is made whole
+ * again as a vote. */
+static enum giro_reject vote_against_qc(struct giro_consensus *core, const struct giro_vote *vote)
+{
+    const struct giro_qc *const qc = &core->high_qc;
+    const struct giro_qc_header fields = giro_vote_fields(vote);
+    if (vote->round != qc->header.round || giro_vote_same(vote, &qc->header) ||
+        !giro_bitmap_has(qc->header.bitmap, vote->voter) ||
+        core->peers[vote->voter].evidence_rounds[GIRO_SAID_VOTE] == vote->round)
+        return GIRO_REJECT_NONE;
+    struct giro_vote_slot first = {.vote = *vote, .verified = true};
+    uint32_t signer = 0;
+    for (uint32_t i = 0; i < vote->voter; i++)
+        signer += giro_bitmap_has(qc->header.bitmap, i);
+    first.vote.parent_round = qc->header.parent_round;
+    first.vote.block_id = qc->header.block_id;
+    first.vote.commit_id = qc->header.commit_id;
+    first.vote.signature = qc->signatures[signer];
+    GIRO_ASSERT(!giro_vote_same(&first.vote, &fields));
+    (void)vote_conflict(core, &first, vote);
+    return GIRO_REJECT_NONE;
 }
 
 static enum giro_reject vote_accept(struct giro_consensus *core, uint16_t sender,
@@ -301,17 +329,18 @@ static enum giro_reject vote_accept(struct giro_consensus *core, uint16_t sender
         return GIRO_REJECT_EPOCH;
     if (vote->round > core->pace.round + GIRO_FAR_FUTURE_ROUNDS)
         return GIRO_REJECT_FUTURE;
-    if (vote->round <= core->high_qc.header.round)
-        return GIRO_REJECT_NONE; /* came after its quorum: the usual case */
     struct giro_vote_slot *const slot = vote_slot(core, vote->round, sender);
+    const bool late = vote->round <= core->high_qc.header.round;
     if (slot->vote.round > vote->round)
-        return GIRO_REJECT_STALE;
+        return late ? GIRO_REJECT_NONE : GIRO_REJECT_STALE;
     if (slot->vote.round == vote->round) {
         if (slot->refused || memcmp(&slot->vote, vote, sizeof(*vote)) == 0)
             return GIRO_REJECT_NONE;
         if (vote_conflict(core, slot, vote))
             return GIRO_REJECT_NONE;
     }
+    if (late)
+        return vote_against_qc(core, vote); /* came after its quorum: the usual case */
     *slot = (struct giro_vote_slot){.vote = *vote};
     quorum_try(core, vote);
     return GIRO_REJECT_NONE;

@@ -1,6 +1,7 @@
 #include "apps/girod/api_render.h"
 
 #include <event2/buffer.h>
+#include <stdlib.h>
 
 /* Every number the status and the metrics show, once. X(name, help, type, value) */
 #define NUMBERS(X)                                                                                 \
@@ -97,6 +98,30 @@ static json_t *render_peer_rejects(const struct giro_api_options *api)
     return json;
 }
 
+/* One line per piece of evidence: against whom, over what, in which round, and the record itself in hex. */
+static json_t *render_evidence(const struct giro_api_options *api)
+{
+    json_t *list = json_array();
+    for (uint32_t peer = 0; peer < api->genesis->replica_count; peer++) {
+        struct giro_part records[GIRO_EVIDENCE_PER_REPLICA];
+        uint32_t count = giro_replica_evidence(api->replica, peer, records);
+        for (uint32_t i = 0; i < count; i++) {
+            struct giro_evidence_header header;
+            memcpy(&header, records[i].bytes, sizeof(header));
+            char *hex = malloc(2 * records[i].size_bytes + 1);
+            if (hex == NULL)
+                return list;
+            giro_hex_format(records[i].bytes, records[i].size_bytes, hex);
+            json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:s}", "against",
+                                                  api->genesis->replicas[peer].name, "what",
+                                                  giro_kind_text(header.what), "round",
+                                                  (json_int_t)header.round, "record", hex));
+            free(hex);
+        }
+    }
+    return list;
+}
+
 json_t *giro_api_render_status(const struct giro_api_options *api)
 {
     struct numbers numbers;
@@ -123,6 +148,7 @@ json_t *giro_api_render_status(const struct giro_api_options *api)
     json_object_set_new(json, "legs_ns", render_legs(&numbers.status.legs));
     json_object_set_new(json, "rejects", rejects);
     json_object_set_new(json, "peer_rejects", peer_rejects);
+    json_object_set_new(json, "evidence", render_evidence(api));
     return json;
 }
 

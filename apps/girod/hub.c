@@ -151,8 +151,9 @@ static void on_evidence(void *context, const struct giro_action *action)
 {
     struct giro_hub *hub = context;
     hub->evidence++;
-    GIRO_LOG(WARN, "hub", "evidence against replica %u: %s", action->evidence.offender,
-             giro_reject_text(action->evidence.reject));
+    GIRO_LOG(WARN, "hub", "evidence against replica %u, %s of round or height %lu: %s",
+             action->evidence.offender, giro_kind_text((uint16_t)action->evidence.what),
+             (unsigned long)action->evidence.round, giro_reject_text(action->evidence.reject));
 }
 
 static void on_halted(void *context, const char *reason, uint64_t height)

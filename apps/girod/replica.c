@@ -631,6 +631,12 @@ void giro_replica_peer_rejects(const struct giro_replica *replica, uint32_t peer
     giro_node_peer_rejects(replica->node, peer, rejects);
 }
 
+uint32_t giro_replica_evidence(const struct giro_replica *replica, uint32_t offender,
+                               struct giro_part records[GIRO_EVIDENCE_PER_REPLICA])
+{
+    return giro_node_evidence(replica->node, offender, records);
+}
+
 const struct giro_settlement *giro_replica_settlement(const struct giro_replica *replica)
 {
     return replica->settlement;

@@ -105,6 +105,9 @@ struct giro_replica_status {
 void giro_replica_status(const struct giro_replica *replica, struct giro_replica_status *status);
 void giro_replica_peer_rejects(const struct giro_replica *replica, uint32_t peer,
                                uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS]);
+/* giro_replica_evidence: as giro_consensus_evidence. */
+uint32_t giro_replica_evidence(const struct giro_replica *replica, uint32_t offender,
+                               struct giro_part records[GIRO_EVIDENCE_PER_REPLICA]);
 const struct giro_settlement *giro_replica_settlement(const struct giro_replica *replica);
 /* The roots of the last executed height (tests, simulator). */
 void giro_replica_roots(const struct giro_replica *replica, uint64_t *height,

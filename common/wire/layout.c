@@ -499,6 +499,16 @@ GIRO_WIRE_AT(giro_leader_window, author_count, 64);
 GIRO_WIRE_AT(giro_leader_window, authors, 66);
 GIRO_WIRE_AT(giro_leader_window, reserved, 132);
 
+GIRO_WIRE_AT(giro_evidence_header, head, 0);
+GIRO_WIRE_AT(giro_evidence_header, epoch, 8);
+GIRO_WIRE_AT(giro_evidence_header, round, 16);
+GIRO_WIRE_AT(giro_evidence_header, first_bytes, 24);
+GIRO_WIRE_AT(giro_evidence_header, second_bytes, 28);
+GIRO_WIRE_AT(giro_evidence_header, what, 32);
+GIRO_WIRE_AT(giro_evidence_header, offender, 34);
+GIRO_WIRE_AT(giro_evidence_header, witness, 36);
+GIRO_WIRE_AT(giro_evidence_header, reserved, 38);
+
 GIRO_WIRE_AT(giro_ledger_header, head, 0);
 GIRO_WIRE_AT(giro_ledger_header, chain_id, 8);
 GIRO_WIRE_AT(giro_ledger_header, replica, 40);

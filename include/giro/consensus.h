@@ -209,8 +209,10 @@ struct giro_action {
         } serve;
         struct {
             enum giro_reject reject;
+            enum giro_kind what; /* of both: BLOCK, VOTE, TIMEOUT, COMMIT_VOTE, BATCH */
             uint16_t offender;
-            struct giro_part first, second;
+            uint64_t round;                 /* height of commit votes, sequence of batches */
+            struct giro_part first, second; /* as in giro/wire/store.h */
         } evidence;
         struct {
             const char *reason;
@@ -259,6 +261,10 @@ void giro_consensus_status(const struct giro_consensus *core, struct giro_consen
 /* giro_consensus_peer_rejects: what one replica sent that was refused, by reason. */
 void giro_consensus_peer_rejects(const struct giro_consensus *core, uint32_t peer,
                                  uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS]);
+/* giro_consensus_evidence: the evidence kept against one replica, at most GIRO_EVIDENCE_PER_REPLICA; returns how many there are
+ * and points records[i] at them (struct giro_evidence_header and the two messages). */
+uint32_t giro_consensus_evidence(const struct giro_consensus *core, uint32_t offender,
+                                 struct giro_part records[GIRO_EVIDENCE_PER_REPLICA]);
 /* giro_consensus_check verifies the invariants that one replica can see; asserts. O(pools). */
 void giro_consensus_check(const struct giro_consensus *core);
 

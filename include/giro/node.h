@@ -75,6 +75,9 @@ uint32_t giro_node_own_in_flight(const struct giro_node *node);
 void giro_node_status(const struct giro_node *node, struct giro_consensus_status *status);
 void giro_node_peer_rejects(const struct giro_node *node, uint32_t peer,
                             uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS]);
+/* giro_node_evidence: as giro_consensus_evidence. */
+uint32_t giro_node_evidence(const struct giro_node *node, uint32_t offender,
+                            struct giro_part records[GIRO_EVIDENCE_PER_REPLICA]);
 uint64_t giro_node_log_bytes(const struct giro_node *node);
 void giro_node_check(const struct giro_node *node);
 

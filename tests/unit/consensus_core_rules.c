@@ -1,171 +1,7 @@
 /* The vote rule, one violated condition at a time: node 0 alone, everything it gets is forged with the others' keys. */
 #include <criterion/criterion.h>
 
-#include "unit/consensus_core_net.h"
-
-static bool silent(struct net *net, struct net_message *message)
-{
-    (void)net;
-    (void)message;
-    return false;
-}
-
-struct draft {
-    struct giro_block_header header;
-    struct giro_batch_reference references[2];
-    uint8_t proof_bytes[2][4096];
-    uint32_t proof_sizes[2];
-    struct giro_qc qc;
-    struct giro_tc tc;
-    bool has_tc, bad_signature, wrong_key;
-};
-
-static uint64_t wall(const struct net *net)
-{
-    return NET_WALL_NS + net->now_ns;
-}
-
-static struct net *alone(void)
-{
-    struct net *net = net_new(4);
-    net_start_all(net);
-    net_run(net, 250 * MS);
-    net->filter = silent;
-    for (uint32_t i = 1; i < 4; i++)
-        net_kill(net, i);
-    return net;
-}
-
-static void finish(struct net *net)
-{
-    giro_consensus_check(net->nodes[0].core);
-    net_free(net);
-}
-
-static struct giro_qc genesis_qc(const struct net *net)
-{
-    return (struct giro_qc){.header = {.head = giro_head_make(GIRO_KIND_QC),
-                                       .epoch = 1,
-                                       .block_id = net->genesis_id,
-                                       .scheme = GIRO_SCHEME_ED25519}};
-}
-
-/* A QC by replicas 1, 2, 3 for a block whose own QC was `parent`. */
-static struct giro_qc qc_for(const struct net *net, const struct giro_hash *id, uint64_t round,
-                             const struct giro_qc *parent)
-{
-    struct giro_qc qc = genesis_qc(net);
-    uint8_t message[GIRO_VOTE_MESSAGE_BYTES];
-    qc.header.round = round;
-    qc.header.parent_round = parent->header.round;
-    qc.header.block_id = *id;
-    if (round == parent->header.round + 1)
-        qc.header.commit_id = parent->header.block_id;
-    qc.header.signer_count = 3;
-    size_t size_bytes = giro_vote_message(&net->chain_id, &qc.header, message);
-    for (uint32_t i = 1; i < 4; i++) {
-        giro_bitmap_set(qc.header.bitmap, i);
-        qc.signatures[i - 1] = giro_sign(net->nodes[i].vote_key, message, size_bytes);
-    }
-    return qc;
-}
-
-static struct giro_tc tc_for(const struct net *net, uint64_t round, const struct giro_qc *high_qc)
-{
-    struct giro_tc tc = {.header = {.head = giro_head_make(GIRO_KIND_TC),
-                                    .epoch = 1,
-                                    .round = round,
-                                    .scheme = GIRO_SCHEME_ED25519,
-                                    .signer_count = 3},
-                         .high_qc = *high_qc};
-    uint8_t message[GIRO_TIMEOUT_MESSAGE_BYTES];
-    size_t size_bytes =
-        giro_timeout_message(&net->chain_id, 1, round, high_qc->header.round, message);
-    for (uint32_t i = 1; i < 4; i++) {
-        giro_bitmap_set(tc.header.bitmap, i);
-        tc.high_qc_rounds[i - 1] = high_qc->header.round;
-        tc.signatures[i - 1] = giro_sign(net->nodes[i].vote_key, message, size_bytes);
-    }
-    return tc;
-}
-
-/* A block on `qc` that keeps every rule. */
-static struct draft draft_on(const struct net *net, const struct giro_qc *qc, uint64_t round,
-                             uint64_t height)
-{
-    struct draft draft = {.header = {.head = giro_head_make(GIRO_KIND_BLOCK),
-                                     .chain_id = net->chain_id,
-                                     .epoch = 1,
-                                     .round = round,
-                                     .height = height,
-                                     .parent_id = qc->header.block_id,
-                                     .time_ns = wall(net) + height * 1000,
-                                     .author = (uint16_t)(round % 4)},
-                          .qc = *qc};
-    return draft;
-}
-
-/* Adds a batch with a proof by replicas 1, 2, 3. */
-static void payload(const struct net *net, struct draft *draft, uint8_t id, uint64_t expiry_ns)
-{
-    uint32_t at = draft->header.reference_count++;
-    struct giro_batch_reference *reference = &draft->references[at];
-    struct giro_batch_ack acks[3];
-    struct giro_batch_proof_header header = {.head = giro_head_make(GIRO_KIND_BATCH_PROOF),
-                                             .scheme = GIRO_SCHEME_ED25519,
-                                             .signer_count = 3};
-    *reference = (struct giro_batch_reference){.expiry_ns = expiry_ns,
-                                               .size_bytes = 236,
-                                               .frame_count = 1,
-                                               .record_count = 1,
-                                               .author = 1,
-                                               .sequence = id};
-    memset(reference->batch_id.bytes, id, 32);
-    header.reference = *reference;
-    for (uint32_t i = 0; i < 3; i++) {
-        uint8_t message[GIRO_BATCH_ACK_MESSAGE_BYTES_MAX];
-        acks[i] = (struct giro_batch_ack){.header = {.head = giro_head_make(GIRO_KIND_BATCH_ACK),
-                                                     .epoch = 1,
-                                                     .expiry_ns = expiry_ns,
-                                                     .voter = (uint16_t)(i + 1),
-                                                     .id_count = 1},
-                                          .ids = {reference->batch_id}};
-        size_t size_bytes = giro_batch_ack_message(&net->chain_id, &acks[i], message);
-        acks[i].signature = giro_sign(net->nodes[i + 1].batch_key, message, size_bytes);
-        giro_bitmap_set(header.bitmap, i + 1);
-    }
-    struct giro_writer writer;
-    giro_writer_init(&writer, draft->proof_bytes[at], sizeof(draft->proof_bytes[at]));
-    cr_assert(giro_batch_proof_encode(&header, acks, &writer));
-    draft->proof_sizes[at] = (uint32_t)writer.offset;
-}
-
-/* Hands the proposal to node 0 and returns its id. */
-static struct giro_hash propose(struct net *net, struct draft *draft)
-{
-    static uint8_t body[1 << 16], bytes[1 << 16];
-    const uint8_t *proofs[2] = {draft->proof_bytes[0], draft->proof_bytes[1]};
-    struct giro_writer writer;
-    struct giro_hash id;
-    uint8_t message[GIRO_PROPOSAL_MESSAGE_BYTES];
-    giro_writer_init(&writer, body, sizeof(body));
-    cr_assert(giro_proposal_encode(&draft->header, draft->references, proofs, draft->proof_sizes,
-                                   &draft->qc, draft->has_tc ? &draft->tc : NULL, NULL, &writer,
-                                   &id));
-    size_t message_bytes = giro_proposal_message(&net->chain_id, draft->header.epoch, &id, message);
-    const struct net_node *author = &net->nodes[draft->header.author];
-    struct giro_signature signature =
-        giro_sign(draft->wrong_key ? author->vote_key : author->batch_key, message, message_bytes);
-    signature.bytes[5] ^= draft->bad_signature;
-    giro_writer_put(&writer, &signature, sizeof(signature));
-    uint16_t sender = draft->header.author == 0 ? 1 : draft->header.author;
-    uint32_t size_bytes = net_wrap(net, sender, GIRO_KIND_PROPOSAL, body, writer.offset, bytes);
-    net->filter = NULL;
-    net_message(net, sender, 0, bytes, size_bytes);
-    net->filter = silent;
-    net_deliver(net);
-    return id;
-}
+#include "unit/consensus_forge.h"
 
 enum violation {
     NOTHING,
@@ -225,8 +61,8 @@ static const struct row rows[] = {
 };
 
 /* What is wrong with the certificates a block stands on. */
-static void violate_certificates(struct net *net, struct draft *draft, enum violation violation,
-                                 const struct giro_qc *genesis)
+static void violate_certificates(struct net *net, struct forge_draft *draft,
+                                 enum violation violation, const struct giro_qc *genesis)
 {
     struct giro_qc *qc = &draft->qc;
     struct giro_hash chain_id = net->chain_id;
@@ -234,14 +70,14 @@ static void violate_certificates(struct net *net, struct draft *draft, enum viol
     case NOTHING_AFTER_TIMEOUT:
     case TC_SIGNATURE_BROKEN:
     case TC_OF_AN_EARLIER_ROUND:
-        *draft = draft_on(net, qc, 3 + (violation == TC_OF_AN_EARLIER_ROUND), 2);
-        draft->tc = tc_for(net, 2, qc);
+        *draft = forge_draft_on(net, qc, 3 + (violation == TC_OF_AN_EARLIER_ROUND), 2);
+        draft->tc = forge_tc_for(net, 2, qc);
         draft->tc.signatures[1].bytes[7] ^= violation == TC_SIGNATURE_BROKEN;
         draft->has_tc = true;
         return;
     case TC_ABOVE_THE_QC:
-        draft->tc = tc_for(net, 2, qc);
-        *draft = (struct draft){.tc = draft->tc, .has_tc = true, .header = draft->header};
+        draft->tc = forge_tc_for(net, 2, qc);
+        *draft = (struct forge_draft){.tc = draft->tc, .has_tc = true, .header = draft->header};
         draft->qc = *genesis;
         draft->header.round = 3;
         draft->header.author = 3;
@@ -257,7 +93,7 @@ static void violate_certificates(struct net *net, struct draft *draft, enum viol
         return;
     case QC_OF_ANOTHER_CHAIN:
         net->chain_id.bytes[3] ^= 1;
-        *qc = qc_for(net, &qc->header.block_id, 1, genesis);
+        *qc = forge_qc_for(net, &qc->header.block_id, 1, genesis);
         net->chain_id = chain_id;
         return;
     default:
@@ -266,14 +102,14 @@ static void violate_certificates(struct net *net, struct draft *draft, enum viol
 }
 
 /* Breaks one condition of the block of round 2 on the first block. */
-static void violate(struct net *net, struct draft *draft, enum violation violation,
+static void violate(struct net *net, struct forge_draft *draft, enum violation violation,
                     const struct giro_qc *genesis)
 {
-    uint64_t expiry_ns = wall(net) + 60 * GIRO_NS_PER_S;
+    uint64_t expiry_ns = forge_wall(net) + 60 * GIRO_NS_PER_S;
     violate_certificates(net, draft, violation, genesis);
     switch (violation) {
     case NOTHING_WITH_PAYLOAD:
-        payload(net, draft, 2, expiry_ns);
+        forge_payload(net, draft, 2, expiry_ns);
         return;
     case OTHER_CHAIN:
         draft->header.chain_id.bytes[0] ^= 1;
@@ -291,30 +127,30 @@ static void violate(struct net *net, struct draft *draft, enum violation violati
         draft->wrong_key = true;
         return;
     case ROUND_SKIPPED:
-        *draft = draft_on(net, &draft->qc, 3, 2);
+        *draft = forge_draft_on(net, &draft->qc, 3, 2);
         return;
     case HEIGHT_SKIPPED:
         draft->header.height = 3;
         return;
     case TIME_NOT_AFTER_PARENT:
-        draft->header.time_ns = wall(net) + 1000;
+        draft->header.time_ns = forge_wall(net) + 1000;
         return;
     case TIME_TOO_OLD:
         net->now_ns += GIRO_NS_PER_S;
-        draft->header.time_ns = wall(net) - 260 * MS;
+        draft->header.time_ns = forge_wall(net) - 260 * MS;
         return;
     case TIME_TOO_NEW:
-        draft->header.time_ns = wall(net) + 300 * MS;
+        draft->header.time_ns = forge_wall(net) + 300 * MS;
         return;
     case PROOF_SIGNATURE_BROKEN:
-        payload(net, draft, 2, expiry_ns);
+        forge_payload(net, draft, 2, expiry_ns);
         draft->proof_bytes[0][draft->proof_sizes[0] - 3] ^= 1;
         return;
     case BATCH_EXPIRED:
-        payload(net, draft, 2, draft->header.time_ns - 1);
+        forge_payload(net, draft, 2, draft->header.time_ns - 1);
         return;
     case BATCH_IN_PARENT:
-        payload(net, draft, 1, expiry_ns);
+        forge_payload(net, draft, 1, expiry_ns);
         return;
     default:
         return;
@@ -325,14 +161,14 @@ Test(consensus_rules, each_violated_condition_is_refused_with_its_reason)
 {
     for (uint32_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
         const struct row *row = &rows[r];
-        struct net *net = alone();
-        struct giro_qc genesis = genesis_qc(net);
-        struct draft first = draft_on(net, &genesis, 1, 1);
-        payload(net, &first, 1, wall(net) + 60 * GIRO_NS_PER_S);
-        struct giro_hash id = propose(net, &first);
+        struct net *net = forge_alone();
+        struct giro_qc genesis = forge_genesis_qc(net);
+        struct forge_draft first = forge_draft_on(net, &genesis, 1, 1);
+        forge_payload(net, &first, 1, forge_wall(net) + 60 * GIRO_NS_PER_S);
+        struct giro_hash id = forge_propose(net, &first);
         cr_assert(net->nodes[0].safety.last_voted_round == 1, "%s: first block", row->name);
-        struct giro_qc qc = qc_for(net, &id, 1, &genesis);
-        struct draft draft = draft_on(net, &qc, 2, 2);
+        struct giro_qc qc = forge_qc_for(net, &id, 1, &genesis);
+        struct forge_draft draft = forge_draft_on(net, &qc, 2, 2);
         if (row->violation == ROUND_TIMED_OUT) {
             /* The QC alone brings node 0 into round 2; then nothing comes. */
             uint8_t body[1024], bytes[1024];
@@ -346,15 +182,15 @@ Test(consensus_rules, each_violated_condition_is_refused_with_its_reason)
             uint32_t size_bytes = net_wrap(net, 1, GIRO_KIND_SYNC, body, writer.offset, bytes);
             net->filter = NULL;
             net_message(net, 1, 0, bytes, size_bytes);
-            net->filter = silent;
+            net->filter = forge_silent;
             net_run(net, 100 * MS);
             cr_assert(net->nodes[0].safety.last_timeout_round == 2, "%s", row->name);
-            draft.header.time_ns = wall(net) + 2000;
+            draft.header.time_ns = forge_wall(net) + 2000;
         }
         violate(net, &draft, row->violation, &genesis);
         uint64_t before = net_status(net, 0).rejects[row->reject];
         uint64_t voted = net->nodes[0].safety.last_vote.round;
-        propose(net, &draft);
+        forge_propose(net, &draft);
         uint64_t after = net_status(net, 0).rejects[row->reject];
         cr_assert((net->nodes[0].safety.last_vote.round > voted) == row->voted, "%s", row->name);
         if (row->reject != GIRO_REJECT_NONE)
@@ -367,64 +203,64 @@ Test(consensus_rules, each_violated_condition_is_refused_with_its_reason)
             net_run(net, MS);
             cr_assert(net->nodes[0].safety.last_vote.round == 2, "votes when its clock is there");
         }
-        finish(net);
+        forge_finish(net);
     }
 }
 
 Test(consensus_rules, payload_waits_when_certificates_lag_by_more_than_32)
 {
-    struct net *net = alone();
-    struct giro_qc parent = genesis_qc(net);
+    struct net *net = forge_alone();
+    struct giro_qc parent = forge_genesis_qc(net);
     struct giro_qc qc = parent;
     for (uint64_t round = 1; round <= 33; round++) {
-        struct draft draft = draft_on(net, &qc, round, round);
+        struct forge_draft draft = forge_draft_on(net, &qc, round, round);
         if (round == 33)
-            payload(net, &draft, 9, wall(net) + 60 * GIRO_NS_PER_S);
+            forge_payload(net, &draft, 9, forge_wall(net) + 60 * GIRO_NS_PER_S);
         struct giro_hash id;
         if (round % 4 == 0)
             draft.header.author = 0;
-        id = propose(net, &draft);
+        id = forge_propose(net, &draft);
         parent = qc;
-        qc = qc_for(net, &id, round, &parent);
+        qc = forge_qc_for(net, &id, round, &parent);
     }
     struct giro_consensus_status status = net_status(net, 0);
     cr_assert(status.rejects[GIRO_REJECT_LIMIT] == 1);
     cr_assert(status.committed_height == 31, "%lu", status.committed_height);
     cr_assert(status.executed_height == 31);
     cr_assert(net->nodes[0].safety.last_vote.round == 32);
-    finish(net);
+    forge_finish(net);
 }
 
 Test(consensus_rules, an_equivocating_leader_is_refused_and_reported_once)
 {
-    struct net *net = alone();
-    struct giro_qc genesis = genesis_qc(net);
-    struct draft first = draft_on(net, &genesis, 1, 1);
-    propose(net, &first);
+    struct net *net = forge_alone();
+    struct giro_qc genesis = forge_genesis_qc(net);
+    struct forge_draft first = forge_draft_on(net, &genesis, 1, 1);
+    forge_propose(net, &first);
     struct giro_hash voted = net->nodes[0].safety.last_vote.block_id;
     cr_assert(net->nodes[0].safety.last_voted_round == 1);
     for (uint32_t i = 1; i <= 3; i++) {
-        struct draft second = draft_on(net, &genesis, 1, 1);
+        struct forge_draft second = forge_draft_on(net, &genesis, 1, 1);
         second.header.time_ns += i;
-        propose(net, &second);
+        forge_propose(net, &second);
         cr_assert(net_status(net, 0).rejects[GIRO_REJECT_EQUIVOCATION] == i);
     }
     cr_assert(net->nodes[0].evidence == 1);
     cr_assert(giro_hash_equal(&net->nodes[0].safety.last_vote.block_id, &voted));
     cr_assert(net->nodes[0].signs == 1);
     uint64_t votes = net->nodes[0].sent[GIRO_KIND_VOTE & 0x1FF];
-    propose(net, &first);
+    forge_propose(net, &first);
     cr_assert(net->nodes[0].signs == 1, "asked again: the stored vote");
     cr_assert(net->nodes[0].sent[GIRO_KIND_VOTE & 0x1FF] == votes + 1);
-    finish(net);
+    forge_finish(net);
 }
 
 Test(consensus_rules, a_replica_does_not_vote_twice_in_a_round_across_a_restart)
 {
-    struct net *net = alone();
-    struct giro_qc genesis = genesis_qc(net);
-    struct draft first = draft_on(net, &genesis, 1, 1);
-    propose(net, &first);
+    struct net *net = forge_alone();
+    struct giro_qc genesis = forge_genesis_qc(net);
+    struct forge_draft first = forge_draft_on(net, &genesis, 1, 1);
+    forge_propose(net, &first);
     struct giro_hash voted = net->nodes[0].safety.last_vote.block_id;
     for (uint32_t lose = 0; lose < 2; lose++) {
         net_kill(net, 0);
@@ -434,12 +270,12 @@ Test(consensus_rules, a_replica_does_not_vote_twice_in_a_round_across_a_restart)
         net_start(net, 0);
         net_run(net, 150 * MS);
         cr_assert(!net_status(net, 0).starting);
-        net->filter = silent;
-        struct draft second = draft_on(net, &genesis, 1, 1);
+        net->filter = forge_silent;
+        struct forge_draft second = forge_draft_on(net, &genesis, 1, 1);
         second.header.time_ns += 1;
-        propose(net, &second);
+        forge_propose(net, &second);
         cr_assert(giro_hash_equal(&net->nodes[0].safety.last_vote.block_id, &voted));
         cr_assert(net->nodes[0].safety.last_voted_round == 1);
     }
-    finish(net);
+    forge_finish(net);
 }

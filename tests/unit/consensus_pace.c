@@ -190,3 +190,32 @@ Test(consensus_pace, a_batch_whose_proof_expired_in_a_cut_is_proved_anew)
     net_check(net);
     net_free(net);
 }
+
+static bool no_votes_to_1(struct net *net, struct net_message *message)
+{
+    (void)net;
+    return kind_of(message) != GIRO_KIND_VOTE || message->to != 1;
+}
+
+/* Votes may be kept from a leader; those who have the QC send it in time, and no round is lost. */
+Test(consensus_pace, a_leader_that_lacks_the_qc_is_sent_it_before_the_round_is_lost)
+{
+    struct net *net = net_new(4);
+    net_start_all(net);
+    net_run(net, 250 * MS);
+    net->filter = no_votes_to_1;
+    for (uint64_t i = 0; i < 20; i++) {
+        net_pay(net, (uint32_t)(i % 4), i + 1);
+        net_run(net, 100 * MS);
+    }
+    net_run(net, GIRO_NS_PER_S);
+    for (uint32_t i = 0; i < 4; i++) {
+        cr_assert(net->nodes[i].executed_batches == 20, "node %u: %lu", i,
+                  net->nodes[i].executed_batches);
+        cr_assert(net_status(net, i).timeouts_sent == 0, "node %u: %lu timeouts", i,
+                  net_status(net, i).timeouts_sent);
+    }
+    cr_assert(net_status(net, 1).blocks_proposed > 0);
+    net_check(net);
+    net_free(net);
+}

@@ -313,6 +313,15 @@ Test(wire_vectors, disk_formats_have_exactly_the_stored_bytes)
                                                .author_count = 2,
                                                .authors = {5, 0}};
     HOLD("leader_window", "leader window", leaders);
+    const struct giro_evidence_header evidence = {.head = giro_head_make(GIRO_KIND_EVIDENCE),
+                                                  .epoch = 1,
+                                                  .round = 1000,
+                                                  .first_bytes = 168,
+                                                  .second_bytes = 168,
+                                                  .what = GIRO_KIND_VOTE,
+                                                  .offender = 3,
+                                                  .witness = 1};
+    HOLD("evidence", "header", evidence);
     const struct giro_ledger_header ledger = {
         .head = giro_head_make(GIRO_KIND_LEDGER), .chain_id = sample_chain(), .replica = 3};
     HOLD("ledger", "file header", ledger);
@@ -418,6 +427,7 @@ Test(wire_vectors, chosen_numbers_stand_at_their_documented_offsets)
         {"safety_slot", 96 + 16, 8, UINT64_C(0x0102030405060708)},
         {"leader_window", 8, 8, 300},
         {"leader_window", 66, 2, 5},
+        {"evidence", 34, 2, 3},
         {"log_record", 4, 2, 2},
         {"event_log", 64, 4, 256},
         {"event_record", 8, 8, 812},

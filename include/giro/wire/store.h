@@ -49,7 +49,7 @@ GIRO_WIRE_AT(giro_log_segment_header, checksum, 80);
     X(7, QC, "a QC that committed blocks")                                                         \
     X(8, TC, "a timeout certificate")                                                              \
     X(9, PROOF, "a proof of availability")                                                         \
-    X(10, EVIDENCE, "two conflicting signed messages")
+    X(10, EVIDENCE, "evidence against a replica: two messages that contradict each other")
 enum giro_log_kind {
 #define GIRO_LOG_KIND_ENUM(number, name, text) GIRO_LOG_##name##_RECORD = (number),
     GIRO_LOG_KIND_MAP(GIRO_LOG_KIND_ENUM)
@@ -150,6 +150,36 @@ GIRO_WIRE_SIZE(giro_leader_window, 136);
 GIRO_WIRE_AT(giro_leader_window, active, 48);
 GIRO_WIRE_AT(giro_leader_window, authors, 66);
 #define GIRO_LEADER_WINDOW 128u
+
+/* ---- Evidence: two messages of one replica, no honest one sends both ----------------------------------------------- */
+
+/* header 64 | first | second. A block stands there as its header, references and author's signature; votes, timeouts
+ * (without certificates) and commit votes as sent; a batch as its 64-byte header, which nobody signs: the link said who sent
+ * it. Against commit votes of other roots the first is this replica's own.
+ * offset size field
+ *      0    8 head          kind EVIDENCE
+ *      8    8 epoch
+ *     16    8 round         of blocks, votes, timeouts; height of commit votes; sequence of batches
+ *     24    4 first_bytes
+ *     28    4 second_bytes
+ *     32    2 what          enum giro_kind of both: BLOCK, VOTE, TIMEOUT, COMMIT_VOTE, BATCH
+ *     34    2 offender
+ *     36    2 witness       who wrote this
+ *     38   26 reserved      0 */
+struct giro_evidence_header {
+    struct giro_head head;
+    uint64_t epoch;
+    uint64_t round;
+    uint32_t first_bytes;
+    uint32_t second_bytes;
+    uint16_t what;
+    uint16_t offender;
+    uint16_t witness;
+    uint8_t reserved[26];
+};
+GIRO_WIRE_SIZE(giro_evidence_header, 64);
+GIRO_WIRE_AT(giro_evidence_header, what, 32);
+#define GIRO_EVIDENCE_PER_REPLICA 8u /* kept of one offender */
 
 /* ---- Ledger file: the leaves of every executed block, derived from the log, for proofs --------------------------- */
 
