@@ -203,6 +203,14 @@ static void item_draw(struct world *world, uint32_t i)
         world->items[i].key.generation++;
         world->expected[i] = false;
         return;
+    case 11: /* no key at all: beyond the ring, never given out, zero */
+        world->items[i].key = giro_prng_chance(prng, 1, 2)
+                                  ? (struct giro_key_handle){KEYS + (uint32_t)giro_prng_below(
+                                                                        prng, UINT32_MAX - KEYS),
+                                                             1}
+                                  : (struct giro_key_handle){signer, 0};
+        world->expected[i] = false;
+        return;
     case 10:
         r_near_miss(prng, world->secrets[signer], &world->keys[signer], message, size_bytes, bytes);
         break;
