@@ -27,12 +27,17 @@ struct counts {
 enum slot_state { SLOT_FREE, SLOT_QUEUED, SLOT_VERIFIED };
 struct slot {
     struct giro_ingress_frame item; /* first: giro_ingress_drop casts back */
-    uint32_t state;                 /* enum slot_state; meaningful once the slot was taken */
+    uint64_t taken_ns;
+    uint32_t state; /* enum slot_state; meaningful once the slot was taken */
 };
 
 struct giro_ingress {
     const struct giro_genesis *genesis;
     uint64_t seed, taken;
+    uint64_t gather_ns;
+    uint32_t gather_frames;
+    bool crowded; /* the last verification found several frames */
+    struct giro_ingress_lanes lanes;
     uint32_t frames_max, seen_mask;
     uint32_t queue_first, queue_count;
     uint32_t free_count, fresh_index; /* slots from fresh_index on were never used */
@@ -120,6 +125,8 @@ struct giro_ingress *giro_ingress_init(void *mem, size_t size_bytes,
     ingress->genesis = options->genesis;
     ingress->seed = options->map_seed;
     ingress->frames_max = options->frames_max;
+    ingress->gather_ns = options->gather_ns;
+    ingress->gather_frames = options->gather_frames;
     ingress->seen_mask = layout.seen_count - 1;
     ingress->counts = (struct counts *)(void *)(at + layout.counts);
     ingress->meters = (struct rte_meter_srtcm *)(void *)(at + layout.meters);
@@ -214,7 +221,8 @@ static struct seen *seen_find(struct giro_ingress *ingress, const struct giro_da
     return &ingress->seen[(*hash >> 32) & ingress->seen_mask];
 }
 
-static void enqueue(struct giro_ingress *ingress, const struct giro_datagram *datagram)
+static void enqueue(struct giro_ingress *ingress, uint64_t now_ns,
+                    const struct giro_datagram *datagram)
 {
     uint32_t index = slot_take(ingress);
     struct slot *slot = &ingress->slots[index];
@@ -223,6 +231,7 @@ static void enqueue(struct giro_ingress *ingress, const struct giro_datagram *da
                                                ingress->genesis->chain_prefix, &slot->item.frame);
     GIRO_ASSERT(again == GIRO_REJECT_NONE); /* the copy is the datagram decoded before */
     slot->item.from = datagram->from;
+    slot->taken_ns = now_ns;
     slot->item.hash = giro_hash_zero;
     slot->state = SLOT_QUEUED;
     GIRO_ASSERT(ingress->queue_count < ingress->frames_max);
@@ -251,7 +260,7 @@ enum giro_reject giro_ingress_take(struct giro_ingress *ingress, uint64_t now_ns
     if (!slot_left(ingress))
         return count(ingress, row, GIRO_REJECT_LIMIT); /* not remembered: its resend may pass */
     *seen = (struct seen){.hash = hash, .taken_ns = now_ns};
-    enqueue(ingress, datagram);
+    enqueue(ingress, now_ns, datagram);
     return GIRO_REJECT_NONE;
 }
 
@@ -282,6 +291,9 @@ static uint32_t verify_chunk(struct giro_ingress *ingress, const struct giro_key
     firsts[chunk] = items;
     giro_sha256_many(messages, chunk, hashes);
     (void)giro_verify_batch(ring, ingress->items, items, ingress->verdicts);
+    ingress->lanes.calls++;
+    ingress->lanes.signatures += items;
+    ingress->lanes.signatures_in_full_calls += chunk == VERIFY_CHUNK ? items : 0;
     for (uint32_t i = 0; i < chunk; i++) {
         struct slot *slot = &ingress->slots[indices[i]];
         bool valid = true;
@@ -300,10 +312,21 @@ static uint32_t verify_chunk(struct giro_ingress *ingress, const struct giro_key
     return good;
 }
 
+bool giro_ingress_ripe(const struct giro_ingress *ingress, uint64_t now_ns)
+{
+    if (ingress->queue_count == 0)
+        return false;
+    if (ingress->queue_count >= ingress->gather_frames || !ingress->crowded)
+        return true;
+    uint64_t oldest_ns = ingress->slots[ingress->queue[ingress->queue_first]].taken_ns;
+    return now_ns >= oldest_ns + ingress->gather_ns;
+}
+
 uint32_t giro_ingress_verify(struct giro_ingress *ingress, const struct giro_key_ring *ring,
                              struct giro_ingress_frame **frames, uint32_t max)
 {
     uint32_t good = 0, left = max < ingress->queue_count ? max : ingress->queue_count;
+    ingress->crowded = left > 1;
     while (left > 0) {
         uint32_t chunk = left < VERIFY_CHUNK ? left : VERIFY_CHUNK;
         good += verify_chunk(ingress, ring, frames + good, chunk);
@@ -325,6 +348,11 @@ void giro_ingress_rejects(const struct giro_ingress *ingress, uint32_t member,
     uint32_t rows = ingress->genesis->member_count;
     GIRO_ASSERT(member < rows || member == GIRO_NONE);
     memcpy(rejects, ingress->counts[member < rows ? member : rows].reject, sizeof(struct counts));
+}
+
+void giro_ingress_lanes(const struct giro_ingress *ingress, struct giro_ingress_lanes *lanes)
+{
+    *lanes = ingress->lanes;
 }
 
 uint64_t giro_ingress_taken(const struct giro_ingress *ingress)

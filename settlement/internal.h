@@ -72,6 +72,13 @@ struct giro_uetr_entry {
 static_assert(sizeof(struct giro_uetr_key) == 20, "hashed as bytes: no padding");
 static_assert(sizeof(struct giro_uetr_entry) == 24, "hashed as bytes: no padding");
 
+/* Local: where an entry's payment was executed, for giro_settlement_find. height 0: before the image that was loaded. */
+struct giro_uetr_place {
+    uint64_t height;
+    uint32_t leaf_index;
+    uint16_t record, creditor;
+};
+
 struct giro_uetr_slot {
     uint32_t hash;
     uint32_t place; /* index into entries + 1; 0 = empty */
@@ -87,6 +94,7 @@ struct giro_uetr_set {
     uint32_t retained_days;
     /* local */
     uint64_t seed;
+    struct giro_uetr_place *places; /* beside entries */
     struct giro_uetr_slot *slots;
     uint32_t slot_mask;
     uint32_t count;
@@ -249,7 +257,7 @@ bool giro_uetr_has(const struct giro_uetr_set *set, const struct giro_uetr_key *
 /* The key is not in the set. Evicts the oldest segment when a new one is needed and there is no
  * room. */
 void giro_uetr_add(struct giro_uetr_set *set, const struct giro_uetr_key *key, uint32_t hash,
-                   uint32_t day);
+                   uint32_t day, const struct giro_uetr_place *place);
 void giro_uetr_day(struct giro_uetr_set *set, uint32_t day);
 uint32_t giro_uetr_segment_fill(const struct giro_uetr_set *set, uint64_t segment);
 /* The table over the entries of segments head..open, which were put there otherwise. False: too many, or one twice. */

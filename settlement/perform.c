@@ -76,7 +76,11 @@ struct giro_result giro_payment_perform(struct giro_settlement *settlement,
     uint16_t creditor = payment->record.creditor;
     uint32_t currency_index = payment->currency_index;
     struct giro_entry entry = entry_make(settlement, payment, record_index, leaf_index);
-    giro_uetr_add(&settlement->uetrs, &payment->key, payment->key_hash, settlement->day);
+    const struct giro_uetr_place place = {.height = settlement->height,
+                                          .leaf_index = leaf_index,
+                                          .record = record_index,
+                                          .creditor = creditor};
+    giro_uetr_add(&settlement->uetrs, &payment->key, payment->key_hash, settlement->day, &place);
     if (payment->record.service == GIRO_SERVICE_GROSS) {
         gross_leg(settlement, debtor, creditor, currency_index, GIRO_DEBIT, &entry);
         gross_leg(settlement, creditor, debtor, currency_index, GIRO_CREDIT, &entry);

@@ -38,6 +38,8 @@ static void lay_uetrs(struct giro_uetr_set *set, const struct giro_genesis *gene
     set->slot_mask = giro_uetr_slots(genesis) - 1;
     set->entries =
         take(layout, (size_t)set->segment_count * GIRO_UETR_SEGMENT, sizeof(*set->entries));
+    set->places =
+        take(layout, (size_t)set->segment_count * GIRO_UETR_SEGMENT, sizeof(*set->places));
     set->slots = take(layout, (size_t)set->slot_mask + 1, sizeof(*set->slots));
     set->digests = take(layout, set->segment_count, sizeof(struct giro_hash));
     set->group_digests = take(layout, set->group_count, sizeof(struct giro_hash));
@@ -196,6 +198,14 @@ struct giro_settlement *giro_settlement_init(void *mem, size_t size_bytes,
     open_books(settlement);
     giro_root_update(settlement);
     return settlement;
+}
+
+void giro_settlement_hot(const struct giro_settlement *settlement, struct giro_part *hot)
+{
+    const struct giro_uetr_set *set = &settlement->uetrs;
+    const struct giro_uetr_slot *end = set->slots + set->slot_mask + 1;
+    *hot = (struct giro_part){set->entries,
+                              (size_t)((const uint8_t *)end - (const uint8_t *)set->entries)};
 }
 
 /* ---- Block ---- */

@@ -1,6 +1,7 @@
 /* The set of accepted payments' references: a ring of entries in ledger order, cut into segments
  * that are evicted whole, and a hash table of indices into it (open addressing, linear probing,
- * backward-shift deletion). The table is local: its seed and order never reach the root. */
+ * backward-shift deletion). The table is local: its seed and order never reach the root. It hashes the UETR alone, not sender and
+ * kind, so that a payment can be found by its UETR: one cold access a payment serves both. */
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -28,7 +29,7 @@ uint32_t giro_uetr_slots(const struct giro_genesis *genesis)
 
 uint32_t giro_uetr_hash(const struct giro_uetr_set *set, const struct giro_uetr_key *key)
 {
-    return (uint32_t)XXH3_64bits_withSeed(key, sizeof(*key), set->seed);
+    return (uint32_t)XXH3_64bits_withSeed(key->uetr, sizeof(key->uetr), set->seed);
 }
 
 void giro_uetr_prefetch(const struct giro_uetr_set *set, uint32_t hash)
@@ -109,7 +110,7 @@ static void evict_head(struct giro_uetr_set *set)
 }
 
 void giro_uetr_add(struct giro_uetr_set *set, const struct giro_uetr_key *key, uint32_t hash,
-                   uint32_t day)
+                   uint32_t day, const struct giro_uetr_place *place)
 {
     if (set->open_count == GIRO_UETR_SEGMENT) {
         if (set->open + 1 - set->head == set->segment_count)
@@ -119,9 +120,10 @@ void giro_uetr_add(struct giro_uetr_set *set, const struct giro_uetr_key *key, u
             set->open_count = 0;
         }
     }
-    uint32_t place = (uint32_t)(set->open % set->segment_count);
-    uint32_t index = place * GIRO_UETR_SEGMENT + set->open_count++;
+    uint32_t segment = (uint32_t)(set->open % set->segment_count);
+    uint32_t index = segment * GIRO_UETR_SEGMENT + set->open_count++;
     set->entries[index] = (struct giro_uetr_entry){.key = *key, .day = day};
+    set->places[index] = *place;
     table_insert(set, hash, index);
     set->dirty = true;
 }
@@ -142,6 +144,32 @@ bool giro_uetr_index(struct giro_uetr_set *set)
     set->dirty = true;
     set->dirty_from = set->head;
     return true;
+}
+
+bool giro_settlement_find(const struct giro_settlement *settlement, const uint8_t uetr[16],
+                          struct giro_found *found)
+{
+    const struct giro_uetr_set *set = &settlement->uetrs;
+    struct giro_uetr_key key = {.kind = 0};
+    memcpy(key.uetr, uetr, sizeof(key.uetr));
+    uint32_t hash = giro_uetr_hash(set, &key);
+    found->height = UINT64_MAX;
+    for (uint32_t i = hash & set->slot_mask; set->slots[i].place != 0;
+         i = (i + 1) & set->slot_mask) {
+        uint32_t index = set->slots[i].place - 1;
+        const struct giro_uetr_place *place = &set->places[index];
+        bool same = set->slots[i].hash == hash &&
+                    memcmp(set->entries[index].key.uetr, uetr, sizeof(key.uetr)) == 0;
+        bool earlier = place->height < found->height ||
+                       (place->height == found->height && place->leaf_index < found->leaf_index);
+        if (same && place->height != 0 && earlier)
+            *found = (struct giro_found){.height = place->height,
+                                         .leaf_index = place->leaf_index,
+                                         .record = place->record,
+                                         .debtor = set->entries[index].key.member,
+                                         .creditor = place->creditor};
+    }
+    return found->height != UINT64_MAX;
 }
 
 void giro_uetr_day(struct giro_uetr_set *set, uint32_t day)

@@ -284,6 +284,8 @@ static void get_metrics(struct giro_api *api, struct evhttp_request *request, ui
     }
     struct evbuffer *body = evbuffer_new();
     giro_api_render_metrics(&api->options, body);
+    /* In one piece: of a body in several (more than 4 KiB printed) clients lost the end when the connection closed. */
+    (void)evbuffer_pullup(body, -1);
     answer_bytes(request, 200, "text/plain; version=0.0.4", body);
     evbuffer_free(body);
 }

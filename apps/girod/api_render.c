@@ -22,6 +22,11 @@
     X("received_total", "datagrams received", "counter", port.received)                            \
     X("sent_total", "datagrams sent", "counter", port.sent)                                        \
     X("ingress_taken_total", "frames taken for verification", "counter", taken)                    \
+    X("verify_calls_total", "calls of the verifier for own members' frames", "counter",            \
+      lanes.calls)                                                                                 \
+    X("verify_signatures_total", "signatures in these calls", "counter", lanes.signatures)         \
+    X("verify_full_total", "signatures in calls of the most frames one takes", "counter",          \
+      lanes.signatures_in_full_calls)                                                              \
     X("links_up", "replicas connected", "gauge", links_up)                                         \
     X("link_sent_bytes_total", "bytes sent to replicas", "counter", links.sent_bytes)              \
     X("link_dropped_total", "messages dropped on full links", "counter", links.dropped)            \
@@ -32,6 +37,7 @@ struct numbers {
     struct giro_replica_status status;
     struct giro_port_counters port;
     struct giro_links_counters links;
+    struct giro_ingress_lanes lanes;
     uint64_t taken, links_up, journal_bytes, ledger_bytes;
     uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS]; /* over all members and none */
 };
@@ -44,6 +50,7 @@ static void numbers_read(const struct giro_api_options *api, struct numbers *num
         giro_port_counters(api->port, &numbers->port);
     giro_links_counters(api->links, &numbers->links);
     numbers->taken = giro_ingress_taken(api->ingress);
+    giro_ingress_lanes(api->ingress, &numbers->lanes);
     numbers->links_up = giro_links_up(api->links);
     numbers->journal_bytes = giro_journal_files_bytes(api->journals);
     numbers->ledger_bytes = giro_ledger_file_bytes(api->ledger);

@@ -29,7 +29,7 @@ struct giro_replica {
     struct giro_settlement *settlement;
     struct giro_windows *windows;
     struct giro_pending *pending;
-    struct giro_map *found_map; /* uetr -> slot in found */
+    struct giro_map *found_map; /* uetr of a refused payment -> slot in found */
     struct found_slot *found;
     uint64_t found_next;
     struct giro_seen seen;
@@ -73,15 +73,18 @@ static enum giro_stage stage_enter(struct giro_replica *replica, enum giro_stage
 
 /* ---- Execution --------------------------------------------------------------------------------- */
 
-static void remember_uetrs(struct giro_replica *replica, const struct giro_frame *frame,
-                           uint64_t height, const struct giro_frame_outcome *outcome)
+/* Accepted payments are found in settlement's own set. */
+static void remember_refused(struct giro_replica *replica, const struct giro_frame *frame,
+                             uint64_t height, const struct giro_frame_outcome *outcome)
 {
     if (frame->header.head.kind != GIRO_KIND_FRAME)
         return;
     for (uint32_t i = 0; i < outcome->record_count; i++) {
+        if (outcome->results[i].status != GIRO_STATUS_RJCT)
+            continue;
         struct giro_record record = giro_record_get(frame, i);
         if (giro_map_get(replica->found_map, record.uetr) != GIRO_NONE)
-            continue; /* the first execution is the one to find */
+            continue; /* the first refusal is the one to find */
         uint32_t at = (uint32_t)(replica->found_next % replica->options.uetr_index_max);
         struct found_slot *slot = &replica->found[at];
         if (replica->found_next >= replica->options.uetr_index_max)
@@ -156,7 +159,7 @@ static void execute_frame(struct giro_replica *replica, const struct giro_block_
     if (outcome->outcome == GIRO_OUTCOME_EXECUTED) {
         if (frame->header.head.kind == GIRO_KIND_FRAME) /* controls are no payments */
             replica->records += outcome->record_count;
-        remember_uetrs(replica, frame, block->height, outcome);
+        remember_refused(replica, frame, block->height, outcome);
     } else {
         outcome->record_count = 0;
     }
@@ -425,6 +428,16 @@ static size_t sizes_sum(const struct layout *layout, uint32_t pending_max, uint3
     return sum;
 }
 
+/* Tables touched at random places cost a page walk each time, and pools that grow a page fault every 4 KiB: both far less with
+ * huge pages. Without them all works the same, slower. */
+static void huge_pages_want(const struct giro_replica *replica, const void *bytes,
+                            size_t size_bytes)
+{
+    uintptr_t first = giro_align_up((uintptr_t)bytes, 4096), end = (uintptr_t)bytes + size_bytes;
+    if (replica->options.huge_pages && end > first)
+        (void)madvise((void *)first, end - first, MADV_HUGEPAGE);
+}
+
 static bool parts_init(struct giro_replica *replica, struct layout *layout,
                        const size_t sizes[PART_COUNT])
 {
@@ -440,6 +453,10 @@ static bool parts_init(struct giro_replica *replica, struct layout *layout,
     if (replica->settlement == NULL)
         return false;
     giro_windows_attach(replica->windows, replica->settlement);
+    struct giro_part hot;
+    giro_settlement_hot(replica->settlement, &hot);
+    huge_pages_want(replica, hot.bytes, hot.size_bytes);
+    huge_pages_want(replica, replica->windows, sizes[1]);
     replica->node = giro_node_init(take(&at, sizes[3]), sizes[3], &layout->node);
     replica->pending = giro_pending_init(take(&at, sizes[4]), sizes[4],
                                          replica->options.pending_max, layout->found.seed ^ 1);
@@ -605,6 +622,8 @@ uint64_t giro_replica_next_ns(const struct giro_replica *replica)
 bool giro_replica_find(const struct giro_replica *replica, const uint8_t uetr[16],
                        struct giro_found *found)
 {
+    if (giro_settlement_find(replica->settlement, uetr, found))
+        return true;
     uint32_t at = giro_map_get(replica->found_map, uetr);
     if (at == GIRO_NONE)
         return false;

@@ -52,10 +52,11 @@ struct giro_replica_options {
     uint32_t batches_max, blocks_max;
     uint32_t pending_max;    /* frames of own members between arrival and certificate */
     uint32_t entries_max;    /* bookings held until certified */
-    uint32_t uetr_index_max; /* payments that giro_replica_find knows; power of two */
+    uint32_t uetr_index_max; /* refused payments that giro_replica_find knows */
     uint32_t index_max;      /* blocks and batches that peers can be served from disk; 0 = 2^20 */
     uint64_t seed;           /* fresh random: hash seeds, HELLO nonce, log checksums */
     struct giro_recorder recorder; /* sees every step of the core; event NULL: none */
+    bool huge_pages;    /* ask for them: where a process has one replica */
     bool trust_batches; /* tools that replay what a quorum has verified: no signature checks */
     struct giro_replica_callbacks callbacks;
 };
@@ -87,12 +88,8 @@ enum giro_err giro_replica_poll(struct giro_replica *replica, uint64_t now_ns,
                                 uint64_t wall_ns) GIRO_MUST_USE;
 uint64_t giro_replica_next_ns(const struct giro_replica *replica);
 
-/* giro_replica_find: where a UETR was executed first; false if unknown here (not replicated state: a local index). */
-struct giro_found {
-    uint64_t height;
-    uint32_t leaf_index;
-    uint16_t record, debtor, creditor;
-};
+/* giro_replica_find: where a UETR was executed: its acceptance (giro_settlement_find), else its first refusal; false if
+ * unknown here (not replicated state: a local index). */
 bool giro_replica_find(const struct giro_replica *replica, const uint8_t uetr[16],
                        struct giro_found *found);
 struct giro_replica_status {

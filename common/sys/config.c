@@ -23,6 +23,7 @@ struct raw {
     } port;
     struct raw_limits {
         int64_t *segment_mb, *frames_pending, *batches, *member_frames_per_second, *key_tables_mb;
+        int64_t *verify_frames, *verify_wait_us;
     } * limits;
     char **peers;
     uint32_t peer_count;
@@ -60,6 +61,8 @@ enum key_index {
     KEY_BATCHES,
     KEY_MEMBER_FRAMES_PER_SECOND,
     KEY_KEY_TABLES_MB,
+    KEY_VERIFY_FRAMES,
+    KEY_VERIFY_WAIT_US,
     KEY_COUNT,
 };
 static const struct key keys[KEY_COUNT] = {
@@ -85,7 +88,7 @@ static const struct key keys[KEY_COUNT] = {
     [KEY_HTTPS] = {"", "https", "host:port such as 127.0.0.1:7600", 0, 0, 0},
     [KEY_LIMITS] = {"", "limits",
                     "a section with segment_mb, frames_pending, batches, "
-                    "member_frames_per_second, key_tables_mb",
+                    "member_frames_per_second, key_tables_mb, verify_frames, verify_wait_us",
                     0, 0, 0},
     [KEY_SEGMENT_MB] = {"limits", "segment_mb", "mebibytes from 1 to 4096", 1, 4096, 64},
     [KEY_FRAMES_PENDING] = {"limits", "frames_pending", "frames from 1 to 16777216", 1, 1u << 24,
@@ -96,6 +99,9 @@ static const struct key keys[KEY_COUNT] = {
                                       UINT32_MAX, 0},
     [KEY_KEY_TABLES_MB] = {"limits", "key_tables_mb", "mebibytes from 0 (no tables) to 65536", 0,
                            65536, 320},
+    [KEY_VERIFY_FRAMES] = {"limits", "verify_frames", "frames from 1 to 64", 1, 64, 16},
+    [KEY_VERIFY_WAIT_US] = {"limits", "verify_wait_us", "microseconds from 0 to 10000", 0, 10000,
+                            50},
 };
 
 /* ---- The shape, for libcyaml ----------------------------------------------------------------- */
@@ -116,6 +122,8 @@ static const cyaml_schema_field_t limits_fields[] = {
     NUMBER(batches, MAY, struct raw_limits),
     NUMBER(member_frames_per_second, MAY, struct raw_limits),
     NUMBER(key_tables_mb, MAY, struct raw_limits),
+    NUMBER(verify_frames, MAY, struct raw_limits),
+    NUMBER(verify_wait_us, MAY, struct raw_limits),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t peer_value = {
@@ -480,7 +488,12 @@ static enum giro_err take_limits(const struct loading *loading)
     GIRO_TRY(take_number(loading, KEY_BATCHES, limits->batches, &config->batches));
     GIRO_TRY(take_number(loading, KEY_MEMBER_FRAMES_PER_SECOND, limits->member_frames_per_second,
                          &config->member_frames_per_second));
-    return take_number(loading, KEY_KEY_TABLES_MB, limits->key_tables_mb, &config->key_tables_mb);
+    GIRO_TRY(
+        take_number(loading, KEY_KEY_TABLES_MB, limits->key_tables_mb, &config->key_tables_mb));
+    GIRO_TRY(
+        take_number(loading, KEY_VERIFY_FRAMES, limits->verify_frames, &config->verify_frames));
+    return take_number(loading, KEY_VERIFY_WAIT_US, limits->verify_wait_us,
+                       &config->verify_wait_us);
 }
 
 static enum giro_err take_all(const struct loading *loading)

@@ -25,6 +25,8 @@
  *     batches: 256                  # batch bodies in memory
  *     member_frames_per_second: 0   # policing; 0 = unlimited
  *     key_tables_mb: 320            # memory of the tables that make verification fast; 0 = none
+ *     verify_frames: 16             # under load, frames are verified so many at a time ...
+ *     verify_wait_us: 50            # ... or when one has waited so long; 0 = at once
  *
  * Relative paths are relative to the configuration file. Every error names file, line, column where libcyaml
  * gives one, what was found and what was expected.
@@ -66,6 +68,7 @@ struct giro_config {
     uint32_t batches;
     uint32_t member_frames_per_second;
     uint32_t key_tables_mb;
+    uint32_t verify_frames, verify_wait_us;
 };
 enum giro_err giro_config_load(const char *path, struct giro_config *config,
                                struct giro_diagnosis *diagnosis) GIRO_MUST_USE;

@@ -71,6 +71,8 @@ struct giro_ingress_options {
     const struct giro_genesis *genesis;
     uint32_t frames_max;               /* frames waiting for verification */
     uint32_t member_frames_per_second; /* 0 = unlimited; burst of one second */
+    uint32_t gather_frames;            /* under load, verification waits for so many frames ... */
+    uint32_t gather_ns; /* ... or until the oldest has waited so long; 0 = never waits */
     uint64_t map_seed;
 };
 /* A frame that deserves verification. Owned by the ingress until giro_ingress_drop. */
@@ -89,6 +91,10 @@ struct giro_ingress *giro_ingress_init(void *mem, size_t size_bytes,
  * answered yet; the member's resend after that passes. LIMIT: the queue is full. */
 enum giro_reject giro_ingress_take(struct giro_ingress *ingress, uint64_t now_ns,
                                    const struct giro_datagram *datagram);
+/* giro_ingress_ripe tells whether it is time to verify: gather_frames wait, or one of them gather_ns, or the load is low (the
+ * last call of giro_ingress_verify found one frame or none), so that a lone frame is never delayed. False: nothing waits, or
+ * frames that are to fill lanes together. */
+bool giro_ingress_ripe(const struct giro_ingress *ingress, uint64_t now_ns);
 /* giro_ingress_verify verifies up to max queued frames with giro_verify_batch (control frames: both signatures) and returns
  * how many good ones are now in frames[0..); bad ones are dropped and counted as SIGNATURE. */
 uint32_t giro_ingress_verify(struct giro_ingress *ingress, const struct giro_key_ring *ring,
@@ -100,6 +106,11 @@ uint32_t giro_ingress_waiting(const struct giro_ingress *ingress);
 void giro_ingress_rejects(const struct giro_ingress *ingress, uint32_t member,
                           uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS]);
 uint64_t giro_ingress_taken(const struct giro_ingress *ingress);
+/* How well the lanes are filled: signatures / calls is the mean; signatures in calls of 64 frames, the most one call takes. */
+struct giro_ingress_lanes {
+    uint64_t calls, signatures, signatures_in_full_calls;
+};
+void giro_ingress_lanes(const struct giro_ingress *ingress, struct giro_ingress_lanes *lanes);
 
 /* giro_frames_verify checks the member signatures of every frame in a batch, as a replica does before it acknowledges a
  * peer's batch, and as replay does: the same code, the same rule; true = all hold. hashes gets the frame hash of each frame

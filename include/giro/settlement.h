@@ -161,6 +161,18 @@ void giro_settlement_channel(const struct giro_settlement *settlement, uint16_t 
 bool giro_settlement_consumed(const struct giro_settlement *settlement, uint16_t member,
                               uint16_t channel, uint64_t sequence, const struct giro_hash *hash,
                               uint64_t *height, uint32_t *leaf_index);
+/* giro_settlement_find: where an accepted payment with this UETR was executed, the earliest if several senders or kinds had it;
+ * false if none is in the retained set, or it came with an image. Local, no state. */
+struct giro_found {
+    uint64_t height;
+    uint32_t leaf_index;
+    uint16_t record, debtor, creditor;
+};
+bool giro_settlement_find(const struct giro_settlement *settlement, const uint8_t uetr[16],
+                          struct giro_found *found);
+/* giro_settlement_hot is the part of its memory that every payment touches at a random place: for the owner to ask the system
+ * for huge pages. */
+void giro_settlement_hot(const struct giro_settlement *settlement, struct giro_part *hot);
 void giro_settlement_check(const struct giro_settlement *settlement);
 
 #ifdef __cplusplus

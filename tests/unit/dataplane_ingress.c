@@ -26,6 +26,8 @@ static struct giro_ingress *ingress_new(uint32_t frames_max, uint32_t rate)
     struct giro_ingress_options options = {.genesis = &hub.genesis,
                                            .frames_max = frames_max,
                                            .member_frames_per_second = rate,
+                                           .gather_frames = 4,
+                                           .gather_ns = 50,
                                            .map_seed = 7};
     size_t size = giro_ingress_footprint(&options);
     cr_assert(size > 0 && size % 64 == 0);
@@ -225,6 +227,37 @@ Test(dataplane_ingress, refuses_when_every_slot_is_taken_and_lets_the_resend_pas
     cr_assert(giro_ingress_waiting(ingress) == 1);
     cr_assert(giro_ingress_verify(ingress, hub.ring, frames, 4) == 1);
     cr_assert(frames[0]->frame.header.sequence == 4);
+    free(ingress);
+}
+
+Test(dataplane_ingress, delays_no_lone_frame_and_gathers_several_under_load)
+{
+    struct giro_ingress *ingress = ingress_new(16, 0);
+    struct giro_ingress_frame *frames[16];
+    struct giro_ingress_lanes lanes;
+    uint8_t bytes[16][GIRO_FRAME_BYTES_MAX];
+    size_t size = 0;
+    for (uint32_t i = 0; i < 16; i++)
+        size = frame_make(&hub, &(struct frame_wish){.member = 2, .sequence = i}, bytes[i]);
+    cr_assert(!giro_ingress_ripe(ingress, MS), "nothing waits");
+    cr_assert(take(ingress, MS, bytes[0], size) == GIRO_REJECT_NONE);
+    cr_assert(giro_ingress_ripe(ingress, MS), "a lone frame after silence");
+    cr_assert(giro_ingress_verify(ingress, hub.ring, frames, 16) == 1);
+    cr_assert(take(ingress, MS, bytes[1], size) == GIRO_REJECT_NONE);
+    cr_assert(take(ingress, MS, bytes[2], size) == GIRO_REJECT_NONE);
+    cr_assert(giro_ingress_ripe(ingress, MS), "the load was low a moment ago");
+    cr_assert(giro_ingress_verify(ingress, hub.ring, frames, 16) == 2);
+    cr_assert(take(ingress, MS, bytes[3], size) == GIRO_REJECT_NONE);
+    cr_assert(!giro_ingress_ripe(ingress, MS + 49), "under load it waits for others");
+    cr_assert(giro_ingress_ripe(ingress, MS + 50), "but not long");
+    for (uint32_t i = 4; i < 6; i++)
+        cr_assert(take(ingress, MS + 10, bytes[i], size) == GIRO_REJECT_NONE);
+    cr_assert(!giro_ingress_ripe(ingress, MS + 10), "three");
+    cr_assert(take(ingress, MS + 10, bytes[6], size) == GIRO_REJECT_NONE);
+    cr_assert(giro_ingress_ripe(ingress, MS + 10), "four are enough");
+    cr_assert(giro_ingress_verify(ingress, hub.ring, frames, 16) == 4);
+    giro_ingress_lanes(ingress, &lanes);
+    cr_assert(lanes.calls == 3 && lanes.signatures == 7 && lanes.signatures_in_full_calls == 0);
     free(ingress);
 }
 

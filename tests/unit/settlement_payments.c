@@ -280,3 +280,43 @@ Test(settlement_payments, rows_of_unknown_currencies_go_to_the_first_account)
     cr_assert(totals.by_reason[GIRO_REASON_AM03] == 1 && totals.by_status[GIRO_STATUS_RJCT] == 1);
     hub_close(&hub);
 }
+
+Test(settlement_payments, an_accepted_payment_is_found_by_its_uetr_until_it_is_evicted)
+{
+    hub_genesis(&hub, 4, 1);
+    hub.genesis.uetr_retained_entries = 1; /* two segments of 1,024 */
+    hub_start(&hub, 11);
+    hub_begin(&hub, 0);
+    struct giro_record first = hub_record(&hub, 2), refused = hub_record(&hub, 1);
+    struct giro_found found;
+    refused.amount_minor = 0;
+    first.amount_minor = 1;
+    cr_assert(!giro_settlement_find(hub.settlement, first.uetr, &found));
+    const struct giro_record frame[] = {refused, first};
+    cr_assert(hub_send(&hub, 0, 3, 0, frame, 2) == GIRO_OUTCOME_EXECUTED);
+    cr_assert(!giro_settlement_find(hub.settlement, refused.uetr, &found));
+    cr_assert(giro_settlement_find(hub.settlement, first.uetr, &found));
+    cr_assert(found.height == hub.height && found.leaf_index == hub.outcome.leaf_index);
+    cr_assert(found.record == 1 && found.debtor == 0 && found.creditor == 2);
+    /* another sender may use the same UETR; the earlier payment is the one found */
+    struct giro_record again = first;
+    again.creditor = 0;
+    cr_assert(hub_pay(&hub, 3, &again).status == GIRO_STATUS_ACSP);
+    cr_assert(hub_pay(&hub, 0, &first).reason == GIRO_REASON_AM05);
+    cr_assert(giro_settlement_find(hub.settlement, first.uetr, &found) && found.debtor == 0);
+    hub_end(&hub);
+    hub_begin(&hub, 0);
+    for (uint32_t i = 0; i < 2046; i++) {
+        struct giro_record other = hub_record(&hub, 1 + i % 2);
+        other.amount_minor = 1;
+        cr_assert(hub_pay(&hub, 1 + (i + 1) % 2, &other).status == GIRO_STATUS_ACSP);
+        cr_assert(giro_settlement_find(hub.settlement, other.uetr, &found));
+        cr_assert(found.height == hub.height && found.creditor == 1 + i % 2);
+    }
+    cr_assert(giro_settlement_find(hub.settlement, first.uetr, &found), "both segments are full");
+    struct giro_record last = hub_record(&hub, 1);
+    cr_assert(hub_pay(&hub, 2, &last).status == GIRO_STATUS_ACSP);
+    cr_assert(!giro_settlement_find(hub.settlement, first.uetr, &found), "the oldest is gone");
+    hub_end(&hub);
+    hub_close(&hub);
+}
