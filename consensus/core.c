@@ -66,6 +66,8 @@ struct giro_consensus *giro_consensus_init(void *mem, size_t size_bytes,
     core->env.options = *options;
     core->env.faults = (options->replica_count - 1) / 3;
     core->env.quorum = options->replica_count - core->env.faults;
+    if (GIRO_MUTANT_IS(QUORUM_ONE_TOO_SMALL))
+        core->env.quorum--;
     core->env.recovering = true;
     core->env.peer = GIRO_PEER_ALL;
     core->env.next_log_sequence = 1;

@@ -68,7 +68,9 @@ void giro_execute_done(struct giro_consensus *core, const struct giro_event *eve
     giro_certify_executed(core->certify, proposal, event);
     for (uint32_t i = 0; i < proposal->block.reference_count; i++)
         giro_batches_executed(core->batches, &proposal->references[i]);
-    giro_batches_expire(core->batches, proposal->block.time_ns);
+    giro_batches_expire(core->batches, GIRO_MUTANT_IS(EXPIRY_BY_LOCAL_CLOCK)
+                                           ? core->env.wall_ns
+                                           : proposal->block.time_ns);
     giro_tree_executed(tree, slot);
     giro_leader_window_add(&core->leaders_executed, core->env.options.replica_count, proposal);
     core->next_due_ns = event->executed.next_due_ns;

@@ -124,7 +124,8 @@ static enum giro_reject answer_take(struct giro_consensus *core, const struct gi
     const uint64_t record = safety->last_voted_round > safety->last_timeout_round
                                 ? safety->last_voted_round
                                 : safety->last_timeout_round;
-    if (answer->incarnation >= safety->incarnation || answer->highest_round > record)
+    if ((answer->incarnation >= safety->incarnation || answer->highest_round > record) &&
+        !GIRO_MUTANT_IS(CLONE_NOT_NOTICED))
         core->observer = true;
     if (giro_bitmap_count(hello->answered) + 1 >= core->env.quorum)
         hello_finish(core);

@@ -13,6 +13,7 @@
 #include "consensus/certify.h"
 #include "consensus/env.h"
 #include "consensus/leader.h"
+#include "consensus/mutant.h"
 
 #define GIRO_BLOCKS_MIN         128u
 #define GIRO_BLOCKS_MAX         65536u

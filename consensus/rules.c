@@ -34,9 +34,11 @@ static enum giro_reject shape_check(const struct giro_consensus *core,
     if (!giro_hash_equal(&qc->block_id, &block->parent_id))
         return GIRO_REJECT_PARENT;
     const bool consecutive = block->round == qc->round + 1;
-    const bool after_timeout = proposal->has_tc && block->round == proposal->tc.header.round + 1 &&
-                               qc->round >= proposal->tc.high_qc.header.round;
-    if (block->round <= qc->round || (!consecutive && !after_timeout))
+    const bool after_timeout =
+        proposal->has_tc && block->round == proposal->tc.header.round + 1 &&
+        (qc->round >= proposal->tc.high_qc.header.round || GIRO_MUTANT_IS(NO_TC_CHECK));
+    if (block->round <= qc->round ||
+        (!consecutive && !after_timeout && !GIRO_MUTANT_IS(NO_CONSECUTIVE_ROUNDS)))
         return GIRO_REJECT_ROUND;
     return GIRO_REJECT_NONE;
 }
@@ -84,8 +86,9 @@ enum giro_reject giro_payload_check(struct giro_consensus *core,
         const struct giro_batch_reference *const reference = &proposal->references[i];
         if (reference->expiry_ns < block->time_ns)
             return GIRO_REJECT_STALE;
-        if (giro_tree_references(&core->tree, parent, &reference->batch_id) ||
-            giro_batches_executed_before(core->batches, &reference->batch_id))
+        if (!GIRO_MUTANT_IS(BATCH_TWICE) &&
+            (giro_tree_references(&core->tree, parent, &reference->batch_id) ||
+             giro_batches_executed_before(core->batches, &reference->batch_id)))
             return GIRO_REJECT_DUPLICATE;
     }
     if (proposal->has_certificate) {
@@ -94,7 +97,7 @@ enum giro_reject giro_payload_check(struct giro_consensus *core,
         if (reject != GIRO_REJECT_NONE)
             return reject;
     }
-    for (uint32_t i = 0; i < block->reference_count; i++) {
+    for (uint32_t i = 0; i < block->reference_count && !GIRO_MUTANT_IS(PROOF_NOT_CHECKED); i++) {
         if (giro_batches_proof_check(core->batches, &proposal->references[i], proposal->proofs[i],
                                      proposal->proof_bytes[i]) != GIRO_REJECT_NONE)
             return GIRO_REJECT_PROOF;
@@ -109,10 +112,13 @@ enum giro_reject giro_vote_check(const struct giro_consensus *core, uint32_t slo
     const uint32_t parent = giro_tree_parent(tree, slot);
     if (parent == GIRO_NONE || !giro_tree_rooted(tree, slot))
         return GIRO_REJECT_PARENT;
-    if (tree->proposals[slot].block.author != giro_leader(core, block->round, block->height))
+    if (tree->proposals[slot].block.author != giro_leader(core, block->round, block->height) &&
+        !GIRO_MUTANT_IS(LEADER_NOT_CHECKED))
         return GIRO_REJECT_LEADER;
-    if (block->round <= core->safety.last_voted_round)
+    if (block->round <= core->safety.last_voted_round && !GIRO_MUTANT_IS(NO_LAST_VOTED_ROUND))
         return GIRO_REJECT_ROUND;
+    if (GIRO_MUTANT_IS(TIME_NOT_CHECKED))
+        return GIRO_REJECT_NONE;
     const uint64_t step_ns = tree->blocks[parent].time_ns + GIRO_BLOCK_STEP_NS;
     const uint64_t bound_ns = core->env.options.clock_bound_ns;
     const uint64_t wall_ns = core->env.wall_ns;
@@ -258,9 +264,10 @@ enum giro_reject giro_block_add(struct giro_consensus *core, const struct giro_p
     if (slot == GIRO_NONE)
         return GIRO_REJECT_LIMIT;
     struct giro_block *const block = &tree->blocks[slot];
-    block->log_sequence =
-        giro_env_log(&core->env, GIRO_LOG_BLOCK_RECORD, &block->id, block->height,
-                     giro_tree_touch(tree, slot), tree->proposals[slot].size_bytes);
+    if (!GIRO_MUTANT_IS(VOTED_BLOCK_NOT_LOGGED))
+        block->log_sequence =
+            giro_env_log(&core->env, GIRO_LOG_BLOCK_RECORD, &block->id, block->height,
+                         giro_tree_touch(tree, slot), tree->proposals[slot].size_bytes);
     block->checked = origin == GIRO_FROM_PROPOSAL;
     core->recent[block->round % GIRO_RECENT_ROUNDS] = slot;
     if (origin == GIRO_FROM_PROPOSAL && block->round >= core->pace.round) {
@@ -341,7 +348,7 @@ enum giro_reject giro_block_arrive(struct giro_consensus *core, uint16_t sender,
     if (origin == GIRO_FROM_PROPOSAL) {
         /* Above what the last commit says of leaders: refused when it comes to voting, unless we have caught up by then. */
         const uint32_t leader = giro_leader(core, block->round, block->height);
-        if (leader != GIRO_NONE && block->author != leader)
+        if (leader != GIRO_NONE && block->author != leader && !GIRO_MUTANT_IS(LEADER_NOT_CHECKED))
             return GIRO_REJECT_LEADER;
         if (block->round > core->pace.round + GIRO_FAR_FUTURE_ROUNDS)
             return GIRO_REJECT_FUTURE;

@@ -3,6 +3,7 @@
  * a mixture: two corrupt copies of one place are damage, not a power loss. */
 #include "giro/safety.h"
 #include "giro/sys.h"
+#include "mutant.h"
 #include "safety_slots.h"
 
 #define MAGIC_OBJECT UINT64_C(0x7465666173697267)
@@ -253,15 +254,16 @@ static enum giro_reject decide_vote(struct giro_safety *safety, uint64_t lock_ro
         return GIRO_REJECT_SIGNER;
     if (vote->round == 0 || vote->parent_round >= vote->round || lock_round >= vote->round)
         return GIRO_REJECT_FIELD;
-    if (vote->round <= next->last_timeout_round)
+    if (vote->round <= next->last_timeout_round && !GIRO_MUTANT_IS(NO_LAST_VOTED_ROUND) &&
+        !GIRO_MUTANT_IS(TIMEOUT_DOES_NOT_VOTE))
         return GIRO_REJECT_ROUND;
     if (vote->round == next->last_vote.round)
         return memcmp(vote, &next->last_vote, sizeof *vote) == 0 ? GIRO_REJECT_NONE
                                                                  : GIRO_REJECT_EQUIVOCATION;
-    if (vote->round <= next->last_voted_round)
+    if (vote->round <= next->last_voted_round && !GIRO_MUTANT_IS(NO_LAST_VOTED_ROUND))
         return GIRO_REJECT_ROUND;
     next->last_vote = *vote;
-    next->last_voted_round = vote->round;
+    next->last_voted_round = max_u64(next->last_voted_round, vote->round);
     next->lock_round = max_u64(next->lock_round, max_u64(lock_round, vote->parent_round));
     safety->rewrite = true;
     return GIRO_REJECT_NONE;
@@ -288,7 +290,8 @@ static enum giro_reject decide_timeout(struct giro_safety *safety, uint64_t lock
         return GIRO_REJECT_ROUND;
     next->last_timeout = *timeout;
     next->last_timeout_round = timeout->round;
-    next->last_voted_round = max_u64(next->last_voted_round, timeout->round);
+    if (!GIRO_MUTANT_IS(TIMEOUT_DOES_NOT_VOTE))
+        next->last_voted_round = max_u64(next->last_voted_round, timeout->round);
     next->lock_round = max_u64(next->lock_round, max_u64(lock_round, timeout->high_qc_round));
     safety->rewrite = true;
     return GIRO_REJECT_NONE;
@@ -315,6 +318,8 @@ static void sign(struct giro_safety *safety)
                                         .block_id = vote->block_id,
                                         .commit_id = vote->commit_id};
         size_t size = giro_vote_message(chain, &fields, message);
+        if (GIRO_MUTANT_IS(WRONG_TAG))
+            memcpy(message, GIRO_TAG_TIMEOUT, GIRO_TAG_BYTES);
         vote->signature = giro_sign(safety->options.vote_key, message, size);
     }
     safety->phase = PHASE_DONE;
@@ -342,6 +347,10 @@ void giro_safety_request(struct giro_safety *safety, const struct giro_action *a
         safety->phase = PHASE_DONE;
     else if (!safety->rewrite)
         sign(safety);
+    if (GIRO_MUTANT_IS(SENT_BEFORE_DURABLE) && safety->phase == PHASE_WAITING) {
+        safety->record = safety->next;
+        sign(safety);
+    }
 }
 
 enum giro_err giro_safety_advance(struct giro_safety *safety, uint64_t log_watermark)

@@ -1,4 +1,5 @@
 #include "safety_slots.h"
+#include "mutant.h"
 
 uint8_t *giro_safety_slot_at(uint8_t *image, uint32_t place, uint32_t copy)
 {
@@ -52,6 +53,10 @@ enum giro_err giro_safety_newest(uint8_t *image, const struct giro_hash *chain_i
         if (record.sequence > newest->sequence)
             *newest = record;
     }
+    if (GIRO_MUTANT_IS(RESTART_LOSES_LOCK))
+        newest->lock_round = 0;
+    if (GIRO_MUTANT_IS(RESTART_LOSES_VOTE))
+        newest->last_voted_round = 0;
     return GIRO_ERR_OK;
 }
 

@@ -65,7 +65,8 @@ void giro_timeout_make(struct giro_consensus *core)
         return;
     core->own_timeout_made = true;
     core->own_timeout_signed = false;
-    safety->last_voted_round = round;
+    if (!GIRO_MUTANT_IS(TIMEOUT_DOES_NOT_VOTE))
+        safety->last_voted_round = round;
     safety->last_timeout_round = round;
     safety->lock_round = high_round;
     safety->last_timeout = timeout->header;

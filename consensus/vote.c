@@ -64,7 +64,8 @@ void giro_sign_restore(struct giro_consensus *core)
     const struct giro_safety_state *const safety = &core->safety;
     struct giro_signing *const signing = &core->signing;
     GIRO_ASSERT(core->env.may_sign);
-    if (safety->last_vote.round > core->high_qc.header.round && !signing->vote_waits) {
+    if (safety->last_vote.round > core->high_qc.header.round && !signing->vote_waits &&
+        !GIRO_MUTANT_IS(STORED_VOTE_NOT_RESENT)) {
         signing->vote = safety->last_vote;
         signing->vote_lock_round = safety->lock_round;
         signing->vote_after_log = 0;
@@ -86,8 +87,10 @@ static void vote_make(struct giro_consensus *core, uint32_t slot)
     const struct giro_block *const block = &core->tree.blocks[slot];
     const struct giro_qc_header *const qc = &core->tree.proposals[slot].qc.header;
     struct giro_safety_state *const safety = &core->safety;
-    GIRO_ASSERT(block->round > safety->last_voted_round);
-    GIRO_ASSERT(block->round > safety->last_timeout_round);
+    if (!GIRO_MUTANT_IS(NO_LAST_VOTED_ROUND) && !GIRO_MUTANT_IS(TIMEOUT_DOES_NOT_VOTE)) {
+        GIRO_ASSERT(block->round > safety->last_voted_round);
+        GIRO_ASSERT(block->round > safety->last_timeout_round);
+    }
     GIRO_ASSERT(block->round > qc->round);
     GIRO_ASSERT(core->high_qc.header.round >= qc->round);
     struct giro_vote vote = {.head = giro_head_make(GIRO_KIND_VOTE),
@@ -104,7 +107,7 @@ static void vote_make(struct giro_consensus *core, uint32_t slot)
     safety->last_vote = vote;
     core->signing.vote = vote;
     core->signing.vote_lock_round = safety->lock_round;
-    core->signing.vote_after_log = block->log_sequence;
+    core->signing.vote_after_log = GIRO_MUTANT_IS(VOTE_BEFORE_BLOCK) ? 0 : block->log_sequence;
     core->signing.vote_waits = true;
 }
 
@@ -184,7 +187,7 @@ static uint32_t votes_verify(struct giro_consensus *core, const struct giro_qc_h
         giro_verify_batch(options->ring, items, count, verdicts);
     for (uint32_t i = 0; i < count; i++) {
         struct giro_vote_slot *const slot = vote_slot(core, fields->round, voters[i]);
-        slot->verified = verdicts[i] == GIRO_VALID;
+        slot->verified = verdicts[i] == GIRO_VALID || GIRO_MUTANT_IS(VOTES_NOT_VERIFIED);
         slot->refused = !slot->verified;
         good += slot->verified;
         if (slot->verified)

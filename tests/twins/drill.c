@@ -1,0 +1,160 @@
+#include "twins/drill.h"
+
+#include <string.h>
+
+#include "twins/forge.h"
+#include "twins/twins.h"
+
+/* ---- The votes of a QC that was being formed when all lost power come again by themselves ------------------------- */
+
+static bool no_votes(struct hub *hub, const struct hub_message *message)
+{
+    (void)hub;
+    return message->kind != GIRO_KIND_VOTE;
+}
+
+static void stored_votes_are_sent_again(struct hub *hub, void *context)
+{
+    (void)context;
+    hub->filter = no_votes;
+    hub_pay(hub, 0);
+    hub_deliver_all(hub, 10000);
+    hub->filter = NULL;
+    for (uint32_t i = 0; i < 4; i++) {
+        if (hub->nodes[i].safety == NULL || hub->watch.rounds[1].votes[i] == 0)
+            hub_fail(hub, "progress: replica %u did not vote in round 1", i);
+        hub_kill(hub, i, HUB_RECORDS_MAX, 3);
+    }
+    for (uint32_t i = 0; i < 4; i++)
+        hub_start(hub, i);
+    hub_deliver_all(hub, 10000); /* and time stands still: no timer helps */
+    for (uint32_t i = 0; i < 4; i++) {
+        if (hub_status(hub, i).high_qc_round < 1)
+            hub_fail(
+                hub,
+                "restart: the stored votes were not sent again, replica %u has no QC of round 1",
+                i);
+    }
+}
+
+/* ---- A safety file that was rolled back does not sign ---------------------------------------------------------------- */
+
+static void run_for(struct hub *hub, uint32_t payments)
+{
+    for (uint32_t i = 0; i < payments && !hub->failed; i++) {
+        hub_pay(hub, i % 4);
+        hub_deliver_all(hub, 10000);
+    }
+}
+
+static void rolled_back_file_does_not_sign(struct hub *hub, void *context)
+{
+    static uint8_t file[HUB_SAFETY_BYTES];
+    (void)context;
+    run_for(hub, 2);
+    memcpy(file, hub->nodes[0].disk.file, sizeof(file));
+    const uint32_t records = hub->nodes[0].record_count;
+    run_for(hub, 6);
+    hub_kill(hub, 0, HUB_RECORDS_MAX, 3);
+    memcpy(hub->nodes[0].disk.file, file, sizeof(file));
+    hub->nodes[0].record_count = records; /* the whole disk is an old copy */
+    memset(&hub->watch.safety[0], 0, sizeof(hub->watch.safety[0]));
+    hub_start(hub, 0);
+    hub_deliver_all(hub, 10000);
+    run_for(hub, 2);
+    if (!hub->failed && !hub_status(hub, 0).observer)
+        hub_fail(hub, "hello: replica 0 signs again with a safety file from before its last votes");
+}
+
+/* ---- A leader whose clock is wrong costs a round, not the chain ------------------------------------------------------- */
+
+static void leader_with_a_wrong_clock_costs_a_round(struct hub *hub, void *context)
+{
+    (void)context;
+    hub->nodes[2].skew_ns = (int64_t)(120 * GIRO_NS_PER_S);
+    run_for(hub, 3);
+    const uint64_t until_ns = hub->now_ns + GIRO_NS_PER_S;
+    while (!hub->failed && hub_deliver_all(hub, 10000) && hub_wake(hub, until_ns))
+        continue;
+    for (uint32_t i = 0; i < 4; i++) {
+        if (!hub->failed && hub->nodes[i].executed == 0)
+            hub_fail(hub, "progress: replica %u executed nothing though three clocks agree", i);
+    }
+}
+
+/* ---- What was executed is remembered until block time says it expired, whatever the own clock says ----------------- */
+
+static void hear(struct hub *hub, uint32_t instance, const struct giro_peer_envelope *envelope,
+                 const uint8_t *body)
+{
+    (void)instance;
+    forge_listen(hub->context, envelope, body);
+}
+
+static void leaders_set(uint64_t from, uint8_t first, uint8_t second)
+{
+    for (uint64_t round = from; round < HUB_ROUNDS_MAX; round++)
+        twins_leaders[round] = round % 2 == 0 ? first : second;
+}
+
+static void executed_batch_is_remembered_though_the_clock_ran_ahead(struct hub *hub, void *context)
+{
+    static struct forge forge;
+    struct giro_prng prng;
+    (void)context;
+    giro_prng_init(&prng, 1);
+    hub->dishonest = 1u << 3;
+    forge_open(&forge, hub, 3, &prng);
+    hub->listen = hear;
+    hub->context = &forge;
+    leaders_set(1, 0, 1);
+    run_for(hub, 2);
+    hub->nodes[2].skew_ns = (int64_t)(120 * GIRO_NS_PER_S); /* twice the time to live */
+    run_for(hub, 2);
+    hub->nodes[2].skew_ns = 0;
+    const uint64_t round = hub_round(hub, 2);
+    leaders_set(round, 3, 3);
+    if (!hub->failed && !forge_repeat(&forge, 2))
+        hub_fail(hub, "drill: nothing was executed before round %lu", (unsigned long)round);
+    hub_deliver_all(hub, 10000);
+    hub->listen = NULL;
+}
+
+/* ---- All killed at any moment of the first rounds: the rest goes on by itself --------------------------------------------- */
+
+static void all_killed_at_any_moment(struct hub *hub, void *context)
+{
+    (void)context;
+    for (uint32_t moment = 0; moment < 40 && !hub->failed; moment++) {
+        hub_pay(hub, moment % 4);
+        for (uint32_t k = 0; k < moment && hub->message_count > 0; k++)
+            hub_deliver(hub, 0);
+        for (uint32_t i = 0; i < 4; i++)
+            hub_kill(hub, i, HUB_RECORDS_MAX, 3);
+        while (hub->message_count > 0)
+            hub_drop(hub, 0);
+        for (uint32_t i = 0; i < 4; i++)
+            hub_start(hub, i);
+        hub_heals(hub, 1, 60 * GIRO_NS_PER_S);
+    }
+}
+
+const struct drill drills[] = {
+    {"stored_votes_are_sent_again", stored_votes_are_sent_again},
+    {"rolled_back_file_does_not_sign", rolled_back_file_does_not_sign},
+    {"leader_with_a_wrong_clock_costs_a_round", leader_with_a_wrong_clock_costs_a_round},
+    {"executed_batch_is_remembered_though_the_clock_ran_ahead",
+     executed_batch_is_remembered_though_the_clock_ran_ahead},
+    {"all_killed_at_any_moment", all_killed_at_any_moment},
+};
+const uint32_t drill_count = sizeof(drills) / sizeof(drills[0]);
+
+void drill_run(struct hub *hub, const struct drill *drill)
+{
+    hub_reset(hub);
+    twins_leaders_clear();
+    hub_guard(hub, drill->run, NULL);
+    hub->filter = NULL;
+    hub->listen = NULL;
+    hub->context = NULL;
+}
