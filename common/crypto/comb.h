@@ -3,9 +3,6 @@
  * A scalar s < 2^253 is written as signed digits d[w] of `width` bits: s = sum of d[w] * 2^(width w), |d[w]| <=
  * 2^(width - 1). The table of a point P has for each window w one row of 2^(width - 1) + 1 entries; entry j is the
  * point j * 2^(width w) * P. [s]P is then the sum of one entry (or its negative) from each row: no doublings.
- *
- * There is one table of the base point, so its digits are wider than those of the keys. Its order is L (a key's may not be,
- * where a test places one that enrolment refuses), so s and s - L are the same to it: the one of at most 252 bits is taken.
  */
 #ifndef GIRO_CRYPTO_COMB_H
 #define GIRO_CRYPTO_COMB_H
@@ -27,10 +24,11 @@ static_assert(sizeof(struct giro_comb_entry) == 2 * GIRO_CACHE_LINE_BYTES, "two 
 #define GIRO_COMB_WIDTH_MIN   4u
 #define GIRO_COMB_WINDOWS_MAX 64u
 
-/* The base point's table: 21 rows of 2,049 entries, 5.3 MiB, which the third-level cache holds. 13 bits would save one
- * addition of 53 and double it. */
-#define GIRO_COMB_BASE_WIDTH   12u
-#define GIRO_COMB_BASE_WINDOWS 21u
+/* The base point's: there is one table, so its digits are wider. 26 rows of 513 entries, 1.6 MiB. 12 bits would save five
+ * additions of 58; but their 5.3 MiB would have to come from memory, beside the keys' tables, and memory is what bounds the
+ * eight lanes (perf/README.md). */
+#define GIRO_COMB_BASE_WIDTH   10u
+#define GIRO_COMB_BASE_WINDOWS ((253 + GIRO_COMB_BASE_WIDTH) / GIRO_COMB_BASE_WIDTH)
 #define GIRO_COMB_BASE_ROW     ((1u << (GIRO_COMB_BASE_WIDTH - 1)) + 1)
 
 static inline uint32_t giro_comb_windows(uint32_t width)
@@ -107,44 +105,8 @@ static inline void giro_comb_prefetch(const struct giro_comb_entry *entry)
     __builtin_prefetch((const uint8_t *)entry + GIRO_CACHE_LINE_BYTES);
 }
 
-/* a - b of 256 bits; returns the borrow. */
-static inline uint64_t giro_comb_subtract(uint64_t r[4], const uint64_t a[4], const uint64_t b[4])
-{
-    uint64_t borrow = 0;
-    for (int i = 0; i < 4; i++) {
-        const unsigned __int128 difference = (unsigned __int128)a[i] - b[i] - borrow;
-        r[i] = (uint64_t)difference;
-        borrow = (uint64_t)(difference >> 64) & 1;
-    }
-    return borrow;
-}
-
-/* giro_comb_base_fields writes 21 fields u of 12 bits for a scalar s < L: the digits of s are 2^11 - u, or u - 2^11 where -1 is
- * returned, else 0.
- * m = s or L - s, whichever is at most (L - 1) / 2 < 2^251 + 2^124. 21 digits of -2^11 .. 2^11 - 1 reach down to -offset <
- * -2^251 - 2^239, but only up to 2^251 - 2^240: so the fields are those of -m, and the signs change where m = s. */
-static inline int32_t giro_comb_base_fields(uint64_t words[4], const uint8_t scalar[32])
-{
-    static const uint64_t order[4] = {UINT64_C(0x5812631a5cf5d3ed), UINT64_C(0x14def9dea2f79cd6), 0,
-                                      UINT64_C(0x1000000000000000)};
-    static const uint64_t offset[4] = {UINT64_C(0x0800800800800800), UINT64_C(0x0080080080080080),
-                                       UINT64_C(0x8008008008008008), UINT64_C(0x0800800800800800)};
-    uint64_t s[4], other[4], unused[4];
-    memcpy(s, scalar, sizeof(s));
-    uint64_t borrow = giro_comb_subtract(other, order, s);
-    GIRO_ASSERT(borrow == 0);
-    const uint64_t take_other = (uint64_t)0 - giro_comb_subtract(unused, other, s); /* L - s < s */
-    for (int i = 0; i < 4; i++)
-        words[i] = s[i] ^ ((s[i] ^ other[i]) & take_other);
-    borrow = giro_comb_subtract(words, offset, words);
-    GIRO_ASSERT(borrow == 0);
-    return (int32_t)take_other;
-}
-
-/* giro_comb_digits writes the digits of a scalar < 2^253 for a key's table. */
+/* giro_comb_digits writes the digits of a scalar < 2^253 for a table of that width: a key's, or GIRO_COMB_BASE_WIDTH. */
 void giro_comb_digits(uint16_t *digits, uint32_t width, const uint8_t scalar[32]);
-/* giro_comb_base_digits writes the GIRO_COMB_BASE_WINDOWS digits of a scalar < L for the base point's table. */
-void giro_comb_base_digits(uint16_t *digits, const uint8_t scalar[32]);
 
 /* [S]B + [k](-A) of jobs[0..count), whose tables all have width key_width. */
 typedef void giro_comb_sum_fn(struct giro_comb_job *jobs, uint32_t count, uint32_t key_width);

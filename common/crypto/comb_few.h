@@ -4,7 +4,7 @@
  * A job's sum has GIRO_COMB_BASE_WINDOWS + giro_comb_windows(width) terms, which may be added in any order. With `share` lanes a
  * job, lane l adds the terms t of job l / share with t % share == l % share; then the lanes of a job are folded: each is added
  * to the one `share` / 2 away, then half as far, until every lane of the job holds the whole sum. One job in eight lanes takes
- * 7 additions of table entries and 3 of points, where one lane would take 53. */
+ * 8 additions of table entries and 3 of points, where one lane would take 58. */
 #ifndef GIRO_CRYPTO_COMB_FEW_H
 #define GIRO_CRYPTO_COMB_FEW_H
 

@@ -5,6 +5,9 @@
 
 /* The sum of 2^(width - 1) * 2^(width w) over all windows w. Added to a scalar, it turns each signed digit d into the
  * unsigned d + 2^(width - 1): all carries in one addition, no branch on a digit. */
+static const uint64_t offset_10[5] = {UINT64_C(0x802008020080200), UINT64_C(0x80200802008020),
+                                      UINT64_C(0x2008020080200802), UINT64_C(0x200802008020080),
+                                      UINT64_C(0x8)};
 static const uint64_t offset_8[5] = {UINT64_C(0x8080808080808080), UINT64_C(0x8080808080808080),
                                      UINT64_C(0x8080808080808080), UINT64_C(0x8080808080808080), 0};
 static const uint64_t offset_6[5] = {UINT64_C(0x820820820820820), UINT64_C(0x2082082082082082),
@@ -57,6 +60,9 @@ digits_write(uint16_t *digits, uint32_t width, const uint64_t offset[5], const u
 void giro_comb_digits(uint16_t *digits, uint32_t width, const uint8_t scalar[32])
 {
     switch (width) {
+    case GIRO_COMB_BASE_WIDTH:
+        digits_write(digits, GIRO_COMB_BASE_WIDTH, offset_10, scalar);
+        break;
     case 8:
         digits_write(digits, 8, offset_8, scalar);
         break;
@@ -69,18 +75,6 @@ void giro_comb_digits(uint16_t *digits, uint32_t width, const uint8_t scalar[32]
     }
 }
 
-void giro_comb_base_digits(uint16_t *digits, const uint8_t scalar[32])
-{
-    uint64_t words[4];
-    const int32_t flip = giro_comb_base_fields(words, scalar);
-    for (uint32_t w = 0; w < GIRO_COMB_BASE_WINDOWS; w++) {
-        const int32_t digit =
-            (1 << (GIRO_COMB_BASE_WIDTH - 1)) -
-            (int32_t)field_of(words, w * GIRO_COMB_BASE_WIDTH, GIRO_COMB_BASE_WIDTH);
-        digits[w] = digit_code((digit ^ flip) - flip);
-    }
-}
-
 void giro_scalars_portable(struct giro_comb_job *jobs, const struct giro_hash_job *hashes,
                            uint32_t count, uint32_t key_width)
 {
@@ -88,6 +82,6 @@ void giro_scalars_portable(struct giro_comb_job *jobs, const struct giro_hash_jo
         uint8_t k[32];
         crypto_core_ed25519_scalar_reduce(k, hashes[i].digest);
         giro_comb_digits(jobs[i].key_digits, key_width, k);
-        giro_comb_base_digits(jobs[i].base_digits, hashes[i].r + 32);
+        giro_comb_digits(jobs[i].base_digits, GIRO_COMB_BASE_WIDTH, hashes[i].r + 32);
     }
 }

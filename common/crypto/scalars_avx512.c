@@ -137,25 +137,38 @@ static void key_digits_write(struct giro_comb_job *const jobs[LANES], __m512i k[
     }
 }
 
-/* giro_comb_base_digits, all digits at once. */
+/* The digits of S for the base point's table, all at once. */
 static void base_digits_write(uint16_t digits[GIRO_COMB_BASE_WINDOWS], const uint8_t scalar[32])
 {
-    static_assert(GIRO_COMB_BASE_WIDTH == 12 && GIRO_COMB_BASE_WINDOWS == 21, "three quarters");
-    uint64_t words[4];
-    const int32_t flip = giro_comb_base_fields(words, scalar);
-    /* Quarter h gets bytes 12 h to 12 h + 15, of them eight fields of 12 bits, each with four bits beside it. */
-    const __m512i quarters = _mm512_set_epi32(7, 7, 7, 7, 7, 7, 7, 6, 6, 5, 4, 3, 3, 2, 1, 0);
-    const __m512i pairs =
-        _mm512_broadcast_i32x4(_mm_set_epi8(11, 10, 10, 9, 8, 7, 7, 6, 5, 4, 4, 3, 2, 1, 1, 0));
+    static_assert(GIRO_COMB_BASE_WIDTH == 10 && GIRO_COMB_BASE_WINDOWS == 26, "four quarters");
+    /* 2^9 in each field but the last, which is small and takes no sign: so the sum stays below 2^254. */
+    static const uint64_t offset[4] = {UINT64_C(0x802008020080200), UINT64_C(0x80200802008020),
+                                       UINT64_C(0x2008020080200802), UINT64_C(0x200802008020080)};
+    uint64_t words[4], carry = 0;
+    memcpy(words, scalar, sizeof(words));
+    for (int i = 0; i < 4; i++) {
+        const unsigned __int128 sum = (unsigned __int128)words[i] + offset[i] + carry;
+        words[i] = (uint64_t)sum;
+        carry = (uint64_t)(sum >> 64);
+    }
+    /* Quarter h gets eight fields, bits 80 h to 80 h + 79, in 16 of the bytes 0, 8, 20 and 28 on; the last two fields end
+     * the scalar. Field f of a quarter begins at bit 2 (f mod 4) of its byte 5 f / 4. */
+    const __m512i quarters = _mm512_set_epi32(7, 7, 7, 7, 7, 7, 6, 5, 5, 4, 3, 2, 3, 2, 1, 0);
+    const __m128i pairs = _mm_set_epi8(9, 8, 8, 7, 7, 6, 6, 5, 4, 3, 3, 2, 2, 1, 1, 0);
+    const __m128i later = _mm_add_epi8(pairs, _mm_set1_epi8(2));
+    const __m128i last = _mm_set_epi8(-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 3, 3, 2);
+    __m512i bytes = _mm512_castsi128_si512(pairs);
+    bytes = _mm512_inserti64x2(bytes, later, 1);
+    bytes = _mm512_inserti64x2(bytes, pairs, 2);
+    bytes = _mm512_inserti64x2(bytes, last, 3);
     __m512i fields = _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)words));
-    fields = _mm512_shuffle_epi8(_mm512_permutexvar_epi32(quarters, fields), pairs);
-    fields = _mm512_srlv_epi16(fields, _mm512_set1_epi32(4 << 16)); /* every other by four bits */
-    fields = _mm512_and_si512(fields, _mm512_set1_epi16(0xfff));
-    const __m512i sign = _mm512_set1_epi16((int16_t)flip);
-    __m512i signed_digits = _mm512_sub_epi16(_mm512_set1_epi16(0x800), fields);
-    signed_digits = _mm512_sub_epi16(_mm512_xor_si512(signed_digits, sign), sign);
+    fields = _mm512_shuffle_epi8(_mm512_permutexvar_epi32(quarters, fields), bytes);
+    fields = _mm512_srlv_epi16(fields, _mm512_set1_epi64(INT64_C(0x0006000400020000)));
+    fields = _mm512_and_si512(fields, _mm512_set1_epi16(0x3ff));
+    const __mmask32 all_but_last = (__mmask32)((1u << (GIRO_COMB_BASE_WINDOWS - 1)) - 1);
+    fields = _mm512_mask_sub_epi16(fields, all_but_last, fields, _mm512_set1_epi16(0x200));
     _mm512_mask_storeu_epi16(digits, (__mmask32)((1u << GIRO_COMB_BASE_WINDOWS) - 1),
-                             digit_codes(signed_digits));
+                             digit_codes(fields));
 }
 
 void giro_scalars_avx512(struct giro_comb_job *jobs, const struct giro_hash_job *hashes,

@@ -79,7 +79,7 @@ struct giro_public_key {
 GIRO_TAG_MAP(GIRO_TAG_EXTERN)
 #undef GIRO_TAG_EXTERN
 
-/* giro_crypto_init prepares libsodium, the base point's table (7 ms) and the verifier's variant. Call once before anything
+/* giro_crypto_init prepares libsodium, the base point's table (2 ms) and the verifier's variant. Call once before anything
  * else here, before there are threads. GIRO_ERR_STATE: libsodium does not start, or the environment variable
  * GIRO_CRYPTO_VARIANT names a variant that does not exist or that this processor cannot run. */
 enum giro_err giro_crypto_init(void) GIRO_MUST_USE;
@@ -175,7 +175,7 @@ const char *giro_key_fault_text(enum giro_key_fault fault);
 
 /* Comb tables: a key with a table is verified many times faster; one without is judged by libsodium, with the same
  * verdicts. A width is 8 (516 KiB a key), 6 (177 KiB) or 4 (72 KiB): the wider, the fewer additions a signature takes
- * (53, 64, 85). bytes: 0 for another width. width: the widest whose tables for key_count keys fit in memory_bytes, 0 if
+ * (58, 69, 90). bytes: 0 for another width. width: the widest whose tables for key_count keys fit in memory_bytes, 0 if
  * none does. */
 #define GIRO_KEY_TABLES_BYTES (UINT64_C(320) << 20) /* the usual limit: 512 keys at 8 bits */
 size_t giro_key_table_bytes(uint32_t width);
