@@ -12,7 +12,6 @@ static const struct argp_option options[] = {
     {"smoke", 's', NULL, 0, "the small size that the tests also run", 0},
     {"json", 'j', "FILE", 0, "one JSON object per line into FILE beside the table", 0},
     {"only", 'o', "TEXT", 0, "only rows whose parameters have TEXT; may be repeated", 0},
-    {"records", 'r', "COUNT", 0, "only with COUNT payments in a frame, where it matters", 0},
     {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -29,11 +28,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (bench->only_count == GIRO_BENCH_ONLY_MAX)
             argp_error(state, "too many --only");
         bench->only[bench->only_count++] = arg;
-        return 0;
-    case 'r':
-        bench->records = (uint32_t)strtoul(arg, NULL, 10);
-        if (bench->records == 0)
-            argp_error(state, "\"%s\" is no count", arg);
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "what is \"%s\"?", arg);

@@ -5,9 +5,8 @@
  * baseline, the two run in turn, so that both see the same machine; `ratio` is ours / the baseline's, of the medians.
  * A line has: bench, metric, unit, median, p99, the parameters, and with a baseline against and ratio; result where there is one.
  * p99 is by nearest rank: with fewer than 100 repeats the slowest.
- * Options of every benchmark: --smoke (small size, for the tests), --json FILE,
- * --records COUNT (only that many payments in a frame, in those that have several), --only TEXT (only rows whose parameters
- * have TEXT; may be repeated). Threads: one.
+ * Options of every benchmark: --smoke (small size, for the tests), --json FILE, --only TEXT (only rows whose
+ * parameters have TEXT; may be repeated). Threads: one.
  */
 #ifndef GIRO_PERF_BENCH_H
 #define GIRO_PERF_BENCH_H
@@ -28,7 +27,6 @@ struct giro_bench {
     const char *only[GIRO_BENCH_ONLY_MAX];
     uint32_t only_count;
     uint32_t rows;
-    uint32_t records; /* 0: every number of payments in a frame */
 };
 /* giro_bench_open reads the options; on wrong usage it says so and exits with 2. doc: one sentence. */
 void giro_bench_open(struct giro_bench *bench, const char *name, const char *doc, int argc,

@@ -56,8 +56,9 @@ struct size {
     uint32_t records, outstanding;
     uint64_t payments, smoke_payments;
 };
+/* Outstanding: as many frames as saturate the hub. */
 static const struct size sizes[] = {
-    {1, 1000, 60000, 300}, {8, 600, 240000, 800}, {20, 300, 480000, 2000}};
+    {1, 4000, 80000, 300}, {8, 2000, 320000, 800}, {20, 1000, 800000, 2000}};
 
 struct load {
     uint64_t payments, rate, certified_p50_us, certified_p99_us, durable_p50_us, durable_p99_us,
@@ -197,11 +198,11 @@ int main(int argc, char **argv)
     uint32_t repeats = bench.smoke ? 1 : REPEATS_MAX;
     uint32_t count = sizeof(sizes) / sizeof(sizes[0]);
     for (uint32_t i = bench.smoke ? count - 1 : 0; i < count; i++) { /* smoke: one hub is enough */
-        if (bench.records != 0 && bench.records != sizes[i].records)
-            continue;
         char parameters[64];
         snprintf(parameters, sizeof(parameters), "\"records\": %u, \"replicas\": 4",
                  sizes[i].records);
+        if (!giro_bench_wanted(&bench, parameters))
+            continue;
         for (uint32_t repeat = 0; repeat < repeats; repeat++) {
             measure(&bench, base_port, &sizes[i], once);
             for (uint32_t m = 0; m < METRIC_COUNT; m++)

@@ -40,13 +40,13 @@ int main(int argc, char **argv)
     giro_bench_must(giro_crypto_init() == GIRO_ERR_OK, "libsodium cannot be used");
     static const uint32_t records[] = {1, 8, 20};
     for (uint32_t i = 0; i < 3; i++) {
-        if (bench.records != 0 && bench.records != records[i])
-            continue;
         char parameters[64];
+        snprintf(parameters, sizeof(parameters), "\"records\": %u", records[i]);
+        if (!giro_bench_wanted(&bench, parameters))
+            continue;
         struct work work = {.books = books_new(65536, 0),
                             .frames = books_frames_new(bench.smoke ? 256 : 4096, records[i])};
         books_frames_make(work.books, &work.frames, GIRO_SERVICE_NET);
-        snprintf(parameters, sizeof(parameters), "\"records\": %u", records[i]);
         struct giro_bench_case one = {.metric = "decode and hash a frame",
                                       .parameters = parameters,
                                       .operations = work.frames.count,

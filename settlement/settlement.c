@@ -200,12 +200,12 @@ struct giro_settlement *giro_settlement_init(void *mem, size_t size_bytes,
     return settlement;
 }
 
-void giro_settlement_hot(const struct giro_settlement *settlement, struct giro_part *hot)
+void giro_settlement_hot(const struct giro_settlement *settlement, struct giro_part hot[2])
 {
     const struct giro_uetr_set *set = &settlement->uetrs;
-    const struct giro_uetr_slot *end = set->slots + set->slot_mask + 1;
-    *hot = (struct giro_part){set->entries,
-                              (size_t)((const uint8_t *)end - (const uint8_t *)set->entries)};
+    hot[0] = (struct giro_part){set->slots, ((size_t)set->slot_mask + 1) * sizeof(*set->slots)};
+    hot[1] = (struct giro_part){
+        set->entries, (size_t)((const uint8_t *)set->slots - (const uint8_t *)set->entries)};
 }
 
 /* ---- Block ---- */

@@ -170,9 +170,9 @@ struct giro_found {
 };
 bool giro_settlement_find(const struct giro_settlement *settlement, const uint8_t uetr[16],
                           struct giro_found *found);
-/* giro_settlement_hot is the part of its memory that every payment touches at a random place: for the owner to ask the system
- * for huge pages. */
-void giro_settlement_hot(const struct giro_settlement *settlement, struct giro_part *hot);
+/* giro_settlement_hot is its memory that payments touch without end: hot[0] at random places, from the first payment on; hot[1]
+ * in order. For the owner to ask the system for huge pages, and to have hot[0] filled before. */
+void giro_settlement_hot(const struct giro_settlement *settlement, struct giro_part hot[2]);
 void giro_settlement_check(const struct giro_settlement *settlement);
 
 #ifdef __cplusplus
