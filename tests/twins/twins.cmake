@@ -27,6 +27,11 @@ target_include_directories(giro_consensus_mutants PUBLIC ${PROJECT_SOURCE_DIR}/i
 target_link_libraries(giro_consensus_mutants PUBLIC giro_base giro_crypto giro_wire giro_store PRIVATE giro_warnings)
 giro_twins_program(giro-mutants giro_consensus_mutants twins/mutants.c twins/drill.c ${giro_hub_sources})
 
+# The model's predicates against the real core (tests/model).
+giro_twins_program(giro-model-refine giro_consensus model/refine.c model/rules.c ${giro_hub_sources})
+add_test(NAME model/refine COMMAND giro-model-refine)
+set_tests_properties(model/refine PROPERTIES LABELS model TIMEOUT 120)
+
 function(giro_twins_test name)
   add_test(NAME sim/${name} COMMAND ${ARGN} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   set_tests_properties(sim/${name} PROPERTIES LABELS sim TIMEOUT 300)
