@@ -169,6 +169,10 @@ void giro_propose_settle(struct giro_consensus *core)
     const uint32_t parent = giro_tree_find(&core->tree, &core->high_qc.header.block_id);
     if (parent == GIRO_NONE || !giro_tree_rooted(&core->tree, parent))
         return;
+    /* A certificate at the height this block would have, or above: the chain went on while its blocks did not come here,
+     * and nobody could vote for this one. */
+    if (giro_certify_height(core->certify) > core->tree.blocks[parent].height)
+        return;
     struct draft draft;
     draft_fill(core, parent, &draft);
     if (draft.count == 0 && !flush_needed(core, parent) && !giro_propose_due(core, parent)) {

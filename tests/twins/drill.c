@@ -120,6 +120,43 @@ static void executed_batch_is_remembered_though_the_clock_ran_ahead(struct hub *
     hub->listen = NULL;
 }
 
+/* ---- Who learns of a certificate above its own blocks does not propose below it ------------------------------------- */
+
+/* To replica 3 come commit votes only, and from it nothing; later batches, too. */
+static bool only_commit_votes_to_the_last(struct hub *hub, const struct hub_message *message)
+{
+    const bool *const batches_pass = hub->context;
+    const bool batch = message->kind == GIRO_KIND_BATCH || message->kind == GIRO_KIND_BATCH_ACK ||
+                       message->kind == GIRO_KIND_BATCH_PROOF;
+    return (message->from != 3 && message->to != 3) ||
+           (message->to == 3 && message->kind == GIRO_KIND_COMMIT_VOTE) || (*batches_pass && batch);
+}
+
+static void certified_above_the_own_blocks(struct hub *hub, void *context)
+{
+    bool batches_pass = false;
+    (void)context;
+    leaders_set(1, 0, 1);
+    twins_leaders[1] = 3; /* which is cut off: the others leave the round by a TC */
+    hub->filter = only_commit_votes_to_the_last;
+    hub->context = &batches_pass;
+    const uint64_t until_ns = hub->now_ns + GIRO_NS_PER_S;
+    for (uint32_t i = 0; i < 6 && !hub->failed; i++) {
+        hub_pay(hub, i % 3);
+        while (!hub->failed && hub_deliver_all(hub, 10000) && hub_wake(hub, until_ns))
+            continue;
+    }
+    if (hub_status(hub, 3).certified_height == 0 || hub_status(hub, 3).round != 1)
+        hub_fail(hub, "drill: replica 3 is not behind a certificate it knows");
+    batches_pass = true;
+    hub_pay(hub, 3);
+    hub_deliver_all(hub, 10000);
+    if (!hub->failed && giro_consensus_own_in_flight(hub->nodes[3].core) > 0)
+        hub_fail(hub, "drill: replica 3 has nothing to propose");
+    hub->filter = NULL;
+    hub_heals(hub, 2, 60 * GIRO_NS_PER_S);
+}
+
 /* ---- All killed at any moment of the first rounds: the rest goes on by itself --------------------------------------------- */
 
 static void all_killed_at_any_moment(struct hub *hub, void *context)
@@ -145,6 +182,7 @@ const struct drill drills[] = {
     {"leader_with_a_wrong_clock_costs_a_round", leader_with_a_wrong_clock_costs_a_round},
     {"executed_batch_is_remembered_though_the_clock_ran_ahead",
      executed_batch_is_remembered_though_the_clock_ran_ahead},
+    {"certified_above_the_own_blocks", certified_above_the_own_blocks},
     {"all_killed_at_any_moment", all_killed_at_any_moment},
 };
 const uint32_t drill_count = sizeof(drills) / sizeof(drills[0]);

@@ -65,8 +65,9 @@ static void crash(struct hub *hub, struct storm *storm, uint32_t instance)
 {
     const struct hub_node *const node = &hub->nodes[instance];
     const uint64_t loose = node->record_count - node->watermark;
-    hub_kill(hub, instance, (uint32_t)(node->watermark + below(storm, loose + 1)),
-             (uint32_t)below(storm, 16));
+    const uint64_t kept = node->watermark + below(storm, loose + 1);
+    const uint32_t writes = (uint32_t)below(storm, 16);
+    hub_kill(hub, instance, (uint32_t)kept, writes);
     storm_sums.crashes++;
 }
 
