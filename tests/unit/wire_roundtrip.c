@@ -162,47 +162,51 @@ static enum giro_reject image_request_again(uint16_t kind, const uint8_t *bytes,
 }
 
 /* A type with giro_<object>_decode(reader, n, &value) and giro_<object>_encode(&value, writer). */
-#define AGAIN(object)                                                                              \
-    do {                                                                                           \
-        static struct giro_##object value;                                                         \
-        reject = giro_##object##_decode(&reader, replica_count, &value);                           \
-        if (reject == GIRO_REJECT_NONE)                                                            \
-            giro_##object##_encode(&value, &writer);                                               \
-    } while (0)
-
-enum giro_reject wire_roundtrip(uint16_t kind, const uint8_t *bytes, size_t size_bytes,
-                                uint32_t replica_count, uint8_t *again, size_t *again_bytes)
+/* Kinds whose decoders see the whole buffer and reject leftovers themselves; GIRO_REJECT_KIND: it is none of them. */
+static enum giro_reject whole_again(uint16_t kind, const uint8_t *bytes, size_t size_bytes,
+                                    uint32_t replica_count, struct giro_writer *writer)
 {
-    struct giro_reader reader;
-    struct giro_writer writer;
-    enum giro_reject reject = GIRO_REJECT_KIND;
-    giro_reader_init(&reader, bytes, size_bytes);
-    giro_writer_init(&writer, again, size_bytes);
-    bool whole = false; /* the decoder sees the whole buffer and rejects leftovers itself */
     switch (kind) {
     case GIRO_KIND_FRAME:
     case GIRO_KIND_SKIP:
     case GIRO_KIND_CONTROL:
-        whole = true;
-        reject = frame_again(bytes, size_bytes, &writer);
-        break;
+        return frame_again(bytes, size_bytes, writer);
     case GIRO_KIND_BATCH:
-        whole = true;
-        reject = batch_again(bytes, size_bytes, &writer);
-        break;
+        return batch_again(bytes, size_bytes, writer);
     case GIRO_KIND_BATCH_PROOF:
-        whole = true;
-        reject = proof_again(bytes, size_bytes, replica_count, &writer);
-        break;
+        return proof_again(bytes, size_bytes, replica_count, writer);
     case GIRO_KIND_PROPOSAL:
-        whole = true;
-        reject = proposal_again(bytes, size_bytes, replica_count, &writer);
-        break;
+        return proposal_again(bytes, size_bytes, replica_count, writer);
+    case GIRO_KIND_MANIFEST:
+        return manifest_again(bytes, size_bytes, replica_count, writer);
+    case GIRO_KIND_FETCH_IMAGE:
+    case GIRO_KIND_FETCH_CHUNK:
+    case GIRO_KIND_CHUNK:
+        return image_request_again(kind, bytes, size_bytes, writer);
+    default:
+        return GIRO_REJECT_KIND;
+    }
+}
+
+#define AGAIN(object)                                                                              \
+    do {                                                                                           \
+        static struct giro_##object value;                                                         \
+        reject = giro_##object##_decode(reader, replica_count, &value);                            \
+        if (reject == GIRO_REJECT_NONE)                                                            \
+            giro_##object##_encode(&value, writer);                                                \
+    } while (0)
+
+/* Kinds whose decoders take what is theirs from a reader: what they leave is too much. */
+static enum giro_reject part_again(uint16_t kind, struct giro_reader *reader,
+                                   uint32_t replica_count, struct giro_writer *writer)
+{
+    enum giro_reject reject = GIRO_REJECT_KIND;
+    switch (kind) {
     case GIRO_KIND_RECEIPT:
-        reject = receipt_again(&reader, &writer);
+        reject = receipt_again(reader, writer);
         break;
     case GIRO_KIND_PEER:
-        reject = envelope_again(&reader, &writer);
+        reject = envelope_again(reader, writer);
         break;
     case GIRO_KIND_QC:
         AGAIN(qc);
@@ -231,21 +235,25 @@ enum giro_reject wire_roundtrip(uint16_t kind, const uint8_t *bytes, size_t size
     case GIRO_KIND_CHECKPOINT:
         AGAIN(checkpoint);
         break;
-    case GIRO_KIND_MANIFEST:
-        whole = true;
-        reject = manifest_again(bytes, size_bytes, replica_count, &writer);
-        break;
-    case GIRO_KIND_FETCH_IMAGE:
-    case GIRO_KIND_FETCH_CHUNK:
-    case GIRO_KIND_CHUNK:
-        whole = true;
-        reject = image_request_again(kind, bytes, size_bytes, &writer);
-        break;
     default:
         break;
     }
-    if (reject == GIRO_REJECT_NONE && !whole && giro_reader_left(&reader) != 0)
-        reject = GIRO_REJECT_OVERSIZED;
+    return reject == GIRO_REJECT_NONE && giro_reader_left(reader) != 0 ? GIRO_REJECT_OVERSIZED
+                                                                       : reject;
+}
+#undef AGAIN
+
+enum giro_reject wire_roundtrip(uint16_t kind, const uint8_t *bytes, size_t size_bytes,
+                                uint32_t replica_count, uint8_t *again, size_t *again_bytes)
+{
+    struct giro_reader reader;
+    struct giro_writer writer;
+    giro_reader_init(&reader, bytes, size_bytes);
+    giro_writer_init(&writer, again, size_bytes);
+    enum giro_reject reject = whole_again(kind, bytes, size_bytes, replica_count, &writer);
+    /* No such kind; or the bytes themselves say another, and part_again has none for them either. */
+    if (reject == GIRO_REJECT_KIND)
+        reject = part_again(kind, &reader, replica_count, &writer);
     if (reject == GIRO_REJECT_NONE && writer.failed)
         abort(); /* longer than it was */
     *again_bytes = writer.offset;

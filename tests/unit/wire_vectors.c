@@ -322,6 +322,10 @@ Test(wire_vectors, disk_formats_have_exactly_the_stored_bytes)
                                                   .offender = 3,
                                                   .witness = 1};
     HOLD("evidence", "header", evidence);
+}
+
+Test(wire_vectors, ledger_and_event_log_have_exactly_the_stored_bytes)
+{
     const struct giro_ledger_header ledger = {
         .head = giro_head_make(GIRO_KIND_LEDGER), .chain_id = sample_chain(), .replica = 3};
     HOLD("ledger", "file header", ledger);
@@ -359,90 +363,92 @@ Test(wire_vectors, disk_formats_have_exactly_the_stored_bytes)
 }
 
 /* Numbers read out of the files byte by byte, without any struct: the tables of docs/protocol.md. */
+static const struct {
+    const char *name;
+    uint32_t offset, size_bytes;
+    uint64_t value;
+} chosen_numbers[] = {
+    {"frame", 0, 8, UINT64_C(0x000101014F524947)},
+    {"frame", 8, 8, WIRE_TEST_PREFIX},
+    {"frame", 16, 2, 5},
+    {"frame", 18, 2, 1},
+    {"frame", 20, 2, 3},
+    {"frame", 22, 2, 2},
+    {"frame", 24, 8, 38},
+    {"frame", 40 + 16, 8, 123456},
+    {"frame", 40 + 40, 2, 7},
+    {"frame", 40 + 46, 2, 203},
+    {"frame", 40 + 48, 4, 0x00010102},
+    {"frame", 40 + 52, 2, 20781},
+    {"frame", 40 + 60, 4, 1795489200},
+    {"skip", 40, 8, 40},
+    {"control", 36, 2, 2},
+    {"control", 40, 2, GIRO_CONTROL_SET_CAP},
+    {"control", 48, 8, 50000000},
+    {"receipt", 20, 2, 3},
+    {"receipt", 160 + 54, 1, GIRO_LEVEL_CERTIFIED},
+    {"receipt", 160 + 56, 2, 2},
+    {"receipt", 224 + 4, 1, GIRO_STATUS_ACSP},
+    {"receipt", 224 + 8, 4, 9},
+    {"qc", 16, 8, 1000},
+    {"qc", 24, 8, 999},
+    {"qc", 96, 1, 0x0E},
+    {"qc", 112, 2, 0x0301},
+    {"vote", 16, 8, UINT64_C(0x0102030405060708)},
+    {"vote", 96, 2, 2},
+    {"tc", 41, 1, 3},
+    {"tc", 48, 8, 998},
+    {"timeout", 34, 1, 1},
+    {"commit_vote", 128, 2, 1},
+    {"checkpoint", 16, 8, 1024},
+    {"checkpoint", 169, 1, 3},
+    {"checkpoint_vote", 152, 2, 1},
+    {"manifest", 8, 4, 2},
+    {"chunk", 40, 4, 40},
+    {"certificate", 16, 8, 42},
+    {"certificate", 145, 1, 3},
+    {"batch", 36, 4, 3},
+    {"batch_ack", 26, 2, 2},
+    {"batch_proof", 73, 1, 3},
+    {"batch_proof", 96 + 8, 2, 1},
+    {"proposal", 24 + 48, 8, 1002},
+    {"proposal", 24 + 210, 2, 2},
+    {"peer", 12, 2, GIRO_KIND_SYNC},
+    {"peer", 56, 8, 898},
+    {"hello", 60, 1, 1},
+    {"entry", 32, 8, (uint64_t)-300},
+    {"entry", 40, 8, UINT64_MAX},
+    {"entry", 48, 8, 300},
+    {"entry", 96, 4, 0x01020102},
+    {"window", 8, 8, 1795485600},
+    {"window", 120, 8, 98200},
+    {"window", 464, 4, 9},
+    {"leaf_cycle", 12, 4, 9},
+    {"leaf_status", 42, 4, 0x000F0602},
+    {"safety_slot", 88, 8, 1001},
+    {"safety_slot", 96 + 16, 8, UINT64_C(0x0102030405060708)},
+    {"leader_window", 8, 8, 300},
+    {"leader_window", 66, 2, 5},
+    {"evidence", 34, 2, 3},
+    {"log_record", 4, 2, 2},
+    {"event_log", 64, 4, 256},
+    {"event_record", 8, 8, 812},
+    {"event_outcome", 16 + 12, 2, 3},
+};
+
 Test(wire_vectors, chosen_numbers_stand_at_their_documented_offsets)
 {
-    static const struct {
-        const char *name;
-        uint32_t offset, size_bytes;
-        uint64_t value;
-    } rows[] = {
-        {"frame", 0, 8, UINT64_C(0x000101014F524947)},
-        {"frame", 8, 8, WIRE_TEST_PREFIX},
-        {"frame", 16, 2, 5},
-        {"frame", 18, 2, 1},
-        {"frame", 20, 2, 3},
-        {"frame", 22, 2, 2},
-        {"frame", 24, 8, 38},
-        {"frame", 40 + 16, 8, 123456},
-        {"frame", 40 + 40, 2, 7},
-        {"frame", 40 + 46, 2, 203},
-        {"frame", 40 + 48, 4, 0x00010102},
-        {"frame", 40 + 52, 2, 20781},
-        {"frame", 40 + 60, 4, 1795489200},
-        {"skip", 40, 8, 40},
-        {"control", 36, 2, 2},
-        {"control", 40, 2, GIRO_CONTROL_SET_CAP},
-        {"control", 48, 8, 50000000},
-        {"receipt", 20, 2, 3},
-        {"receipt", 160 + 54, 1, GIRO_LEVEL_CERTIFIED},
-        {"receipt", 160 + 56, 2, 2},
-        {"receipt", 224 + 4, 1, GIRO_STATUS_ACSP},
-        {"receipt", 224 + 8, 4, 9},
-        {"qc", 16, 8, 1000},
-        {"qc", 24, 8, 999},
-        {"qc", 96, 1, 0x0E},
-        {"qc", 112, 2, 0x0301},
-        {"vote", 16, 8, UINT64_C(0x0102030405060708)},
-        {"vote", 96, 2, 2},
-        {"tc", 41, 1, 3},
-        {"tc", 48, 8, 998},
-        {"timeout", 34, 1, 1},
-        {"commit_vote", 128, 2, 1},
-        {"checkpoint", 16, 8, 1024},
-        {"checkpoint", 169, 1, 3},
-        {"checkpoint_vote", 152, 2, 1},
-        {"manifest", 8, 4, 2},
-        {"chunk", 40, 4, 40},
-        {"certificate", 16, 8, 42},
-        {"certificate", 145, 1, 3},
-        {"batch", 36, 4, 3},
-        {"batch_ack", 26, 2, 2},
-        {"batch_proof", 73, 1, 3},
-        {"batch_proof", 96 + 8, 2, 1},
-        {"proposal", 24 + 48, 8, 1002},
-        {"proposal", 24 + 210, 2, 2},
-        {"peer", 12, 2, GIRO_KIND_SYNC},
-        {"peer", 56, 8, 898},
-        {"hello", 60, 1, 1},
-        {"entry", 32, 8, (uint64_t)-300},
-        {"entry", 40, 8, UINT64_MAX},
-        {"entry", 48, 8, 300},
-        {"entry", 96, 4, 0x01020102},
-        {"window", 8, 8, 1795485600},
-        {"window", 120, 8, 98200},
-        {"window", 464, 4, 9},
-        {"leaf_cycle", 12, 4, 9},
-        {"leaf_status", 42, 4, 0x000F0602},
-        {"safety_slot", 88, 8, 1001},
-        {"safety_slot", 96 + 16, 8, UINT64_C(0x0102030405060708)},
-        {"leader_window", 8, 8, 300},
-        {"leader_window", 66, 2, 5},
-        {"evidence", 34, 2, 3},
-        {"log_record", 4, 2, 2},
-        {"event_log", 64, 4, 256},
-        {"event_record", 8, 8, 812},
-        {"event_outcome", 16 + 12, 2, 3},
-    };
-    for (uint32_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    for (uint32_t i = 0; i < sizeof(chosen_numbers) / sizeof(chosen_numbers[0]); i++) {
         char path[512];
         size_t size_bytes = 0;
         uint64_t value = 0;
-        vector_path(rows[i].name, path);
+        vector_path(chosen_numbers[i].name, path);
         cr_assert(wire_hex_read(path, stored, sizeof(stored), &size_bytes), "%s", path);
-        cr_assert(rows[i].offset + rows[i].size_bytes <= size_bytes, "%s", rows[i].name);
-        for (uint32_t j = rows[i].size_bytes; j-- > 0;)
-            value = value << 8 | stored[rows[i].offset + j];
-        cr_assert(value == rows[i].value, "%s at %u: %llx", rows[i].name, rows[i].offset,
-                  (unsigned long long)value);
+        cr_assert(chosen_numbers[i].offset + chosen_numbers[i].size_bytes <= size_bytes, "%s",
+                  chosen_numbers[i].name);
+        for (uint32_t j = chosen_numbers[i].size_bytes; j-- > 0;)
+            value = value << 8 | stored[chosen_numbers[i].offset + j];
+        cr_assert(value == chosen_numbers[i].value, "%s at %u: %llx", chosen_numbers[i].name,
+                  chosen_numbers[i].offset, (unsigned long long)value);
     }
 }
