@@ -154,7 +154,8 @@ void sim_faults_end(struct sim_world *world)
     for (uint32_t i = 0; i < world->instance_count; i++) {
         struct sim_replica *replica = &world->replicas[i];
         sim_disk_set(replica, &world->disk_faults);
-        giro_disk_faulty_stop_after(replica->faulty, UINT64_MAX);
+        if (replica->cut)
+            sim_stop(world, i, true);
         replica->skew_ns = 0;
         replica->frozen_ns = 0;
     }

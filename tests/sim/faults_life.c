@@ -56,9 +56,7 @@ void sim_strike_cut(struct sim_world *world)
     uint32_t first = sim_victim(world, fault);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t instance = (first + i) % n;
-        sim_trace(world, "cut writes", instance, 0, 0);
-        giro_disk_faulty_stop_after(world->replicas[instance].faulty,
-                                    sim_fault_between(world, fault, 0, 12));
+        sim_cut_writes(world, instance, sim_fault_between(world, fault, 0, 12));
         sim_at(world, world->now_ns + sim_fault_between(world, fault, SIM_MS, 300 * SIM_MS),
                kill_later, instance, sim_fault_between(world, fault, 0, 1), NULL);
     }
@@ -70,8 +68,7 @@ void sim_strike_start_cut(struct sim_world *world)
     enum sim_fault fault = SIM_FAULT_START_CUT;
     uint32_t instance = sim_victim(world, fault);
     sim_stop(world, instance, true);
-    giro_disk_faulty_stop_after(world->replicas[instance].faulty,
-                                sim_fault_between(world, fault, 0, 3));
+    sim_cut_writes(world, instance, sim_fault_between(world, fault, 0, 3));
     sim_at(world, world->now_ns + sim_fault_between(world, fault, SIM_MS, 100 * SIM_MS), restart,
            instance, 0, NULL);
     sim_at(world, world->now_ns + 150 * SIM_MS, kill_later, instance, 1, NULL);

@@ -43,6 +43,26 @@ static void demand_quiet(struct sim_world *world)
     }
 }
 
+/* To the trace: what the safety file says and what was refused. */
+static void say_more(const struct sim_replica *replica)
+{
+    FILE *trace = replica->world->options.trace;
+    struct giro_consensus_status status = {0};
+    if (replica->up)
+        replica->world->body->status(replica, &status);
+    fprintf(trace, "replica %u: voted %lu lock %lu timeout %lu incarnation %lu, base %lu us;",
+            replica->instance, (unsigned long)replica->seen.last_voted_round,
+            (unsigned long)replica->seen.lock_round,
+            (unsigned long)replica->seen.last_timeout_round,
+            (unsigned long)replica->seen.incarnation, (unsigned long)status.round_base_ns / 1000);
+    for (uint32_t i = 0; i < GIRO_REJECT_COUNT_OF_REASONS; i++) {
+        if (status.rejects[i] > 0)
+            fprintf(trace, " %s %lu", giro_reject_name((enum giro_reject)i),
+                    (unsigned long)status.rejects[i]);
+    }
+    fprintf(trace, "\n");
+}
+
 static void say_who_is_behind(struct sim_world *world, uint64_t within_ns)
 {
     char text[384] = "";
@@ -60,6 +80,8 @@ static void say_who_is_behind(struct sim_world *world, uint64_t within_ns)
             (unsigned long)status.committed_height, (unsigned long)status.executed_height,
             (unsigned long)status.certified_height);
     }
+    for (uint32_t i = 0; i < world->instance_count && world->options.trace != NULL; i++)
+        say_more(&world->replicas[i]);
     sim_fail(world, "no progress within %lu s of calm: %u of %u groups certified;%s",
              (unsigned long)(within_ns / GIRO_NS_PER_S), world->nodes->certified_count,
              world->nodes->group_count, text);
@@ -82,11 +104,21 @@ static void final_check(struct sim_world *world)
     }
 }
 
+static uint32_t honest_one(struct sim_world *world)
+{
+    uint32_t instance = (uint32_t)sim_between(world, 0, world->replica_count - 1);
+    while (sim_excused(&world->replicas[instance]))
+        instance = (instance + 1) % world->replica_count;
+    return instance;
+}
+
 void sim_settle_down(struct sim_world *world, uint64_t within_ns)
 {
     if (world->failed)
         return;
     sim_faults_end(world);
+    /* One more, so that there is progress to demand, and somebody speaks to those who missed the last word. */
+    sim_group_send(world, honest_one(world), 1);
     if (!sim_run(world, world->now_ns + within_ns, sim_nodes_level)) {
         say_who_is_behind(world, within_ns);
         return;

@@ -107,6 +107,7 @@ void sim_stop(struct sim_world *world, uint32_t instance, bool power_loss)
     struct sim_replica *replica = &world->replicas[instance];
     /* Also for one that is down: no life may begin with a cut that no death follows. */
     giro_disk_faulty_stop_after(replica->faulty, UINT64_MAX);
+    replica->cut = false;
     if (!replica->up)
         return;
     sim_trace(world, power_loss ? "power" : "crash", instance, replica->life, replica->height);
@@ -135,9 +136,9 @@ void sim_stop_all(struct sim_world *world, bool power_loss)
 
 void sim_cut_writes(struct sim_world *world, uint32_t instance, uint64_t writes)
 {
-    world->faults[SIM_FAULT_CUT_WRITES]++;
     sim_trace(world, "cut writes", instance, writes, 0);
     giro_disk_faulty_stop_after(world->replicas[instance].faulty, writes);
+    world->replicas[instance].cut = true;
 }
 
 /* ---- Turns of the event loop ------------------------------------------------------------------------ */

@@ -112,14 +112,22 @@ static void on_certified(void *context, const struct giro_certificate *certifica
     sim_node_watch_certificate(context, certificate);
 }
 
+/* DURABLE is the promise of a quorum, of whom f may be anybody: now and then the logs of all are read. */
 static void on_available(void *context, const struct giro_action *action)
 {
     struct sim_replica *replica = context;
     struct sim_world *world = replica->world;
+    uint32_t held = 0;
     sim_trace(world, "available", replica->instance, action->available.size_bytes, 0);
-    if (!sim_excused(replica) && sim_between(world, 0, world->scan_every - 1) == 0)
-        sim_watch_log(replica, GIRO_LOG_BATCH_RECORD, &action->available.batch_id,
-                      "DURABLE for a batch");
+    if (replica->traitor || sim_between(world, 0, 2 * world->scan_every - 1) != 0)
+        return;
+    for (uint32_t i = 0; i < world->replica_count; i++) {
+        if (!sim_excused(&world->replicas[i]))
+            held += sim_log_has(&world->replicas[i], GIRO_LOG_BATCH_RECORD,
+                                &action->available.batch_id);
+    }
+    if (held < world->quorum - world->faulty_max)
+        sim_fail(world, "I3: DURABLE for a batch that %u honest replicas hold", held);
 }
 
 static void on_evidence(void *context, const struct giro_action *action)

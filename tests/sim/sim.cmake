@@ -16,7 +16,8 @@ endfunction()
 function(giro_sim_program)
   cmake_parse_arguments(S "" "NAME;CONSENSUS" "" ${ARGN})
   add_executable(${S_NAME} ${GIRO_SIM_ENGINE} sim/node.c sim/node_clients.c sim/node_watch.c sim/node_certs.c
-    sim/coverage.c sim/lore.c sim/traitor.c sim/traitor_forge.c sim/history.c sim/scenarios.c sim/run.c sim/shrink.c
+    sim/coverage.c sim/lore.c sim/traitor.c sim/traitor_forge.c sim/history.c sim/scenarios.c
+    sim/scenarios_kill.c sim/scenarios_net.c sim/scenarios_traitor.c sim/scenarios_certs.c sim/run.c sim/shrink.c
     sim/main.c)
   giro_sim_settings(${S_NAME})
   target_link_libraries(${S_NAME} PRIVATE ${S_CONSENSUS} giro_sys giro_genesis)

@@ -154,6 +154,7 @@ struct sim_replica {
     uint64_t
         voted_parent; /* highest parent round of its votes in all lives: its lock on the wire */
     uint64_t wakes;
+    bool cut;      /* nothing more reaches its disk: it has to die */
     bool io_fault; /* EIO or a full disk may stop it */
     struct giro_disk_faults disk_faults;
     struct sim_safety_seen seen;
@@ -289,7 +290,9 @@ void sim_cut_writes(struct sim_world *world, uint32_t instance, uint64_t writes)
 /* sim_watch_safety looks for a newer record in the safety file as a recovery would find it now, and holds I4; whole: reads
  * all slots, not only the next ones. */
 void sim_watch_safety(struct sim_replica *replica, bool whole);
-/* sim_watch_log fails unless a recovery would find the block (or batch) in the log if every write under way were lost. */
+/* sim_log_has: a recovery would find the block, batch or roots in the log if every write under way were lost; sim_watch_log
+ * fails unless it would. */
+bool sim_log_has(struct sim_replica *replica, enum giro_log_kind kind, const struct giro_hash *id);
 void sim_watch_log(struct sim_replica *replica, enum giro_log_kind kind, const struct giro_hash *id,
                    const char *promise);
 

@@ -98,8 +98,7 @@ static enum giro_err search_visit(void *context, const struct giro_log_found *fo
     return GIRO_ERR_OK;
 }
 
-void sim_watch_log(struct sim_replica *replica, enum giro_log_kind kind, const struct giro_hash *id,
-                   const char *promise)
+bool sim_log_has(struct sim_replica *replica, enum giro_log_kind kind, const struct giro_hash *id)
 {
     struct sim_world *world = replica->world;
     struct search search = {.chain_id = &world->hub->genesis.chain_id, .kind = kind, .id = *id};
@@ -114,6 +113,13 @@ void sim_watch_log(struct sim_replica *replica, enum giro_log_kind kind, const s
     if (err != GIRO_ERR_OK)
         sim_fail(world, "the log of replica %u: %s (%s at %lu)", replica->index, damage.sentence,
                  damage.file, (unsigned long)damage.offset);
-    else if (!search.found)
-        sim_fail(world, "I3: replica %u sends %s that its log may lose", replica->index, promise);
+    return search.found;
+}
+
+void sim_watch_log(struct sim_replica *replica, enum giro_log_kind kind, const struct giro_hash *id,
+                   const char *promise)
+{
+    if (!sim_log_has(replica, kind, id))
+        sim_fail(replica->world, "I3: replica %u sends %s that its log may lose", replica->index,
+                 promise);
 }

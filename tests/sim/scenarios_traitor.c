@@ -1,0 +1,103 @@
+/* One traitor among the replicas: scenarios 8, 9, 12, 15. */
+#include <stdlib.h>
+
+#include "sim/scenarios.h"
+
+/* One traitor with these kinds; the others must go on at once, and agree. */
+static void with_traitor(struct sim_world *world, uint64_t faults, uint64_t blocks,
+                         const char *when)
+{
+    uint32_t traitor = world->options.repeat % world->replica_count;
+    sim_traitor_make(world, traitor, faults);
+    sim_start_all(world);
+    sim_load_until(world, 50 * SIM_MS, 5 * GIRO_NS_PER_S);
+    sim_run(world, GIRO_NS_PER_S, NULL);
+    sim_demand_blocks(world, 3 * GIRO_NS_PER_S, blocks, when);
+    sim_run(world, 5 * GIRO_NS_PER_S, NULL);
+    for (uint32_t i = 0; i < SIM_FAULTS; i++) {
+        if ((faults >> i & 1) != 0 && world->faults[i] == 0)
+            sim_fail(world, "the traitor never did: %s", sim_fault_text((enum sim_fault)i));
+    }
+    sim_settle_down(world, 30 * GIRO_NS_PER_S);
+}
+
+/* 8: another block to some, two votes in a round, votes for both: seen, reported, without effect. */
+void sim_equivocating_leader(struct sim_world *world)
+{
+    with_traitor(world, SIM_FAULT_BIT(SIM_FAULT_EQUIVOCATE) | SIM_FAULT_BIT(SIM_FAULT_DOUBLE_VOTE),
+                 20, "with an equivocating leader");
+    if (!world->failed && world->nodes->evidence == 0)
+        sim_fail(world, "nobody has evidence against the traitor");
+}
+
+void sim_votes_withheld(struct sim_world *world)
+{
+    with_traitor(world, SIM_FAULT_BIT(SIM_FAULT_WITHHOLD), 20, "with messages withheld");
+}
+
+void sim_votes_late(struct sim_world *world)
+{
+    with_traitor(world, SIM_FAULT_BIT(SIM_FAULT_LATE), 20, "with messages late");
+}
+
+void sim_votes_one_sided(struct sim_world *world)
+{
+    with_traitor(world, SIM_FAULT_BIT(SIM_FAULT_ONE_SIDED), 20, "with votes to one replica only");
+}
+
+void sim_leader_backdates(struct sim_world *world)
+{
+    with_traitor(world, SIM_FAULT_BIT(SIM_FAULT_BACKDATE), 20,
+                 "with a leader that lies about time");
+}
+
+void sim_bad_batch_author(struct sim_world *world)
+{
+    with_traitor(world, SIM_FAULT_BIT(SIM_FAULT_BAD_BATCH), 20, "with a bad author of batches");
+}
+
+void sim_sync_info_lies(struct sim_world *world)
+{
+    with_traitor(world, SIM_FAULT_BIT(SIM_FAULT_LIE_SYNC) | SIM_FAULT_BIT(SIM_FAULT_FORGE), 20,
+                 "with lying sync info");
+}
+
+/* ---- A leader that is always as slow as it may be ---------------------------------------------------------- */
+
+static uint64_t frames_certified(const struct sim_world *world)
+{
+    uint64_t frames = 0;
+    for (uint32_t i = 0; i < world->nodes->group_count; i++)
+        frames += world->nodes->groups[i].certified_ns != 0 ? world->nodes->groups[i].count : 0;
+    return frames;
+}
+
+static uint64_t frames_in(struct sim_world *world, uint64_t for_ns)
+{
+    uint64_t before = frames_certified(world);
+    sim_run(world, world->now_ns + for_ns, NULL);
+    return frames_certified(world) - before;
+}
+
+/* 9: the traitor keeps each proposal until just before the others' timers, as these adapt to it: throughput with it, under a
+ * load that always has 64 groups outstanding, is at least 70 % of that without. */
+void sim_slow_leader(struct sim_world *world)
+{
+    struct sim_load load = {
+        .mean_gap_ns = 4 * SIM_MS, .stop_ns = 9 * GIRO_NS_PER_S, .outstanding_max = 64};
+    sim_traitor_make(world, 1, 0);
+    sim_start_all(world);
+    sim_clients_start(world, &load);
+    sim_run(world, GIRO_NS_PER_S, NULL);
+    uint64_t without = frames_in(world, 3 * GIRO_NS_PER_S);
+    world->faults_on |= SIM_FAULT_BIT(SIM_FAULT_SLOW_LEADER);
+    world->nodes->lore->slow_ns = 0; /* as slow as may be */
+    sim_run(world, 5 * GIRO_NS_PER_S, NULL);
+    uint64_t with = frames_in(world, 3 * GIRO_NS_PER_S);
+    sim_trace(world, "frames without, with", without, with, 0);
+    if (!world->failed && with * 100 < without * 70)
+        sim_fail(world, "with a slow leader %lu frames in 3 s, without %lu", (unsigned long)with,
+                 (unsigned long)without);
+    sim_run(world, load.stop_ns, NULL);
+    sim_settle_down(world, 30 * GIRO_NS_PER_S);
+}
