@@ -22,6 +22,8 @@
 #define GIRO_SEEN_MAX           64u /* verified QCs and TCs remembered, each */
 #define GIRO_ROUND_SAMPLES      32u /* round times kept per leader */
 #define GIRO_BACKOFF_MAX        8u
+#define GIRO_CHAIN_USUAL        16u /* certified blocks without a commit; beyond, the back-off rises */
+#define GIRO_CHAIN_STEP         4u /* once per so many */
 #define GIRO_ROUND_TIMER_MAX_NS (10u * GIRO_NS_PER_S)
 #define GIRO_BASE_FLOORS_MAX    25u /* T_base <= 25 x floor */
 #define GIRO_FETCH_COUNT_MAX    64u

@@ -87,14 +87,31 @@ void giro_pace_enter(struct giro_consensus *core, uint64_t round, uint32_t certi
     giro_sync_envelope(core);
 }
 
+/* Certified blocks above the last commit: only what q replicas voted for can make this grow. */
+static uint64_t chain_length(const struct giro_consensus *core)
+{
+    const uint32_t slot = giro_tree_find(&core->tree, &core->high_qc.header.block_id);
+    if (slot == GIRO_NONE || core->tree.blocks[slot].height <= core->tree.committed_height)
+        return 0;
+    return core->tree.blocks[slot].height - core->tree.committed_height;
+}
+
+/* Blocks that are certified in rounds that do not follow one another commit nothing and fill the pool, which cannot let go
+ * of them: timers that are below the round trip would fill it. So the back-off goes on with the length of that chain. */
 uint64_t giro_pace_timer_ns(const struct giro_consensus *core)
 {
     const struct giro_pace *const pace = &core->pace;
     GIRO_ASSERT(pace->round >= pace->commit_round);
     const uint64_t rounds = pace->round - pace->commit_round;
+    const uint64_t length = chain_length(core);
+    const uint64_t more =
+        length > GIRO_CHAIN_USUAL ? (length - GIRO_CHAIN_USUAL) / GIRO_CHAIN_STEP : 0;
     uint64_t timer_ns = pace->base_ns;
-    for (uint64_t i = 0; i < rounds && i < GIRO_BACKOFF_MAX; i++)
+    for (uint64_t i = 0; i < rounds && i < GIRO_BACKOFF_MAX + more; i++) {
+        if (timer_ns >= GIRO_ROUND_TIMER_MAX_NS)
+            break;
         timer_ns += timer_ns / 2;
+    }
     return timer_ns < GIRO_ROUND_TIMER_MAX_NS ? timer_ns : GIRO_ROUND_TIMER_MAX_NS;
 }
 

@@ -110,6 +110,8 @@ void sim_faults_plan(struct sim_world *world, uint64_t end_ns, uint64_t pace_ns)
         bool on = giro_prng_chance(&prng, density, 1000);
         /* Powers of two around the pace: from twice as often to sixteen times as rare. */
         uint64_t gap_ns = pace_ns * (1u << giro_prng_below(&prng, 6)) / 2;
+        if (fault == SIM_FAULT_KILL_ALL || fault == SIM_FAULT_CUT_WRITES)
+            gap_ns *= 3; /* each kills many */
         bool of_traitor = fault >= SIM_FAULT_FIRST_TRAITOR;
         bool loses = fault >= SIM_FAULT_FIRST_MEDIA;
         on = (on || world->options.faults_all) &&

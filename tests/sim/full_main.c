@@ -107,7 +107,7 @@ static void run_all(const struct arguments *arguments, const struct sim_scenario
                     FILE *trace, struct sums *sums)
 {
     struct sim_hub hub;
-    sim_hub_open(&hub, arguments->replicas, scenario != NULL ? 0 : 5);
+    sim_hub_open(&hub, arguments->replicas, scenario != NULL ? 0 : 5, arguments->ed25519);
     if (!arguments->ed25519)
         sim_signatures_fast(&hub.genesis);
     uint64_t count = scenario != NULL ? scenario->repeats : arguments->seeds;

@@ -147,19 +147,22 @@ static void traitors_end(struct sim_world *world)
 
 void sim_history(struct sim_world *world)
 {
-    /* Short and crowded, or long and sparse: rules break in the first, time passes in the second. */
-    bool crowded = sim_chance(world, 700);
-    uint64_t seconds = crowded ? sim_between(world, 2, 6) : sim_between(world, 60, 240);
+    /* Mostly short and crowded, some long and sparse: rules break in the first, time passes in the second. */
+    uint64_t shape = sim_between(world, 0, 99);
+    bool crowded = shape < 87;
+    uint64_t seconds = shape < 65 ? sim_between(world, 1, 2)
+                       : crowded  ? sim_between(world, 2, 5)
+                                  : sim_between(world, 60, 150);
     if (world->options.seconds > 0 && world->options.seconds < seconds)
         seconds = world->options.seconds;
     uint64_t end_ns = seconds * GIRO_NS_PER_S;
     struct sim_load load = {.stop_ns = end_ns, .outstanding_max = 16, .large_per_mille = 10};
     load.mean_gap_ns =
-        crowded ? sim_between(world, 60, 300) * SIM_MS : sim_between(world, 3000, 12000) * SIM_MS;
+        crowded ? sim_between(world, 40, 250) * SIM_MS : sim_between(world, 3000, 12000) * SIM_MS;
     if (world->options.load_per_mille > 0 && world->options.load_per_mille < 1000)
         load.mean_gap_ns = load.mean_gap_ns * 1000 / world->options.load_per_mille;
     world->nodes->dues = sim_chance(world, 500);
-    sim_faults_plan(world, end_ns, crowded ? 600 * SIM_MS : 12 * GIRO_NS_PER_S);
+    sim_faults_plan(world, end_ns, crowded ? 800 * SIM_MS : 12 * GIRO_NS_PER_S);
     if (world->faults_on >> SIM_FAULT_FIRST_TRAITOR != 0)
         sim_traitors_open(world);
     sim_start_all(world);

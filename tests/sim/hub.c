@@ -81,7 +81,7 @@ static void genesis_fill(struct sim_hub *hub, struct giro_genesis *genesis, uint
     members_make(hub, genesis);
 }
 
-void sim_hub_open(struct sim_hub *hub, uint32_t replica_count, uint32_t cycle_seconds)
+void sim_hub_open(struct sim_hub *hub, uint32_t replica_count, uint32_t cycle_seconds, bool tables)
 {
     memset(hub, 0, sizeof(*hub));
     struct giro_genesis draft;
@@ -93,8 +93,8 @@ void sim_hub_open(struct sim_hub *hub, uint32_t replica_count, uint32_t cycle_se
     free(text);
     if (err == GIRO_ERR_OK) {
         uint32_t keys = giro_genesis_key_count(&hub->genesis);
-        /* Without tables: most histories sign with keyed hashes. */
-        size_t size_bytes = giro_align_up(giro_key_ring_footprint_for(keys, 0), 64);
+        size_t size_bytes = giro_align_up(
+            tables ? giro_key_ring_footprint(keys) : giro_key_ring_footprint_for(keys, 0), 64);
         hub->ring = giro_key_ring_init(sim_memory(aligned_alloc(64, size_bytes)), size_bytes, keys);
         err = giro_genesis_enrol(&hub->genesis, hub->ring, &diagnosis);
     }

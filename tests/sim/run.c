@@ -33,25 +33,27 @@ uint64_t sim_cpu_ns(void)
 }
 
 /* Hubs by size, made when they are first asked for. */
-static struct sim_hub *hubs[SIM_REPLICAS_MAX + 1];
+static struct sim_hub *hubs[2][SIM_REPLICAS_MAX + 1];
 
-static const struct sim_hub *hub_of(uint32_t replica_count)
+static const struct sim_hub *hub_of(uint32_t replica_count, bool ed25519)
 {
-    if (hubs[replica_count] == NULL) {
-        hubs[replica_count] = sim_memory(calloc(1, sizeof(*hubs[0])));
+    struct sim_hub **hub = &hubs[ed25519][replica_count];
+    if (*hub == NULL) {
+        *hub = sim_memory(calloc(1, sizeof(**hub)));
         sim_signatures_real();
-        sim_hub_open(hubs[replica_count], replica_count, 0);
+        sim_hub_open(*hub, replica_count, 0, ed25519);
     }
-    return hubs[replica_count];
+    return *hub;
 }
 
 void sim_run_close(void)
 {
-    for (uint32_t i = 0; i <= SIM_REPLICAS_MAX; i++) {
-        if (hubs[i] != NULL)
-            sim_hub_close(hubs[i]);
-        free(hubs[i]);
-        hubs[i] = NULL;
+    for (uint32_t i = 0; i < 2 * (SIM_REPLICAS_MAX + 1); i++) {
+        struct sim_hub **hub = &hubs[i % 2][i / 2];
+        if (*hub != NULL)
+            sim_hub_close(*hub);
+        free(*hub);
+        *hub = NULL;
     }
 }
 
@@ -80,10 +82,10 @@ static void add_up(struct sim_sums *sums, const struct sim_world *world, bool ed
 void sim_options_default(const struct sim_arguments *arguments, uint64_t seed,
                          struct sim_options *options)
 {
-    static const uint32_t sizes[4] = {4, 4, 7, 10};
+    static const uint32_t sizes[8] = {4, 4, 7, 4, 4, 10, 4, 7};
     *options = (struct sim_options){
         .seed = seed,
-        .replica_count = arguments->replicas > 0 ? (uint32_t)arguments->replicas : sizes[seed % 4],
+        .replica_count = arguments->replicas > 0 ? (uint32_t)arguments->replicas : sizes[seed % 8],
         .seconds = arguments->seconds,
         .faults = arguments->faults,
         .faults_all = arguments->faults_all,
@@ -94,7 +96,7 @@ struct sim_result sim_run_one(const struct sim_options *options, bool ed25519,
                               const struct sim_scenario *scenario, struct sim_sums *sums)
 {
     static struct sim_world world;
-    const struct sim_hub *hub = hub_of(options->replica_count);
+    const struct sim_hub *hub = hub_of(options->replica_count, ed25519);
     if (ed25519)
         sim_signatures_real();
     else

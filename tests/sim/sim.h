@@ -40,7 +40,8 @@ struct sim_hub {
     struct giro_secret_key *member_keys[SIM_MEMBERS];
     uint8_t window_secret[32];
 };
-void sim_hub_open(struct sim_hub *hub, uint32_t replica_count, uint32_t cycle_seconds);
+/* tables: for real signatures; keyed hashes need none. */
+void sim_hub_open(struct sim_hub *hub, uint32_t replica_count, uint32_t cycle_seconds, bool tables);
 void sim_hub_close(struct sim_hub *hub);
 /* signatures.c: keyed hashes for the keys of this genesis from now on, or Ed25519 (at the start). */
 void sim_signatures_fast(const struct giro_genesis *genesis);
