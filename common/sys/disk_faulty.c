@@ -1,7 +1,8 @@
 /* The faulty disk keeps files in memory and writes in a bounded list of `flights`. A flight's bytes
  * are copied at submit, reach the file when virtual time passes the due time, and are then reported
  * by poll. Everything random is drawn from one generator in call order, so one seed and one
- * sequence of calls give one behaviour. It allocates freely: it serves tests, never a payment path.
+ * sequence of calls give one behaviour. It allocates freely: it serves tests, never a payment path. One thread uses faulty
+ * disks: they share what memory their files leave behind.
  */
 #include <stdlib.h>
 
@@ -93,6 +94,37 @@ static bool fits(const struct giro_disk_faulty *faulty, uint64_t more_bytes)
     return capacity == 0 || (used <= capacity && more_bytes <= capacity - used);
 }
 
+/* Memory of files that are gone, zeroed, for files of the same size: a simulator makes and drops thousands. */
+#define SPARES_MAX 256u
+static struct {
+    uint8_t *bytes;
+    uint64_t size_bytes;
+} spares[SPARES_MAX];
+static uint32_t spare_count;
+
+static uint8_t *zeros_take(uint64_t size_bytes)
+{
+    for (uint32_t i = spare_count; i > 0; i--) {
+        if (spares[i - 1].size_bytes != size_bytes)
+            continue;
+        uint8_t *bytes = spares[i - 1].bytes;
+        spares[i - 1] = spares[--spare_count];
+        return bytes;
+    }
+    return must_have(calloc(1, size_bytes));
+}
+
+static void zeros_give(uint8_t *bytes, uint64_t size_bytes, uint64_t touched_bytes)
+{
+    if (spare_count == SPARES_MAX) {
+        free(bytes);
+        return;
+    }
+    memset(bytes, 0, touched_bytes);
+    spares[spare_count].bytes = bytes;
+    spares[spare_count++].size_bytes = size_bytes;
+}
+
 static struct file *file_make(struct giro_disk_faulty *faulty, const char *name,
                               uint64_t size_bytes)
 {
@@ -108,7 +140,7 @@ static struct file *file_make(struct giro_disk_faulty *faulty, const char *name,
     struct file *file = &faulty->files[index];
     memset(file, 0, sizeof *file);
     memcpy(file->name, name, strlen(name));
-    file->bytes = must_have(calloc(1, size_bytes));
+    file->bytes = zeros_take(size_bytes);
     file->size_bytes = size_bytes;
     return file;
 }
@@ -267,7 +299,8 @@ static uint32_t faulty_poll(void *self, struct giro_disk_completion *out, uint32
 static void file_drop(struct file *file)
 {
     GIRO_ASSERT(file->open_count == 0);
-    free(file->bytes);
+    if (file->bytes != NULL)
+        zeros_give(file->bytes, file->size_bytes, file->touched_bytes);
     memset(file, 0, sizeof *file);
 }
 
@@ -368,8 +401,10 @@ void giro_disk_faulty_free(struct giro_disk_faulty *faulty)
         return;
     for (uint32_t i = 0; i < GIRO_DISK_DEPTH; i++)
         flight_free(&faulty->flights[i]);
-    for (uint32_t i = 0; i < faulty->file_count; i++)
-        free(faulty->files[i].bytes);
+    for (uint32_t i = 0; i < faulty->file_count; i++) {
+        faulty->files[i].open_count = 0;
+        file_drop(&faulty->files[i]);
+    }
     free(faulty->files);
     free(faulty);
 }
