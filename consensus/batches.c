@@ -503,20 +503,34 @@ static void executed_pop(struct giro_batches *batches)
     batches->executed_count--;
 }
 
+/* Until when an executed batch must be known: no proof of it may outlive that. Another proof than the one executed may expire
+ * later, but q replicas acknowledged for it, each before it executed the batch, each for no longer than its time to live. So
+ * if every replica remembers for that long from its own execution on, too few would vote for the batch again. */
+static uint64_t remember_until(const struct giro_batches *batches,
+                               const struct giro_batch_reference *reference)
+{
+    uint64_t until_ns = batches->env->wall_ns + batches->env->options.batch_ttl_ns;
+    const uint32_t slot = giro_batches_slot_find(batches, &reference->batch_id);
+    if (slot != GIRO_NONE && batches->slots[slot].expiry_ns > until_ns)
+        until_ns = batches->slots[slot].expiry_ns; /* acknowledged when this clock was ahead */
+    return reference->expiry_ns > until_ns ? reference->expiry_ns : until_ns;
+}
+
 static void executed_remember(struct giro_batches *batches,
                               const struct giro_batch_reference *reference)
 {
+    const uint64_t until_ns = remember_until(batches, reference);
     uint32_t at = giro_map_get(batches->executed_map, &reference->batch_id);
     if (at != GIRO_NONE) {
-        if (batches->executed[at].expiry_ns < reference->expiry_ns)
-            batches->executed[at].expiry_ns = reference->expiry_ns;
+        if (batches->executed[at].expiry_ns < until_ns)
+            batches->executed[at].expiry_ns = until_ns;
         return;
     }
     if (batches->executed_count == batches->executed_max)
         executed_pop(batches);
     at = (batches->executed_head + batches->executed_count) % batches->executed_max;
     batches->executed[at] =
-        (struct giro_executed_entry){.id = reference->batch_id, .expiry_ns = reference->expiry_ns};
+        (struct giro_executed_entry){.id = reference->batch_id, .expiry_ns = until_ns};
     bool stored = giro_map_put(batches->executed_map, &reference->batch_id, at);
     GIRO_ASSERT(stored);
     batches->executed_count++;

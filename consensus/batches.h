@@ -54,7 +54,7 @@ uint32_t giro_batches_pick(struct giro_batches *batches, uint64_t time_ns,
                            bool (*taken)(void *context, const struct giro_hash *id), void *context,
                            struct giro_batch_reference *references, const uint8_t **proofs,
                            uint32_t *proof_bytes, uint32_t max);
-/* giro_batches_executed_before: id was executed and its expiry has not passed yet (after that no block can carry it). */
+/* giro_batches_executed_before: id was executed, and no proof of it that a quorum made can be unexpired after it is forgotten. */
 bool giro_batches_executed_before(const struct giro_batches *batches, const struct giro_hash *id);
 
 /* Used by execution. */

@@ -87,7 +87,6 @@ static void draft_fill(struct giro_consensus *core, uint32_t parent, struct draf
     draft->time_ns = time_after(core, parent);
     draft->certified_height = giro_certify_height(core->certify);
     draft->count = 0;
-    GIRO_ASSERT(draft->certified_height < draft->height);
     if (draft->height > draft->certified_height + GIRO_CERTIFIED_LAG_MAX)
         return; /* execution must catch up first */
     struct taken_context context = {&core->tree, parent};
@@ -175,6 +174,9 @@ void giro_propose_settle(struct giro_consensus *core)
         return;
     struct draft draft;
     draft_fill(core, parent, &draft);
+    /* A certificate came of a height that our high QC does not know: it is too old to be built on. */
+    if (draft.certified_height >= draft.height)
+        return;
     if (draft.count == 0 && !flush_needed(core, parent) && !giro_propose_due(core, parent)) {
         quiet_announce(core);
         return;
