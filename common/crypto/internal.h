@@ -36,8 +36,10 @@ struct giro_key_readers {
         _Atomic uint64_t count;
         uint8_t padding[GIRO_CACHE_LINE_BYTES - sizeof(uint64_t)];
     } active[2];
+    _Atomic uint64_t judged; /* signatures, in lanes */
+    uint8_t padding_judged[GIRO_CACHE_LINE_BYTES - sizeof(uint64_t)];
 };
-static_assert(sizeof(struct giro_key_readers) == 3 * GIRO_CACHE_LINE_BYTES, "a line each");
+static_assert(sizeof(struct giro_key_readers) == 4 * GIRO_CACHE_LINE_BYTES, "a line each");
 
 enum giro_key_grace { GIRO_KEY_GRACE_NONE, GIRO_KEY_GRACE_STRAGGLERS, GIRO_KEY_GRACE_PHASE };
 
@@ -61,6 +63,8 @@ struct giro_key_ring {
 /* giro_key_ring_read_begin and _end stand around a batch; slots got between them keep key and table until the end. */
 uint32_t giro_key_ring_read_begin(const struct giro_key_ring *ring);
 void giro_key_ring_read_end(const struct giro_key_ring *ring, uint32_t phase);
+/* giro_key_ring_judged numbers the signatures that all threads judge in lanes: the next `count` from what it returns. */
+uint64_t giro_key_ring_judged(const struct giro_key_ring *ring, uint32_t count);
 /* giro_key_ring_slot returns the slot of a live handle, NULL for an unknown or stale one. */
 const struct giro_key_slot *giro_key_ring_slot(const struct giro_key_ring *ring,
                                                struct giro_key_handle handle);

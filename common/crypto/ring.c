@@ -111,6 +111,11 @@ void giro_key_ring_read_end(const struct giro_key_ring *ring, uint32_t phase)
     GIRO_ASSERT(before != 0);
 }
 
+uint64_t giro_key_ring_judged(const struct giro_key_ring *ring, uint32_t count)
+{
+    return atomic_fetch_add_explicit(&ring->readers->judged, count, memory_order_relaxed);
+}
+
 static struct giro_key_slot *slot_of(const struct giro_key_ring *ring,
                                      struct giro_key_handle handle)
 {
