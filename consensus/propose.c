@@ -48,10 +48,13 @@ bool giro_propose_proof_waits(struct giro_consensus *core)
                              &reference, &proof, &proof_bytes, 1) > 0;
 }
 
-/* Does an uncommitted ancestor carry something that only another block commits? */
+/* Does an uncommitted ancestor carry something that only another block commits? Or did others go on building where this
+ * replica sees nothing left to do: they may lack the QC that committed here, and two rounds in a row need this leader. */
 static bool flush_needed(const struct giro_consensus *core, uint32_t parent)
 {
     const struct giro_tree *const tree = &core->tree;
+    if (tree->blocks[parent].height >= tree->committed_height + 2)
+        return true;
     const bool due = giro_propose_due(core, tree->tip);
     for (uint32_t slot = parent; slot != tree->tip; slot = giro_tree_parent(tree, slot)) {
         GIRO_ASSERT(slot != GIRO_NONE); /* the parent is rooted */

@@ -123,13 +123,17 @@ static void executed_batch_is_remembered_though_the_clock_ran_ahead(struct hub *
 /* ---- Who learns of a certificate above its own blocks does not propose below it ------------------------------------- */
 
 /* To replica 3 come commit votes only, and from it nothing; later batches, too. */
+static bool batch_kind(uint16_t kind)
+{
+    return kind == GIRO_KIND_BATCH || kind == GIRO_KIND_BATCH_ACK || kind == GIRO_KIND_BATCH_PROOF;
+}
+
 static bool only_commit_votes_to_the_last(struct hub *hub, const struct hub_message *message)
 {
     const bool *const batches_pass = hub->context;
-    const bool batch = message->kind == GIRO_KIND_BATCH || message->kind == GIRO_KIND_BATCH_ACK ||
-                       message->kind == GIRO_KIND_BATCH_PROOF;
     return (message->from != 3 && message->to != 3) ||
-           (message->to == 3 && message->kind == GIRO_KIND_COMMIT_VOTE) || (*batches_pass && batch);
+           (message->to == 3 && message->kind == GIRO_KIND_COMMIT_VOTE) ||
+           (*batches_pass && batch_kind(message->kind));
 }
 
 static void certified_above_the_own_blocks(struct hub *hub, void *context)
@@ -155,6 +159,52 @@ static void certified_above_the_own_blocks(struct hub *hub, void *context)
         hub_fail(hub, "drill: replica 3 has nothing to propose");
     hub->filter = NULL;
     hub_heals(hub, 2, 60 * GIRO_NS_PER_S);
+}
+
+/* ---- A QC shown to one replica alone: it has nothing left to do, and goes on for the others --------------------------- */
+
+/* Replica 3 hides the QC of round 2, times out round 3 as if it had none, and falls silent; what replica 1 knows of that QC is
+ * lost on the way until the others are past it. */
+static bool one_sees_the_commit(struct hub *hub, const struct hub_message *message)
+{
+    (void)hub;
+    if (message->from == 3 && (message->kind == GIRO_KIND_PROPOSAL ||
+                               message->kind == GIRO_KIND_VOTE || message->round > 3))
+        return false;
+    if (message->from == 1 && message->round == 3 && !batch_kind(message->kind))
+        return false;
+    return message->kind != GIRO_KIND_VOTE || message->round != 2;
+}
+
+static void commit_shown_to_one_replica(struct hub *hub, void *context)
+{
+    static struct forge forge;
+    struct giro_prng prng;
+    (void)context;
+    giro_prng_init(&prng, 1);
+    hub->dishonest = 1u << 3;
+    forge_open(&forge, hub, 3, &prng);
+    hub->listen = hear;
+    hub->context = &forge;
+    for (uint64_t round = 1; round < HUB_ROUNDS_MAX; round++)
+        twins_leaders[round] = round % 4;
+    hub->filter = one_sees_the_commit;
+    hub_pay(hub, 0);
+    const uint64_t until_ns = hub->now_ns + 20 * GIRO_NS_PER_S;
+    bool shown = false;
+    while (!hub->failed && hub_deliver_all(hub, 10000)) {
+        if (!shown && hub_round(hub, 1) == 3)
+            shown = forge_extend(&forge, 1, 2);
+        else if (!hub_wake(hub, until_ns))
+            break;
+    }
+    hub->listen = NULL;
+    if (!hub->failed && (!shown || hub->nodes[1].executed == 0))
+        hub_fail(hub, "drill: replica 1 was not shown the QC of round 2");
+    for (uint32_t i = 0; i < 3; i += 2) {
+        if (!hub->failed && hub->nodes[i].executed == 0)
+            hub_fail(hub, "progress: replica %u never commits what replica 1 did", i);
+    }
 }
 
 /* ---- All killed at any moment of the first rounds: the rest goes on by itself --------------------------------------------- */
@@ -183,6 +233,7 @@ const struct drill drills[] = {
     {"executed_batch_is_remembered_though_the_clock_ran_ahead",
      executed_batch_is_remembered_though_the_clock_ran_ahead},
     {"certified_above_the_own_blocks", certified_above_the_own_blocks},
+    {"commit_shown_to_one_replica", commit_shown_to_one_replica},
     {"all_killed_at_any_moment", all_killed_at_any_moment},
 };
 const uint32_t drill_count = sizeof(drills) / sizeof(drills[0]);

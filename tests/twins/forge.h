@@ -51,5 +51,7 @@ void forge_strike(struct forge *forge);
 /* forge_repeat proposes to target, whose round this replica leads, a block on the newest QC with a batch that was executed
  * before; false if it knows no such batch. */
 bool forge_repeat(struct forge *forge, uint32_t target);
+/* forge_extend proposes to target alone, in its round, an empty block on the QC of qc_round; false if it knows none. */
+bool forge_extend(struct forge *forge, uint32_t target, uint64_t qc_round);
 
 #endif

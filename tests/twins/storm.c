@@ -178,7 +178,8 @@ void storm_run(struct hub *hub, uint64_t seed, uint32_t steps)
 {
     static struct storm storm;
     hub_reset(hub);
-    storm.steps = steps;
+    /* A round takes messages from each to each. */
+    storm.steps = steps * hub->options.replica_count * hub->options.replica_count / 16;
     storm.apart = 0;
     giro_prng_init(&storm.prng, seed);
     twins_leaders_clear();
