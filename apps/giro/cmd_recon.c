@@ -195,6 +195,11 @@ static enum giro_err pull_member(struct pulling *pulling, const char *bic)
         giro_https_close(https);
         if (err == GIRO_ERR_EXISTS || err == GIRO_ERR_NOSPACE)
             break;
+        if (err != GIRO_ERR_OK && i + 1 < tries) {
+            /* Said at once: what another replica then answers does not make this one's fault less interesting. */
+            giro_progress_end(&pulling->progress);
+            giro_diagnosis_print("giro recon pull", pulling->diagnosis);
+        }
     }
     giro_key_free(key);
     return err;

@@ -1,27 +1,44 @@
+/* A plain HTTP/1.1 client: one connection, kept for the next request, and one request under way. It reads what is there
+ * before it looks at how the connection stands: libevent's TLS streams report the end of a connection before the data that
+ * came with it, so that a busy client lost whole answers to a server that had closed meanwhile. */
 #include "apps/giro/https.h"
 
-#include <event2/buffer.h>
-#include <event2/bufferevent_ssl.h>
-#include <event2/event.h>
-#include <event2/http.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
+#include <unistd.h>
 
 #include "apps/tls/tls.h"
 
-#define TIMEOUT_S 20
+#define SILENCE_MS   20000 /* without any progress: the replica is gone */
+#define HEAD_MAX     (16u * 1024u)
+#define ANSWER_MAX   (64u * 1024u * 1024u) /* replicas answer 16 MiB at most */
+#define FAULT_SLOW   "it did not answer in time"
+#define FAULT_CLOSED "it closed the connection"
 
 struct giro_https {
     const struct giro_genesis *genesis;
     struct giro_config_address address;
     SSL_CTX *tls;
-    struct event_base *base;
-    /* the request under way */
-    bool done;
-    int status;        /* 0: no answer */
-    const char *fault; /* why there is none */
+    SSL *ssl; /* NULL: not connected */
+    int fd;
+    const char *fault; /* why there is no answer */
+};
+
+/* What came back. */
+struct answer {
+    int status;
+    bool last; /* the replica closes behind it */
     uint8_t *bytes;
     size_t size_bytes;
 };
@@ -45,11 +62,11 @@ enum giro_err giro_https_open(const struct giro_genesis *genesis,
         return GIRO_ERR_NOMEM;
     https->genesis = genesis;
     https->address = *address;
-    https->base = event_base_new();
+    https->fd = -1;
+    signal(SIGPIPE, SIG_IGN); /* a connection that the replica closed is an error here, not a death */
     struct giro_tls_options tls = {
         .key = key, .common_name = "giro", .accept = accept_replica, .context = https};
-    enum giro_err err =
-        https->base == NULL ? GIRO_ERR_NOMEM : giro_tls_context(&tls, &https->tls, diagnosis);
+    enum giro_err err = giro_tls_context(&tls, &https->tls, diagnosis);
     if (err != GIRO_ERR_OK) {
         giro_https_close(https);
         return err;
@@ -58,118 +75,253 @@ enum giro_err giro_https_open(const struct giro_genesis *genesis,
     return GIRO_ERR_OK;
 }
 
+static void disconnect(struct giro_https *https)
+{
+    SSL_free(https->ssl);
+    https->ssl = NULL;
+    if (https->fd >= 0)
+        close(https->fd);
+    https->fd = -1;
+}
+
 void giro_https_close(struct giro_https *https)
 {
+    disconnect(https);
     SSL_CTX_free(https->tls);
-    if (https->base != NULL)
-        event_base_free(https->base);
     free(https);
 }
 
-static void on_answer(struct evhttp_request *request, void *context)
+/* ---- The connection --------------------------------------------------------------------------------- */
+
+static bool ready(struct giro_https *https, short events)
 {
-    struct giro_https *https = context;
-    https->done = true;
-    if (request == NULL || evhttp_request_get_response_code(request) == 0)
-        return;
-    struct evbuffer *body = evhttp_request_get_input_buffer(request);
-    size_t size = evbuffer_get_length(body);
-    https->bytes = malloc(size + 1);
-    if (https->bytes == NULL)
-        return;
-    evbuffer_remove(body, https->bytes, size);
-    https->bytes[size] = '\0';
-    https->size_bytes = size;
-    https->status = evhttp_request_get_response_code(request);
+    struct pollfd poll_fd = {.fd = https->fd, .events = events};
+    int count;
+    do {
+        count = poll(&poll_fd, 1, SILENCE_MS);
+    } while (count < 0 && errno == EINTR);
+    if (count <= 0)
+        https->fault = FAULT_SLOW;
+    return count > 0;
 }
 
-static void on_fault(enum evhttp_request_error error, void *context)
+/* After an SSL call that did not succeed: true once it may be tried again. */
+static bool again(struct giro_https *https, int result)
 {
-    struct giro_https *https = context;
-    static const char *const faults[] = {[EVREQ_HTTP_TIMEOUT] = "it did not answer in time",
-                                         [EVREQ_HTTP_EOF] = "it closed the connection",
-                                         [EVREQ_HTTP_INVALID_HEADER] = "its answer is not HTTP",
-                                         [EVREQ_HTTP_BUFFER_ERROR] =
-                                             "the connection or the TLS handshake failed",
-                                         [EVREQ_HTTP_REQUEST_CANCEL] = "the request was cancelled",
-                                         [EVREQ_HTTP_DATA_TOO_LONG] = "its answer is too long"};
-    if ((size_t)error < sizeof(faults) / sizeof(faults[0]) && faults[error] != NULL)
-        https->fault = faults[error];
+    switch (SSL_get_error(https->ssl, result)) {
+    case SSL_ERROR_WANT_READ:
+        return ready(https, POLLIN);
+    case SSL_ERROR_WANT_WRITE:
+        return ready(https, POLLOUT);
+    default:
+        https->fault = SSL_is_init_finished(https->ssl)
+                           ? FAULT_CLOSED
+                           : "the connection or the TLS handshake failed";
+        ERR_clear_error();
+        return false;
+    }
 }
 
-static enum giro_err judge(struct giro_https *https, const char *path,
-                           struct giro_diagnosis *diagnosis)
+static bool connect_to(struct giro_https *https, const struct addrinfo *where)
 {
-    if (https->status >= 200 && https->status < 300)
+    int one = 1, failed = 0;
+    socklen_t size = sizeof(failed);
+    https->fd = socket(where->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (https->fd < 0)
+        return false;
+    if (connect(https->fd, where->ai_addr, where->ai_addrlen) != 0 &&
+        (errno != EINPROGRESS || !ready(https, POLLOUT)))
+        return false;
+    (void)setsockopt(https->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    return getsockopt(https->fd, SOL_SOCKET, SO_ERROR, &failed, &size) == 0 && failed == 0;
+}
+
+static bool dial(struct giro_https *https)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
+    char port[8];
+    snprintf(port, sizeof(port), "%u", https->address.port);
+    https->fault = "it cannot be reached";
+    if (getaddrinfo(https->address.host, port, &hints, &found) != 0)
+        return false;
+    bool connected = false;
+    for (const struct addrinfo *at = found; at != NULL && !connected; at = at->ai_next) {
+        disconnect(https);
+        connected = connect_to(https, at);
+    }
+    freeaddrinfo(found);
+    https->ssl = connected ? SSL_new(https->tls) : NULL;
+    if (https->ssl == NULL || SSL_set_fd(https->ssl, https->fd) != 1)
+        return false;
+    for (int result; (result = SSL_connect(https->ssl)) != 1;)
+        if (!again(https, result))
+            return false;
+    return true;
+}
+
+static bool put(struct giro_https *https, const void *bytes, size_t size_bytes)
+{
+    size_t done = 0, once;
+    while (done < size_bytes) {
+        int result =
+            SSL_write_ex(https->ssl, (const uint8_t *)bytes + done, size_bytes - done, &once);
+        if (result == 1)
+            done += once;
+        else if (!again(https, result))
+            return false;
+    }
+    return true;
+}
+
+/* At least one byte, at most size_bytes; 0: there is no more. */
+static size_t get(struct giro_https *https, void *bytes, size_t size_bytes)
+{
+    size_t once;
+    for (int result; (result = SSL_read_ex(https->ssl, bytes, size_bytes, &once)) != 1;)
+        if (!again(https, result))
+            return 0;
+    return once;
+}
+
+/* ---- One request ------------------------------------------------------------------------------------------ */
+
+/* The value of a header in head, NULL if it is not there. */
+static const char *header(const char *head, const char *name)
+{
+    size_t length = strlen(name);
+    for (const char *line = strstr(head, "\r\n"); line != NULL; line = strstr(line, "\r\n")) {
+        line += 2;
+        if (strncasecmp(line, name, length) == 0 && line[length] == ':')
+            return line + length + 1 + strspn(line + length + 1, " ");
+    }
+    return NULL;
+}
+
+/* Reads up to the empty line; the bytes of the body that came with it stay behind it. Returns the size of the head, 0 if
+ * there is none. */
+static size_t get_head(struct giro_https *https, char head[HEAD_MAX + 1], size_t *got)
+{
+    *got = 0;
+    while (*got < HEAD_MAX) {
+        size_t once = get(https, head + *got, HEAD_MAX - *got);
+        if (once == 0)
+            return 0;
+        *got += once;
+        head[*got] = '\0';
+        const char *end = strstr(head, "\r\n\r\n");
+        if (end != NULL)
+            return (size_t)(end - head) + 4;
+    }
+    https->fault = "its answer is not HTTP";
+    return 0;
+}
+
+static bool get_answer(struct giro_https *https, struct answer *answer)
+{
+    char head[HEAD_MAX + 1];
+    size_t got, head_bytes = get_head(https, head, &got);
+    if (head_bytes == 0)
+        return false;
+    char after = head[head_bytes]; /* of the body: cut off while the head is read as text */
+    head[head_bytes] = '\0';
+    const char *length = header(head, "Content-Length"), *connection = header(head, "Connection");
+    char *end = NULL;
+    unsigned long size = length == NULL ? 0 : strtoul(length, &end, 10);
+    bool whole = strncmp(head, "HTTP/1.", 7) == 0 && length != NULL && *length >= '0' &&
+                 *length <= '9' && *end == '\r' && size <= ANSWER_MAX;
+    answer->status = whole && strlen(head) > 12 ? atoi(head + 9) : 0;
+    answer->last = connection != NULL && strncasecmp(connection, "close", 5) == 0;
+    head[head_bytes] = after;
+    got -= head_bytes;
+    if (answer->status < 100 || answer->status > 599 || got > size) {
+        https->fault = "its answer is not HTTP";
+        return false;
+    }
+    answer->bytes = malloc(size + 1);
+    if (answer->bytes == NULL)
+        return false;
+    memcpy(answer->bytes, head + head_bytes, got);
+    while (got < size) {
+        size_t once = get(https, answer->bytes + got, size - got);
+        if (once == 0)
+            return false;
+        got += once;
+    }
+    answer->bytes[size] = '\0';
+    answer->size_bytes = size;
+    return true;
+}
+
+static bool exchange(struct giro_https *https, const char *head, const void *body,
+                     size_t body_bytes, struct answer *answer)
+{
+    free(answer->bytes);
+    *answer = (struct answer){.bytes = NULL};
+    bool good = (https->ssl != NULL || dial(https)) && put(https, head, strlen(head)) &&
+                put(https, body, body_bytes) && get_answer(https, answer);
+    if (!good || answer->last)
+        disconnect(https);
+    if (!good)
+        answer->status = 0; /* a part of an answer is none */
+    return good;
+}
+
+static enum giro_err judge(const struct giro_https *https, const struct answer *answer,
+                           const char *path, struct giro_diagnosis *diagnosis)
+{
+    if (answer->status >= 200 && answer->status < 300)
         return GIRO_ERR_OK;
     char detail[200] = "";
-    if (https->status == 0) {
+    if (answer->status == 0) {
         giro_diagnosis_set(diagnosis, https->fault, giro_err_advice(GIRO_ERR_TIMEOUT),
                            "the replica at %s:%u gives no answer", https->address.host,
                            https->address.port);
         return GIRO_ERR_NETWORK;
     }
-    json_t *json = json_loadb((const char *)https->bytes, https->size_bytes, 0, NULL);
+    json_t *json = json_loadb((const char *)answer->bytes, answer->size_bytes, 0, NULL);
     const char *sentence = json_string_value(json_object_get(json, "error"));
     snprintf(detail, sizeof(detail), "%s", sentence == NULL ? "" : sentence);
     json_decref(json);
     giro_diagnosis_set(diagnosis, detail, "", "the replica at %s:%u answers %d to %s",
-                       https->address.host, https->address.port, https->status, path);
-    return https->status == 404 ? GIRO_ERR_NOENT
-                                : (https->status == 403 ? GIRO_ERR_KEY : GIRO_ERR_STATE);
+                       https->address.host, https->address.port, answer->status, path);
+    return answer->status == 404 ? GIRO_ERR_NOENT
+                                 : (answer->status == 403 ? GIRO_ERR_KEY : GIRO_ERR_STATE);
 }
 
-static enum giro_err ask(struct giro_https *https, enum evhttp_cmd_type type, const char *path,
+static enum giro_err ask(struct giro_https *https, const char *method, const char *path,
                          const void *body, size_t body_bytes, uint8_t **bytes, size_t *size_bytes,
                          struct giro_diagnosis *diagnosis)
 {
-    https->done = false;
-    https->status = 0;
-    https->fault = "it cannot be reached";
-    https->bytes = NULL;
-    SSL *ssl = SSL_new(https->tls);
-    struct bufferevent *stream =
-        ssl == NULL ? NULL
-                    : bufferevent_openssl_socket_new(
-                          https->base, -1, ssl, BUFFEREVENT_SSL_CONNECTING, BEV_OPT_CLOSE_ON_FREE);
-    if (stream == NULL)
-        return GIRO_ERR_TLS;
-    bufferevent_openssl_set_allow_dirty_shutdown(stream, 1);
-    struct evhttp_connection *connection = evhttp_connection_base_bufferevent_new(
-        https->base, NULL, stream, https->address.host, https->address.port);
-    struct evhttp_request *request = evhttp_request_new(on_answer, https);
-    if (connection == NULL || request == NULL)
-        return GIRO_ERR_NOMEM;
-    evhttp_request_set_error_cb(request, on_fault);
-    evhttp_connection_set_timeout(connection, TIMEOUT_S);
-    evhttp_add_header(evhttp_request_get_output_headers(request), "Host", https->address.host);
-    evhttp_add_header(evhttp_request_get_output_headers(request), "Connection", "close");
-    if (body_bytes > 0)
-        evbuffer_add(evhttp_request_get_output_buffer(request), body, body_bytes);
-    if (evhttp_make_request(connection, request, type, path) != 0)
-        https->done = true;
-    while (!https->done && event_base_loop(https->base, EVLOOP_ONCE) == 0)
-        continue;
-    evhttp_connection_free(connection);
-    enum giro_err err = judge(https, path, diagnosis);
+    char head[1024];
+    struct answer answer = {.bytes = NULL};
+    int length =
+        snprintf(head, sizeof(head), "%s %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %zu\r\n\r\n",
+                 method, path, https->address.host, body_bytes);
+    if (length < 0 || (size_t)length >= sizeof(head))
+        return GIRO_ERR_ARGUMENT;
+    /* A connection that rested may have been closed by the replica meanwhile: once more, on a new one. */
+    bool rested = https->ssl != NULL;
+    if (!exchange(https, head, body, body_bytes, &answer) && rested)
+        (void)exchange(https, head, body, body_bytes, &answer);
+    enum giro_err err = judge(https, &answer, path, diagnosis);
     if (err != GIRO_ERR_OK) {
-        free(https->bytes);
+        free(answer.bytes);
         return err;
     }
-    *bytes = https->bytes;
-    *size_bytes = https->size_bytes;
+    *bytes = answer.bytes;
+    *size_bytes = answer.size_bytes;
     return GIRO_ERR_OK;
 }
 
 enum giro_err giro_https_get(struct giro_https *https, const char *path, uint8_t **bytes,
                              size_t *size_bytes, struct giro_diagnosis *diagnosis)
 {
-    return ask(https, EVHTTP_REQ_GET, path, NULL, 0, bytes, size_bytes, diagnosis);
+    return ask(https, "GET", path, NULL, 0, bytes, size_bytes, diagnosis);
 }
 
 enum giro_err giro_https_post(struct giro_https *https, const char *path, const void *body,
                               size_t body_bytes, uint8_t **bytes, size_t *size_bytes,
                               struct giro_diagnosis *diagnosis)
 {
-    return ask(https, EVHTTP_REQ_POST, path, body, body_bytes, bytes, size_bytes, diagnosis);
+    return ask(https, "POST", path, body, body_bytes, bytes, size_bytes, diagnosis);
 }

@@ -1,4 +1,5 @@
-/* apps/giro/https.h - asking a replica over HTTPS with an enrolled key (libevent's evhttp). One request at a time. */
+/* apps/giro/https.h - asking a replica over HTTPS with an enrolled key. One request at a time, over one
+ * connection that is kept while both sides like it. */
 #ifndef GIRO_APPS_HTTPS_H
 #define GIRO_APPS_HTTPS_H
 

@@ -27,6 +27,7 @@ struct giro_api {
     struct evhttp *http;
     struct evconnlistener *listener; /* evhttp's; paused while CONNECTIONS_MAX are open */
     uint32_t connection_count;
+    bool closed; /* waits for its last connection: libevent frees those later, from its loop */
 };
 
 /* Who asks: a member index, the operator, or nobody. */
@@ -353,6 +354,8 @@ static void connection_closed(void *parent, void *data, CRYPTO_EX_DATA *ad, int 
     api->connection_count--;
     if (api->listener != NULL)
         evconnlistener_enable(api->listener);
+    if (api->closed && api->connection_count == 0)
+        free(api);
 }
 
 /* NULL makes evhttp serve the connection without TLS, where nobody is a client: it gets 403. */
@@ -423,5 +426,7 @@ void giro_api_close(struct giro_api *api)
     if (api->http != NULL)
         evhttp_free(api->http);
     SSL_CTX_free(api->tls);
-    free(api);
+    api->closed = true;
+    if (api->connection_count == 0)
+        free(api);
 }
