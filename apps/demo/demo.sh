@@ -1,5 +1,6 @@
 #!/bin/bash
 # The demo: four replicas on this machine, payments, a kill and a restart, a cycle; then every file is verified.
+# With --traitor nobody is killed: one replica lies instead, and the table at the end shows who noticed what.
 # Runs in a network namespace of its own where that is allowed, and leaves nothing running, mounted or named behind.
 # Exit codes: 0 every check holds, 1 something does not, 2 wrong usage.
 set -euo pipefail
@@ -18,6 +19,7 @@ usage: ./dev demo [OPTION...]
   --members N           member banks of the generated load (default: 24)
   --out DIR             where keys, data and files go (default: demo-out)
   --port dpdk|udp       packet path (default: dpdk; udp where namespaces are not allowed)
+  --traitor             one replica equivocates, withholds and forges a window; nobody is killed
 HELP
 }
 fail() {
@@ -30,11 +32,12 @@ wrong() {
   exit 2
 }
 
-payments='' date='' seconds=10 members=24 out=demo-out port=dpdk
+payments='' date='' seconds=10 members=24 out=demo-out port=dpdk traitor=''
 arguments=("$@")
 while [ $# -gt 0 ]; do
   case $1 in
     -h | --help) usage; exit 0 ;;
+    --traitor) traitor=3; shift ;;
     --payments | --date | --seconds | --members | --out | --port)
       [ $# -ge 2 ] || wrong "$1 needs a value"
       declare "${1#--}=$2"
@@ -47,6 +50,8 @@ case $port in dpdk | udp) ;; *) wrong "--port is dpdk or udp, not \"$port\"" ;; 
 [[ $members =~ ^[0-9]+$ ]] && [ "$members" -ge 2 ] && [ "$members" -le 600 ] || wrong "--members is a number from 2 to 600"
 [ -z "$payments" ] || [ -r "$payments" ] || fail "\"$payments\" cannot be read"
 [ -x "$bin/girod" ] && [ -x "$bin/giro" ] || fail "the programs are not built" "./dev build"
+lying=$bin/../tests/girod-traitor
+[ -z "$traitor" ] || [ -x "$lying" ] || fail "the traitor's program is not built" "./dev build girod-traitor"
 
 # ---- A network of our own -------------------------------------------------------------------------------------------
 
@@ -128,9 +133,13 @@ for i in $(seq 0 $((replicas - 1))); do
   fi
   https+="${https:+,}127.0.0.1:$((7600 + i))"
 done
+# Members ask the traitor first.
+[ -z "$traitor" ] || https="127.0.0.1:$((7600 + traitor)),${https//,127.0.0.1:$((7600 + traitor))/}"
 
 start_replica() {
-  "$bin/girod" "$out/replica-$1.yaml" >>"$out/replica-$1.log" 2>&1 &
+  local program=$bin/girod
+  [ "$1" != "$traitor" ] || program=$lying
+  "$program" "$out/replica-$1.yaml" >>"$out/replica-$1.log" 2>&1 &
   pid_of[$1]=$!
 }
 # wait_running I N: until replica I has said N times that it runs.
@@ -164,14 +173,18 @@ fi
 step "streaming payments"
 "${load[@]}" --genesis "$out/genesis.json" --keys "$out/keys" --hub "$hub" --json "$out/load.json" --quiet &
 load_pid=$!
-sleep "$half"
-kill -9 "${pid_of[$victim]}"
-wait "${pid_of[$victim]}" 2>/dev/null || true
-step "replica $victim killed (kill -9)"
-sleep 1
-start_replica $victim
-wait_running $victim 2
-step "replica $victim runs again"
+if [ -z "$traitor" ]; then
+  sleep "$half"
+  kill -9 "${pid_of[$victim]}"
+  wait "${pid_of[$victim]}" 2>/dev/null || true
+  step "replica $victim killed (kill -9)"
+  sleep 1
+  start_replica $victim
+  wait_running $victim 2
+  step "replica $victim runs again"
+else
+  step "replica $traitor lies: two proposals a round, two votes, votes and batches withheld, a forged window per member"
+fi
 load_code=0
 wait "$load_pid" || load_code=$?
 [ $load_code = 0 ] || fail "not every payment got its certified outcome (exit $load_code)" "see $out/load.json"
@@ -186,7 +199,7 @@ bics=$(python3 -c 'import json,sys; print(*[m["bic"] for m in json.load(open(sys
 first=${bics%% *}
 step "waiting until all replicas agree and the last window is sealed"
 "${giro[@]}" status --genesis "$out/genesis.json" --keys "$out/keys" --as "$first" --https "$https" --settle 20 \
-  >"$out/replicas.txt" || { cat "$out/replicas.txt"; fail "the replicas do not agree in time" "see $out/replica-*.log"; }
+  --json "$out/status.json" >"$out/replicas.txt" || { cat "$out/replicas.txt"; fail "the replicas do not agree in time" "see $out/replica-*.log"; }
 
 step "members pull their files"
 as=()
@@ -205,8 +218,19 @@ done
 
 step "verifying every file"
 rm -f "$out/load.spool" "$out/payments.spool"
-"${giro[@]}" verify --genesis "$out/genesis.json" "$out" >"$out/verify.txt" || fail "a file does not verify"
+honest=("$out")
+if [ -n "$traitor" ]; then
+  honest=("$out/netting")
+  for bic in $bics; do honest+=("$out/$bic"); done
+  for i in $(seq 0 $((replicas - 1))); do [ "$i" = $traitor ] || honest+=("$out/replica-$i"); done
+  code=0
+  "${giro[@]}" verify --quiet --genesis "$out/genesis.json" "$out/replica-$traitor" >"$out/traitor.txt" 2>&1 || code=$?
+  [ $code = 1 ] || fail "giro verify does not refuse what replica $traitor forged (exit $code)"
+fi
+"${giro[@]}" verify --genesis "$out/genesis.json" "${honest[@]}" >"$out/verify.txt" || fail "a file does not verify"
 tail -n 1 "$out/verify.txt"
+[ -z "$traitor" ] || python3 "$(dirname "${BASH_SOURCE[0]}")/traitor_table.py" "$out" $traitor ||
+  fail "a lie was not noticed" "see $out/status.json and $out/pull.log"
 printf '\n'
 cat "$out/replicas.txt"
 printf '\n'

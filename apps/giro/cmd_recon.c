@@ -198,6 +198,8 @@ static enum giro_err pull_member(struct pulling *pulling, const char *bic)
         if (err != GIRO_ERR_OK && i + 1 < tries) {
             /* Said at once: what another replica then answers does not make this one's fault less interesting. */
             giro_progress_end(&pulling->progress);
+            fprintf(stderr, "giro recon pull: the replica at %s:%u is passed over:\n",
+                    arguments->https[at].host, arguments->https[at].port);
             giro_diagnosis_print("giro recon pull", pulling->diagnosis);
         }
     }

@@ -1,6 +1,5 @@
-/* A plain HTTP/1.1 client: one connection, kept for the next request, and one request under way. It reads what is there
- * before it looks at how the connection stands: libevent's TLS streams report the end of a connection before the data that
- * came with it, so that a busy client lost whole answers to a server that had closed meanwhile. */
+/* A plain HTTP/1.1 client: one connection, kept for the next request, and one request under way. An answer that is there whole
+ * counts, however the connection then ends. */
 #include "apps/giro/https.h"
 
 #include <errno.h>

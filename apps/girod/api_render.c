@@ -30,6 +30,8 @@
     X("links_up", "replicas connected", "gauge", links_up)                                         \
     X("link_sent_bytes_total", "bytes sent to replicas", "counter", links.sent_bytes)              \
     X("link_dropped_total", "messages dropped on full links", "counter", links.dropped)            \
+    X("link_second_sessions_total", "refused: another session under that key lives", "counter",    \
+      links.second_sessions)                                                                       \
     X("journal_bytes", "bytes in the members' journals", "gauge", journal_bytes)                   \
     X("ledger_bytes", "bytes of leaves and certificates", "gauge", ledger_bytes)
 

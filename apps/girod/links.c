@@ -206,8 +206,17 @@ static void guest_event(struct bufferevent *stream, short what, void *context)
         return;
     }
     struct link *link = &links->peers[peer];
-    if (link->stream != NULL)
-        link_down(link); /* one live session per replica: the newer handshake wins */
+    if (link->stream != NULL) {
+        /* One live session per replica, and the one that lives stays: whoever copied a key displaces nobody. A peer whose
+         * machine died is noticed within SILENCE_MS, and dials again. */
+        links->counters.second_sessions++;
+        GIRO_LOG(WARN, "links",
+                 "a second session under the key of replica %u is refused: two processes, a copied "
+                 "key, or a machine that just died",
+                 peer);
+        bufferevent_free(stream);
+        return;
+    }
     link->stream = stream;
     bufferevent_setcb(stream, on_read, NULL, on_link_event, link);
     link_up(link);

@@ -39,6 +39,7 @@ void giro_links_send(struct giro_links *links, uint16_t peer, const struct giro_
 uint32_t giro_links_up(const struct giro_links *links); /* peers connected now */
 struct giro_links_counters {
     uint64_t sent, sent_bytes, received, received_bytes, dropped, refused_handshakes, malformed;
+    uint64_t second_sessions; /* refused: another one showed the same key and lives */
 };
 void giro_links_counters(const struct giro_links *links, struct giro_links_counters *counters);
 

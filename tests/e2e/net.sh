@@ -11,8 +11,8 @@ net_begin "$@"
 faults=$(((n - 1) / 3))
 slow=$((n - 1))
 net_make $n "--members-count 8" $slow
-payments=$((n == 4 ? 12000 : 7000))
-rate=1000
+payments=$((n == 4 ? 16000 : 12000))
+rate=800
 "$giro" load "${keyed[@]}" --presign load.spool --payments $payments --records 20 --wrong 20 --seed 5 --quiet 2>/dev/null
 hub_start
 # 0 to 100 ms each way, by the seed.
@@ -36,11 +36,12 @@ step "$faults stopped for a while (SIGSTOP)"
 
 # Each replica leads in its turn, so whoever is cut off is a leader that is cut off, soon and often.
 minority=$(seq 0 $((faults - 1)) | xargs) majority=$(seq $faults $((n - 1)) | xargs)
+kill -0 $load || fail "the load ended before the cuts"
 net_cut "$minority" "$majority"
 net_lossy $faults 20
 net_narrow $((faults + 1)) 20mbit
 before=$(certified)
-certifies_on 15 "$before" || fail "a minority that is cut off ($minority) stopped the others"
+certifies_on 15 "$before" || { tail -c 200 load.log; fail "a minority that is cut off ($minority) stopped the others"; }
 net_heal
 step "cut off: replicas $minority; the others lost 2 % or had 20 Mbit/s and went on"
 

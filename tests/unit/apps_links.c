@@ -208,6 +208,42 @@ Test(links, a_replica_that_comes_back_is_connected_again)
     net_close(net);
 }
 
+static bool second_refused(struct net *net)
+{
+    return counters(net, 0).second_sessions >= 2 && counters(net, 1).second_sessions >= 2;
+}
+
+static bool heard_of_two(struct net *net)
+{
+    return net->nodes[0].messages[2] > 0 && net->nodes[1].messages[2] > 0;
+}
+
+Test(links, a_second_session_under_a_live_key_is_refused_and_displaces_nobody)
+{
+    struct net *net = net_open(3);
+    cr_assert(pump(net, all_up));
+    struct node honest = net->nodes[2];
+    struct giro_config_address address = net->addresses[2];
+    uint16_t port;
+    hub_ports(&port, 1);
+    net->addresses[2].port = port; /* where the copy listens; the honest one has its own */
+    node_open(net, 2, net->hub.genesis.replicas[2].name);
+    struct node copy = net->nodes[2];
+    net->nodes[2] = honest;
+    net->addresses[2] = address;
+    cr_assert(pump(net, second_refused)); /* it dials again and again */
+    cr_assert(all_up(net));
+    cr_assert(net->nodes[0].downs + net->nodes[1].downs == 0);
+    uint8_t *message = message_make(2, 1000);
+    struct giro_part part = {message, 1000};
+    giro_links_send(net->nodes[2].links, GIRO_PEER_ALL, &part, 1);
+    cr_assert(pump(net, heard_of_two));
+    giro_links_close(copy.links);
+    giro_key_free(copy.key);
+    free(message);
+    net_close(net);
+}
+
 static uint64_t malformed_wanted;
 
 static bool malformed_and_up(struct net *net)
