@@ -6,12 +6,14 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 source "$(dirname "${BASH_SOURCE[0]}")/netlib.sh"
 n=${GIRO_E2E_REPLICAS:-4}
+GIRO_EFFORT=${GIRO_EFFORT:-1}
 seed=${GIRO_SEED:-1}
 net_begin "$@"
+[ $n = 4 ] || [ "${GIRO_EFFORT%%.*}" -ge 2 ] 2>/dev/null || skip "seven replicas only with GIRO_EFFORT=2 or more"
 faults=$(((n - 1) / 3))
 slow=$((n - 1))
 net_make $n "--members-count 8" $slow
-payments=$((n == 4 ? 16000 : 12000))
+payments=12000
 rate=800
 "$giro" load "${keyed[@]}" --presign load.spool --payments $payments --records 20 --wrong 20 --seed 5 --quiet 2>/dev/null
 hub_start
