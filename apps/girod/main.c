@@ -60,6 +60,23 @@ static bool set_level(const char *text)
     return false;
 }
 
+/* The verifier that the configuration names, unless the environment did (giro_crypto_init). */
+static enum giro_err set_verifier(const struct giro_config *config,
+                                  struct giro_diagnosis *diagnosis)
+{
+    if (config->verifier[0] == '\0' || getenv("GIRO_CRYPTO_VARIANT") != NULL)
+        return GIRO_ERR_OK;
+    for (int variant = 0; variant < GIRO_VARIANT_COUNT; variant++) {
+        if (strcmp(config->verifier, giro_crypto_variant_name(variant)) == 0 &&
+            giro_crypto_variant_set(variant))
+            return GIRO_ERR_OK;
+    }
+    giro_diagnosis_set(diagnosis, "this processor has not the instructions it needs",
+                       "leave verifier out: the fastest that the processor runs is taken",
+                       "the verifier \"%s\" cannot be used", config->verifier);
+    return GIRO_ERR_CONFIG;
+}
+
 int main(int argc, char **argv)
 {
     struct arguments arguments = {NULL, NULL};
@@ -70,8 +87,14 @@ int main(int argc, char **argv)
     struct giro_diagnosis diagnosis = {.fact = ""};
     struct giro_config config;
     enum giro_err err = giro_crypto_init();
+    if (err != GIRO_ERR_OK)
+        giro_diagnosis_set(&diagnosis, "libsodium does not start, or the variant is none of them",
+                           "unset GIRO_CRYPTO_VARIANT, or see the README of common/crypto",
+                           "signatures cannot be verified");
     if (err == GIRO_ERR_OK)
         err = giro_config_load(arguments.config, &config, &diagnosis);
+    if (err == GIRO_ERR_OK)
+        err = set_verifier(&config, &diagnosis);
     if (err != GIRO_ERR_OK) {
         giro_diagnosis_print("girod", &diagnosis);
         return err == GIRO_ERR_CONFIG ? 2 : 1;
@@ -88,9 +111,10 @@ int main(int argc, char **argv)
     struct giro_hub *hub = NULL;
     err = giro_hub_open(&config, &hub, &diagnosis);
     if (err == GIRO_ERR_OK) {
-        GIRO_LOG(INFO, "hub", "running: port %s %s, peers on %s:%u, HTTPS on %s:%u",
+        GIRO_LOG(INFO, "hub", "running: port %s %s, peers on %s:%u, HTTPS on %s:%u, verifier %s",
                  config.port_driver, config.port_address, config.peers[config.replica].host,
-                 config.peers[config.replica].port, config.https.host, config.https.port);
+                 config.peers[config.replica].port, config.https.host, config.https.port,
+                 giro_crypto_variant_name(giro_crypto_variant()));
         err = giro_hub_run(hub, &diagnosis);
         giro_hub_close(hub);
     }

@@ -1,5 +1,5 @@
 /* Key files. A secret and its text are only in locked memory that no core dump has, wiped after use; the file is never
- * readable by others, and never replaced. */
+ * readable by others, and never replaced. The hub's window secret alone is copied to memory of the caller's. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>

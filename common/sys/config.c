@@ -15,7 +15,7 @@
 #define PEERS_MAX      100
 
 struct raw {
-    char *genesis, *keys, *key_tables, *data, *files, *event_log, *log_level, *https;
+    char *genesis, *keys, *key_tables, *data, *files, *event_log, *log_level, *verifier, *https;
     int64_t *replica, *files_interval_s, *event_log_mb;
     struct raw_port {
         char *driver, *device, *address;
@@ -47,6 +47,7 @@ enum key_index {
     KEY_EVENT_LOG,
     KEY_EVENT_LOG_MB,
     KEY_LOG_LEVEL,
+    KEY_VERIFIER,
     KEY_PORT,
     KEY_DRIVER,
     KEY_DEVICE,
@@ -76,6 +77,7 @@ static const struct key keys[KEY_COUNT] = {
     [KEY_EVENT_LOG] = {"", "event_log", "the path of a directory, at most 511 bytes", 0, 0, 0},
     [KEY_EVENT_LOG_MB] = {"", "event_log_mb", "mebibytes from 1 to 1048576", 1, 1 << 20, 256},
     [KEY_LOG_LEVEL] = {"", "log_level", "error, warn, info or debug", 0, 0, 0},
+    [KEY_VERIFIER] = {"", "verifier", "avx512, avx2, portable or libsodium", 0, 0, 0},
     [KEY_PORT] = {"", "port", "a section with driver, device, address, udp_port, memory_mb", 0, 0,
                   0},
     [KEY_DRIVER] = {"port", "driver", "af_packet, udp or a DPDK driver, at most 31 bytes", 0, 0, 0},
@@ -140,6 +142,7 @@ static const cyaml_schema_field_t top_fields[] = {
     TEXT(event_log, MAY, struct raw, 511),
     NUMBER(event_log_mb, MAY, struct raw),
     TEXT(log_level, MAY, struct raw, 31),
+    TEXT(verifier, MAY, struct raw, 31),
     CYAML_FIELD_MAPPING("port", CYAML_FLAG_DEFAULT, struct raw, port, port_fields),
     CYAML_FIELD_SEQUENCE_COUNT("peers", CYAML_FLAG_POINTER, struct raw, peers, peer_count,
                                &peer_value, 1, PEERS_MAX),
@@ -477,6 +480,18 @@ static enum giro_err take_peers(const struct loading *loading)
     return refuse(loading, KEY_REPLICA, found);
 }
 
+static enum giro_err take_verifier(const struct loading *loading, const char *value, char out[16])
+{
+    static const char *const names[] = {"avx512", "avx2", "portable", "libsodium"};
+    for (uint32_t i = 0; value != NULL && i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(value, names[i]) == 0) {
+            snprintf(out, 16, "%s", value);
+            return GIRO_ERR_OK;
+        }
+    }
+    return value == NULL ? GIRO_ERR_OK : refuse(loading, KEY_VERIFIER, value);
+}
+
 static enum giro_err take_limits(const struct loading *loading)
 {
     static const struct raw_limits none;
@@ -511,6 +526,7 @@ static enum giro_err take_all(const struct loading *loading)
     GIRO_TRY(take_path(loading, KEY_EVENT_LOG, raw->event_log, config->event_log_path));
     GIRO_TRY(take_number(loading, KEY_EVENT_LOG_MB, raw->event_log_mb, &config->event_log_mb));
     GIRO_TRY(take_log_level(loading, raw->log_level, &config->log_level));
+    GIRO_TRY(take_verifier(loading, raw->verifier, config->verifier));
     GIRO_TRY(take_port(loading));
     GIRO_TRY(take_peers(loading));
     GIRO_TRY(take_address(loading, KEY_HTTPS, raw->https, &config->https));

@@ -10,6 +10,7 @@
  *   event_log: events               # record of the consensus core for `giro replay`; left out: none is kept
  *   event_log_mb: 256               # of one file; one file per start, the newest four are kept
  *   log_level: info
+ *   verifier: avx512                # avx512 | avx2 | portable | libsodium; left out: the fastest this processor runs
  *   port:
  *     driver: af_packet             # af_packet | udp | any DPDK vdev or PCI address in `device`
  *     device: veth0b                # interface, vdev argument or PCI address; not for udp
@@ -55,6 +56,7 @@ struct giro_config {
     uint32_t event_log_mb;
     uint32_t replica;
     enum giro_log_level log_level;
+    char verifier[16]; /* a name of giro_crypto_variant_name; "" = the fastest */
     char port_driver[32];
     char port_device[128];
     char port_address[32];

@@ -22,7 +22,9 @@ damage() { printf 'g' | dd of="$1" bs=1 seek=200001 conv=notrunc status=none; }
 file=$(find hub/key-tables -name '*.comb' | sort | head -n 1)
 hub_stop
 damage "$file"
+echo "verifier: portable" >>hub/replica-1.yaml
 hub_start
+grep -q 'running: .*, verifier portable$' hub/replica-1.log || fail "replica 1 verifies in another way than its configuration says"
 [ "$(cat hub/replica-?.log | grep -c "\"[^\"]*$(basename "$file")\" is damaged; it is built again")" -ge 1 ] ||
   fail "nobody reports the damaged file"
 step "a file damaged while the hub stood still is reported and built again"

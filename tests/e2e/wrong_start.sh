@@ -67,6 +67,7 @@ config unknown 's/^data:/dataa:/' dataa
 config range 's/^replica: .*/replica: 100/' '0 to 99'
 config negative 's/segment_mb: .*/segment_mb: -1/' '1 to 4096'
 config word 's/^log_level: .*/log_level: loud/' 'error, warn, info or debug'
+config verifier 's/^log_level: .*/verifier: sse2/' 'avx512, avx2, portable or libsodium'
 config yaml 's/^keys: .*/keys: [/' ''
 config address 's/^https: .*/https: nowhere/' 'host:port'
 expect 1 'absent.yaml' "$girod" hub/absent.yaml

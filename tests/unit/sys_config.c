@@ -33,7 +33,8 @@ static const char full[] = "genesis: genesis.json\n"
                            "  verify_wait_us: 200\n"
                            "key_tables: tables\n"
                            "event_log: events\n"
-                           "event_log_mb: 32\n";
+                           "event_log_mb: 32\n"
+                           "verifier: portable\n";
 static const char least[] = "genesis: g\n"
                             "replica: 0\n"
                             "keys: k\n"
@@ -79,7 +80,7 @@ Test(sys, config_reads_every_key)
     cr_assert(strcmp(config.https.host, "127.0.0.1") == 0 && config.https.port == 7600);
     cr_assert(config.segment_mb == 16 && config.frames_pending == 1024);
     cr_assert(config.batches == 8 && config.member_frames_per_second == 100);
-    cr_assert(config.key_tables_mb == 48);
+    cr_assert(config.key_tables_mb == 48 && strcmp(config.verifier, "portable") == 0);
     cr_assert(config.verify_frames == 8 && config.verify_wait_us == 200);
     snprintf(expected, sizeof expected, "%s/tables", directory);
     cr_assert(strcmp(config.key_tables_path, expected) == 0, "%s", config.key_tables_path);
@@ -101,6 +102,7 @@ Test(sys, config_fills_in_what_is_left_out)
     cr_assert(config.batches == 256 && config.member_frames_per_second == 0);
     cr_assert(config.verify_frames == 16 && config.verify_wait_us == 50);
     cr_assert(config.key_tables_mb == 320 && config.key_tables_path[0] == '\0');
+    cr_assert(config.verifier[0] == '\0');
     cr_assert(chdir(directory) == 0);
     cr_assert(giro_config_load("girod.yaml", &config, &diagnosis) == GIRO_ERR_OK);
     cr_assert(strcmp(config.data_path, "d") == 0, "%s", config.data_path);
@@ -168,6 +170,7 @@ Test(sys, config_says_where_and_what_was_expected)
         {"verify_frames: 8", "verify_frames: 65", ":24:3: 'limits.verify_frames'", "from 1 to 64"},
         {"verify_wait_us: 200", "verify_wait_us: -1", ":25:3: 'limits.verify_wait_us'", "to 10000"},
         {"key_tables_mb: 48", "key_tables_mb: -1", ":23:3: 'limits.key_tables_mb'", "found '-1'"},
+        {"verifier: portable", "verifier: sse2", ":29:1: 'verifier'", "libsodium"},
         {"key_tables: tables", "key_tables: ''", ":26:13: ", "the path of a directory"},
         {"files_interval_s: 60", "files_interval_s: 0", ":6:1: 'files_interval_s'", "seconds"},
         {"port:\n", "port: 5\nx:\n", ":8:7: Expecting MAPPING", "a section with driver"},
