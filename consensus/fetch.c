@@ -19,11 +19,15 @@ static uint64_t timeout_ns(const struct giro_consensus *core)
 
 /* ---- Asking ------------------------------------------------------------------------------------------- */
 
-/* Slots that new blocks may take: execution must free the others first. */
-static uint32_t tree_room(const struct giro_tree *tree)
+/* Slots that new blocks may take: execution must free the others first. Blocks that no QC stands on give way. */
+static uint32_t tree_room(const struct giro_consensus *core)
 {
-    const uint64_t held =
-        tree->committed_height - tree->executed_height + tree->pending_count + GIRO_ORPHANS_MAX;
+    const struct giro_tree *const tree = &core->tree;
+    uint64_t held = tree->committed_height - tree->executed_height + GIRO_ORPHANS_MAX;
+    uint32_t slot = giro_tree_find(tree, &core->high_qc.header.block_id);
+    for (; slot != GIRO_NONE && tree->blocks[slot].state == GIRO_BLOCK_PENDING;
+         slot = giro_tree_parent(tree, slot))
+        held++;
     return held < tree->slot_count ? (uint32_t)(tree->slot_count - held) : 0;
 }
 
@@ -49,7 +53,7 @@ static bool plan_by_height(const struct giro_consensus *core, struct giro_fetch 
                                     ? plan->resume_height
                                     : next;
             const uint64_t wanted = claimed - plan->from_height + 1;
-            const uint32_t room = tree_room(&core->tree);
+            const uint32_t room = tree_room(core);
             plan->by_height = true;
             plan->peer = peer;
             plan->id = giro_hash_zero;
@@ -81,7 +85,7 @@ static void plan_by_id(const struct giro_consensus *core, struct giro_fetch *pla
         giro_tree_find(&core->tree, &plan->below_id) == GIRO_NONE)
         id = plan->below_id;
     plan->below_id = giro_hash_zero;
-    const uint32_t room = tree_room(&core->tree);
+    const uint32_t room = tree_room(core);
     plan->by_height = false;
     plan->peer = plan->next_peer;
     plan->id = id;
@@ -145,7 +149,7 @@ void giro_fetch_settle(struct giro_consensus *core)
         }
         fetch->active = false;
     }
-    if (giro_env_room(&core->env) < 4 || tree_room(&core->tree) == 0)
+    if (giro_env_room(&core->env) < 4 || tree_room(core) == 0)
         return;
     if (fetch->next_peer == core->env.options.self)
         fetch->next_peer = peer_after(core, fetch->next_peer);

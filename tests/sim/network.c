@@ -114,8 +114,8 @@ void sim_send_to(struct sim_world *world, uint32_t from, uint32_t to, const void
             corrupt(world, copy);
         uint64_t delay_ns = sim_draw(&world->network_prng, link->delay_min_ns, link->delay_max_ns);
         uint64_t at_ns = world->now_ns + delay_ns + extra_ns, *last_ns = &world->last_ns[from][to];
-        if (at_ns < link->clog_until_ns)
-            at_ns = link->clog_until_ns;
+        if (at_ns < link->clog_until_ns) /* all at once, but for the time it takes to read them */
+            at_ns = link->clog_until_ns + sim_draw(&world->network_prng, 0, 4 * SIM_MS);
         if (extra_ns == 0 && !drawn(world, link->overtake_per_mille)) {
             at_ns = at_ns < *last_ns ? *last_ns : at_ns;
             *last_ns = at_ns;
