@@ -20,7 +20,7 @@ static const char help[] =
     "  --seeds N         histories to run (100)\n"
     "  --seed S          replay this one history, and write its trace; with --seeds: the first "
     "one\n"
-    "  --replicas N      1..100 (by the seed: 4, 7 or 10)\n"
+    "  --replicas N      4..100 (by the seed: 4, 7 or 10)\n"
     "  --seconds V       at most that many virtual seconds of load and faults (by the seed)\n"
     "  --load P          that many thousandths of the load\n"
     "  --no-faults       a network, disks and replicas that work\n"
@@ -238,8 +238,9 @@ static int parse(int argc, char **argv, struct sim_arguments *arguments)
     arguments->one = seed_given && !seeds_given;
     if (arguments->one)
         arguments->seeds = 1;
-    if (arguments->replicas > SIM_REPLICAS_MAX)
-        return usage("--replicas is 1 to 100, not", "more");
+    if (arguments->replicas != 0 &&
+        (arguments->replicas < 4 || arguments->replicas > SIM_REPLICAS_MAX))
+        return usage("--replicas is 4 to 100, not", "another number");
     return 0;
 }
 

@@ -191,7 +191,9 @@ static void options_fill(struct sim_replica *replica, struct giro_node_options *
                       .batch_keys = hub->batch_handles,
                       .batch_key = hub->batch_keys[replica->index],
                       .blocks_max = 128,
-                      .batches_max = 4 * n < 32 ? 32 : 4 * n,
+                      .batches_max = world->nodes->batches_max > 0 ? world->nodes->batches_max
+                                     : 4 * n < 32                  ? 32
+                                                                   : 4 * n,
                       .executed_max = 4096,
                       .map_seed = giro_prng_next(&world->prng)},
         .log = {.segment_bytes = 4u << 20,

@@ -65,7 +65,8 @@ struct sim_nodes {
     struct sim_group groups[SIM_GROUPS_MAX];
     uint32_t group_count, certified_count, number_count;
     struct sim_load load;
-    bool dues; /* some frames want a later block */
+    uint32_t batches_max; /* 0 = few */
+    bool dues;            /* some frames want a later block */
     uint32_t group_of[SIM_NUMBERS_MAX];
     /* watcher */
     struct sim_watched_block *blocks;

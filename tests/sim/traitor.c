@@ -205,6 +205,23 @@ static void garbage(const struct letter *letter, uint32_t to)
     emit(letter, to, letter->envelope.body_kind, bytes, size_bytes, 0);
 }
 
+/* How long a slow traitor keeps a proposal: as the seed says, or (0) as long as it may be without a timeout, by the round
+ * timers that the others have now. */
+static uint64_t slow_by(const struct sim_world *world)
+{
+    uint64_t least_ns = UINT64_MAX;
+    if (world->nodes->lore->slow_ns > 0)
+        return world->nodes->lore->slow_ns;
+    for (uint32_t i = 0; i < world->replica_count; i++) {
+        struct giro_consensus_status status;
+        if (!world->replicas[i].up || sim_excused(&world->replicas[i]))
+            continue;
+        world->body->status(&world->replicas[i], &status);
+        least_ns = status.round_base_ns < least_ns ? status.round_base_ns : least_ns;
+    }
+    return least_ns == UINT64_MAX ? 0 : least_ns * 7 / 10;
+}
+
 static void deliver_own(const struct letter *letter)
 {
     struct sim_world *world = letter->world;
@@ -221,7 +238,7 @@ static void deliver_own(const struct letter *letter)
         if (sim_fault_hit(world, SIM_FAULT_LATE, 200))
             extra_ns = sim_fault_between(world, SIM_FAULT_LATE, 1, LATE_MAX_NS);
         if (kind == GIRO_KIND_PROPOSAL && sim_fault_hit(world, SIM_FAULT_SLOW_LEADER, 1000))
-            extra_ns += world->nodes->lore->slow_ns;
+            extra_ns += slow_by(world);
         if (sim_fault_hit(world, SIM_FAULT_GARBAGE, 60))
             garbage(letter, to);
         emit(letter, to, kind, letter->body, letter->body_bytes, extra_ns);
