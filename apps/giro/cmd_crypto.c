@@ -259,7 +259,11 @@ int giro_cmd_crypto_check(int argc, char **argv)
     static struct work work;
     static struct line line;
     work.arguments = &arguments;
-    const bool good = work_open(&work) && file_check(&work, &line, file);
+    bool good = work_open(&work) && file_check(&work, &line, file);
+    if (good && fflush(stdout) != 0) {
+        fprintf(stderr, "giro crypto check: the verdicts cannot be written\n");
+        good = false;
+    }
     for (size_t w = 0; w < WIDTHS; w++)
         free(work.ring_mem[w]);
     fclose(file);
