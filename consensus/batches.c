@@ -48,8 +48,19 @@ struct giro_batch_reference giro_batches_slot_reference(const struct giro_batche
 static bool quota_allows(const struct giro_batches *batches, uint32_t author)
 {
     GIRO_ASSERT(author < batches->env->options.replica_count);
-    return batches->author_count[author] < batches->guaranteed ||
-           batches->shared_count < batches->shared_max;
+    const uint32_t lost = batches->author_debt[author] / GIRO_REPEATS_PER_SLOT;
+    const uint32_t promised = lost < batches->guaranteed ? batches->guaranteed - lost : 1;
+    if (batches->author_count[author] < promised)
+        return true;
+    return lost == 0 && batches->shared_count < batches->shared_max;
+}
+
+/* What an author calls its batch: it may say a number once. */
+static void said_key(const struct giro_batch_header *header, uint8_t key[GIRO_SAID_KEY_BYTES])
+{
+    memset(key, 0, GIRO_SAID_KEY_BYTES);
+    memcpy(key, &header->sequence, sizeof(header->sequence));
+    memcpy(key + sizeof(header->sequence), &header->author, sizeof(header->author));
 }
 
 uint32_t giro_batches_slot_make(struct giro_batches *batches, const struct giro_hash *id,
@@ -85,6 +96,12 @@ uint32_t giro_batches_slot_make(struct giro_batches *batches, const struct giro_
             batches->shared_count++;
         batches->normal_count++;
         GIRO_ASSERT(batches->normal_count <= batches->normal_max);
+        uint8_t key[GIRO_SAID_KEY_BYTES];
+        said_key(header, key);
+        if (giro_map_get(batches->said_map, key) == GIRO_NONE) {
+            bool said = giro_map_put(batches->said_map, key, slot);
+            GIRO_ASSERT(said);
+        }
     }
     if (s->own) {
         batches->own_count++;
@@ -110,6 +127,10 @@ void giro_batches_slot_free(struct giro_batches *batches, uint32_t slot)
     } else {
         GIRO_ASSERT(batches->normal_count > 0 && batches->author_count[s->header.author] > 0);
         batches->normal_count--;
+        uint8_t key[GIRO_SAID_KEY_BYTES];
+        said_key(&s->header, key);
+        if (giro_map_get(batches->said_map, key) == slot)
+            (void)giro_map_remove(batches->said_map, key);
         if (batches->author_count[s->header.author]-- > batches->guaranteed)
             batches->shared_count--;
     }
@@ -292,10 +313,33 @@ static void repeat(struct giro_batches *batches, uint16_t sender, uint32_t slot)
     giro_batches_ack_flush(batches);
 }
 
+/* Another batch under the same number, from the author itself: neither acknowledged nor kept. Nobody signs a batch alone, so
+ * this evidence convinces only who trusts the witness. */
+static bool contradicts(struct giro_batches *batches, const struct giro_batch_header *header)
+{
+    uint8_t key[GIRO_SAID_KEY_BYTES];
+    said_key(header, key);
+    uint32_t first = giro_map_get(batches->said_map, key);
+    if (first == GIRO_NONE)
+        return false;
+    const struct giro_evidence_claim claim = {
+        .reject = GIRO_REJECT_EQUIVOCATION,
+        .what = GIRO_KIND_BATCH,
+        .offender = header->author,
+        .round = header->sequence,
+        .first = {&batches->slots[first].header, sizeof(*header)},
+        .second = {header, sizeof(*header)}};
+    giro_env_reject(batches->env, GIRO_REJECT_EQUIVOCATION);
+    giro_env_evidence(batches->env, &claim);
+    return true;
+}
+
 static void arrive(struct giro_batches *batches, const struct giro_hash *id,
                    const struct giro_batch_header *header, const uint8_t *body)
 {
     struct giro_env *env = batches->env;
+    if (contradicts(batches, header))
+        return;
     if (!quota_allows(batches, header->author) || giro_env_room(env) == 0) {
         giro_env_reject(env, GIRO_REJECT_LIMIT);
         return;
@@ -541,9 +585,25 @@ bool giro_batches_executed_before(const struct giro_batches *batches, const stru
     return giro_map_get(batches->executed_map, id) != GIRO_NONE;
 }
 
-void giro_batches_executed(struct giro_batches *batches,
-                           const struct giro_batch_reference *reference)
+/* An author whose frames are mostly repeats loses its share of the common slots, and then its promised ones down to one.
+ * Members do send again what is late, through another replica: as many new frames as repeats leave an author unharmed. */
+static void repeats_note(struct giro_batches *batches, uint32_t author, uint32_t frames,
+                         uint32_t repeated)
 {
+    uint32_t *const debt = &batches->author_debt[author];
+    const uint32_t most = batches->guaranteed * GIRO_REPEATS_PER_SLOT;
+    const uint32_t fresh = repeated < frames ? frames - repeated : 0;
+    *debt = *debt > fresh ? *debt - fresh : 0;
+    if (repeated > fresh)
+        *debt = most - *debt > repeated ? *debt + repeated : most;
+}
+
+void giro_batches_executed(struct giro_batches *batches,
+                           const struct giro_batch_reference *reference, uint32_t repeated)
+{
+    if (reference->author < batches->env->options.replica_count &&
+        reference->author != batches->env->options.self)
+        repeats_note(batches, reference->author, reference->frame_count, repeated);
     executed_remember(batches, reference);
     giro_batches_unwant(batches, &reference->batch_id);
     uint32_t proof = giro_map_get(batches->proof_map, &reference->batch_id);

@@ -70,9 +70,10 @@ const uint8_t *giro_batches_body(const struct giro_batches *batches, const struc
  * asked for. */
 void giro_batches_want(struct giro_batches *batches, const struct giro_batch_reference *reference,
                        const uint8_t *proof, uint32_t proof_bytes);
-/* giro_batches_executed: the block that references it was executed; frees the body, remembers the id until expiry. */
+/* giro_batches_executed: the block that references it was executed; frees the body, remembers the id until expiry. Of its
+ * frames `repeated` had been executed before: they count against the author's quota until as many new ones came from it. */
 void giro_batches_executed(struct giro_batches *batches,
-                           const struct giro_batch_reference *reference);
+                           const struct giro_batch_reference *reference, uint32_t repeated);
 /* giro_batches_expire frees unreferenced bodies and proofs with expiry < committed_time_ns, the block time of the last
  * *executed* block: what a committed but not yet executed block references expires later than that. Own batches stay:
  * when their proof expired unreferenced, acknowledgements are collected anew. */

@@ -4,10 +4,24 @@
  * ring holds GIRO_CERTIFY_HEIGHTS heights up to GIRO_CERTIFY_AHEAD above the last executed one. */
 #include "consensus/certify_internal.h"
 
-static void halt(struct giro_certify *certify, const char *reason, uint64_t height)
+static void halt(struct giro_certify *certify, const char *reason, uint64_t height,
+                 const struct giro_certificate *certificate)
 {
     if (certify->halted)
         return;
+    struct giro_halt *const left = &certify->halt;
+    const struct giro_certify_height *const h = giro_certify_peek(certify, height);
+    left->reason = reason;
+    left->height = height;
+    left->has_own = h != NULL && h->executed;
+    left->has_logged = h != NULL && h->recorded;
+    left->has_certificate = certificate != NULL;
+    if (left->has_own)
+        left->own = h->own;
+    if (left->has_logged)
+        left->logged = h->logged;
+    if (certificate != NULL)
+        left->certificate = *certificate;
     certify->halted = true;
     certify->env->may_sign = false;
     certify->env->counters.halted = true;
@@ -53,19 +67,24 @@ static void certificate_log(struct giro_certify *certify, struct giro_certify_he
 }
 
 static bool contradicts(struct giro_certify *certify, const struct giro_commit_body *ours,
-                        const struct giro_commit_body *theirs)
+                        const struct giro_certificate *certificate)
 {
+    const struct giro_commit_body *const theirs = &certificate->header.body;
     if (giro_certify_body_equal(ours, theirs))
         return false;
     if (giro_hash_equal(&ours->block_id, &theirs->block_id))
-        halt(certify, "a quorum certified other roots than this replica computed", ours->height);
+        halt(certify, "a quorum certified other roots than this replica computed", ours->height,
+             certificate);
     else
-        halt(certify, "a quorum certified another block than this replica executed", ours->height);
+        halt(certify, "a quorum certified another block than this replica executed", ours->height,
+             certificate);
     return true;
 }
 
 static void progress(struct giro_certify *certify)
 {
+    if (certify->no_quorum_height <= giro_certify_height(certify))
+        certify->no_quorum_height = 0;
     certify->resend_delay_ns = GIRO_CERTIFY_RESEND_NS;
     if (certify->uncertified_count == 0)
         certify->resend_ns = UINT64_MAX;
@@ -80,7 +99,8 @@ static void learn(struct giro_certify *certify, const struct giro_certificate *c
         certify->has_highest = true;
     } else if (certify->highest.header.body.height == body->height &&
                !giro_certify_body_equal(&certify->highest.header.body, body)) {
-        halt(certify, "two certificates of one height contradict each other", body->height);
+        halt(certify, "two certificates of one height contradict each other", body->height,
+             certificate);
         return;
     }
     if (body->height < giro_certify_window_low(certify) ||
@@ -89,10 +109,11 @@ static void learn(struct giro_certify *certify, const struct giro_certificate *c
     struct giro_certify_height *h = giro_certify_at(certify, body->height);
     if (h->certified) {
         if (!giro_certify_body_equal(&h->certificate.header.body, body))
-            halt(certify, "two certificates of one height contradict each other", body->height);
+            halt(certify, "two certificates of one height contradict each other", body->height,
+                 certificate);
         return;
     }
-    if (h->executed && contradicts(certify, &h->own, body))
+    if (h->executed && contradicts(certify, &h->own, certificate))
         return;
     h->certified = true;
     h->certificate = *certificate;
@@ -154,6 +175,26 @@ static void try_certificate(struct giro_certify *certify, struct giro_certify_he
     }
     GIRO_ASSERT(signers == env->quorum);
     learn(certify, &certificate);
+}
+
+/* Can a root of this height still reach q? Not if the best so far and all that have not voted are fewer. Asked only when some
+ * votes differ, so that the usual vote costs nothing. */
+static void quorum_doubt(struct giro_certify *certify, const struct giro_certify_height *h)
+{
+    const uint32_t n = certify->env->options.replica_count;
+    uint32_t best = 0;
+    if (h->certified || certify->no_quorum_height != 0 || giro_bitmap_count(h->accused) == 0)
+        return;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t equal = 0;
+        for (uint32_t k = 0; k < n && giro_bitmap_has(h->voted, i); k++)
+            equal += giro_bitmap_has(h->voted, k) &&
+                     giro_certify_body_equal(&giro_certify_vote_at(certify, h->height, i)->body,
+                                             &giro_certify_vote_at(certify, h->height, k)->body);
+        best = equal > best ? equal : best;
+    }
+    if (best + n - giro_bitmap_count(h->voted) < certify->env->quorum)
+        certify->no_quorum_height = h->height;
 }
 
 /* ---- Own roots --------------------------------------------------------------------------------------------------- */
@@ -242,6 +283,7 @@ static void votes_flush(struct giro_certify *certify)
         try_certificate(certify, h, &h->own);
         if (certify->halted)
             return;
+        quorum_doubt(certify, h);
     }
 }
 
@@ -289,10 +331,10 @@ void giro_certify_executed(struct giro_certify *certify, const struct giro_propo
                                        .ledger_root = event->executed.ledger_root};
     certify->uncertified_count += !h->certified;
     if (h->recorded && !giro_certify_body_equal(&h->logged, &h->own)) {
-        halt(certify, "executing again gave other roots than the log says", h->height);
+        halt(certify, "executing again gave other roots than the log says", h->height, NULL);
         return;
     }
-    if (h->certified && contradicts(certify, &h->own, &h->certificate.header.body))
+    if (h->certified && contradicts(certify, &h->own, &h->certificate))
         return;
     if (certify->has_highest && certify->highest.header.body.height == h->height) {
         struct giro_certificate highest = certify->highest;
@@ -328,14 +370,14 @@ static void recover_roots(struct giro_certify *certify, const uint8_t *body, uin
         return;
     struct giro_certify_height *h = giro_certify_at(certify, logged.height);
     if (h->recorded && !giro_certify_body_equal(&h->logged, &logged)) {
-        halt(certify, "the log holds two different roots of one height", logged.height);
+        halt(certify, "the log holds two different roots of one height", logged.height, NULL);
         return;
     }
     h->recorded = true;
     h->logged = logged;
     h->log_sequence = 0;
     if (h->executed && !giro_certify_body_equal(&h->own, &logged))
-        halt(certify, "executing again gave other roots than the log says", logged.height);
+        halt(certify, "executing again gave other roots than the log says", logged.height, NULL);
 }
 
 static void recover_certificate(struct giro_certify *certify, const uint8_t *body,
@@ -495,6 +537,7 @@ void giro_certify_on_vote(struct giro_certify *certify, uint16_t sender, const u
         struct giro_commit_body said = giro_certify_vote_at(certify, h->height, sender)->body;
         try_certificate(certify, h, &said);
     }
+    quorum_doubt(certify, h);
 }
 
 enum giro_reject giro_certify_check_certificate(struct giro_certify *certify,
@@ -606,6 +649,16 @@ uint64_t giro_certify_height(const struct giro_certify *certify)
 const struct giro_certificate *giro_certify_highest(const struct giro_certify *certify)
 {
     return certify->has_highest ? &certify->highest : NULL;
+}
+
+uint64_t giro_certify_no_quorum(const struct giro_certify *certify)
+{
+    return certify->no_quorum_height;
+}
+
+const struct giro_halt *giro_certify_halt(const struct giro_certify *certify)
+{
+    return certify->halted ? &certify->halt : NULL;
 }
 
 void giro_certify_check_state(const struct giro_certify *certify)

@@ -34,6 +34,10 @@ uint64_t giro_certify_next_ns(const struct giro_certify *certify);
 /* The highest certified height and its certificate (NULL at 0). */
 uint64_t giro_certify_height(const struct giro_certify *certify);
 const struct giro_certificate *giro_certify_highest(const struct giro_certify *certify);
+/* giro_certify_no_quorum: a height of which no root can reach q any more; 0 = none. */
+uint64_t giro_certify_no_quorum(const struct giro_certify *certify);
+/* giro_certify_halt: why it stopped; NULL if it did not. */
+const struct giro_halt *giro_certify_halt(const struct giro_certify *certify);
 void giro_certify_check_state(const struct giro_certify *certify);
 
 #endif

@@ -35,6 +35,8 @@ struct giro_certify {
     uint64_t unlogged_height;   /* first executed height without a ROOTS record, 0 = none */
     uint32_t uncertified_count; /* executed heights in the ring without a certificate */
     uint64_t resend_ns, resend_delay_ns;
+    uint64_t no_quorum_height; /* no root of it can reach q; 0 = none */
+    struct giro_halt halt;
     bool halted;
     bool missed; /* a CERTIFIED or a CERTIFICATE record found no room in the action list */
     bool has_highest;

@@ -130,6 +130,26 @@ static void on_not_found(struct giro_consensus *core, uint16_t sender, const uin
         giro_env_reject(&core->env, GIRO_REJECT_FIELD);
 }
 
+static void on_halted(struct giro_consensus *core, uint16_t sender, const uint8_t *body,
+                      size_t size_bytes)
+{
+    struct giro_halted said;
+    enum giro_reject reject = GIRO_REJECT_NONE;
+    if (size_bytes != sizeof(said)) {
+        reject = size_bytes < sizeof(said) ? GIRO_REJECT_TRUNCATED : GIRO_REJECT_OVERSIZED;
+    } else {
+        memcpy(&said, body, sizeof(said));
+        if (!giro_head_is(&said.head, GIRO_KIND_HALTED))
+            reject = GIRO_REJECT_KIND;
+        else if (said.epoch != core->env.options.epoch)
+            reject = GIRO_REJECT_EPOCH;
+        else if (said.height == 0)
+            reject = GIRO_REJECT_FIELD;
+    }
+    if (giro_env_reject(&core->env, reject) == GIRO_REJECT_NONE)
+        core->peers[sender].halted_height = said.height;
+}
+
 static void body_route(struct giro_consensus *core, const struct giro_peer_envelope *envelope,
                        const uint8_t *body, size_t size_bytes)
 {
@@ -162,6 +182,9 @@ static void body_route(struct giro_consensus *core, const struct giro_peer_envel
         break;
     case GIRO_KIND_NOT_FOUND:
         on_not_found(core, sender, body, size_bytes);
+        break;
+    case GIRO_KIND_HALTED:
+        on_halted(core, sender, body, size_bytes);
         break;
     case GIRO_KIND_HELLO:
         giro_hello_on_message(core, envelope, body, size_bytes);
@@ -293,15 +316,30 @@ static void settle(struct giro_consensus *core)
     giro_sync_envelope(core);
 }
 
-/* certify.c halts through its action alone: its verdict stops the core, too. */
+/* certify.c gives the verdict: it stops the core, too, which keeps what is needed to find out why and tells the others. */
 static void halt_notice(struct giro_consensus *core)
 {
-    for (uint32_t i = 0; i < core->env.actions->count; i++) {
-        if (core->env.actions->items[i].kind == GIRO_ACTION_HALT)
-            core->halted = true;
+    const struct giro_halt *const verdict = giro_certify_halt(core->certify);
+    if (verdict == NULL || core->halted)
+        return;
+    core->halted = true;
+    core->env.may_sign = false;
+    core->halt = *verdict;
+    const uint32_t slot = giro_tree_committed_at(&core->tree, verdict->height);
+    if (slot != GIRO_NONE && core->tree.proposals[slot].size_bytes > 0)
+        core->halt.block = &core->tree.proposals[slot];
+    struct giro_halted *const said =
+        (struct giro_halted *)giro_env_scratch(&core->env, sizeof(struct giro_halted));
+    if (said == NULL || giro_env_room(&core->env) == 0)
+        return;
+    *said = (struct giro_halted){.head = giro_head_make(GIRO_KIND_HALTED),
+                                 .epoch = core->env.options.epoch,
+                                 .height = verdict->height};
+    if (verdict->has_own) {
+        said->state_root = verdict->own.state_root;
+        said->ledger_root = verdict->own.ledger_root;
     }
-    if (core->halted)
-        core->env.may_sign = false;
+    giro_env_send(&core->env, GIRO_PEER_ALL, GIRO_KIND_HALTED, said, sizeof(*said));
 }
 
 void giro_consensus_step(struct giro_consensus *core, const struct giro_event *event,
@@ -365,6 +403,7 @@ void giro_consensus_status(const struct giro_consensus *core, struct giro_consen
     status->committed_height = tree->committed_height;
     status->executed_height = tree->executed_height;
     status->certified_height = giro_certify_height(core->certify);
+    status->no_quorum_height = giro_certify_no_quorum(core->certify);
     status->round_base_ns = core->pace.base_ns;
     status->committed_time_ns = tree->blocks[tree->tip].time_ns;
     status->incarnation = core->safety.incarnation;
@@ -380,6 +419,17 @@ void giro_consensus_peer_rejects(const struct giro_consensus *core, uint32_t pee
     GIRO_ASSERT(peer < core->env.options.replica_count);
     memcpy(rejects, core->env.peer_rejects + (size_t)peer * GIRO_REJECT_COUNT_OF_REASONS,
            GIRO_REJECT_COUNT_OF_REASONS * sizeof(uint64_t));
+}
+
+const struct giro_halt *giro_consensus_halt(const struct giro_consensus *core)
+{
+    return core->halted ? &core->halt : NULL;
+}
+
+uint64_t giro_consensus_peer_halted(const struct giro_consensus *core, uint32_t peer)
+{
+    GIRO_ASSERT(peer < core->env.options.replica_count);
+    return core->peers[peer].halted_height;
 }
 
 uint32_t giro_consensus_evidence(const struct giro_consensus *core, uint32_t offender,

@@ -25,8 +25,9 @@ GIRO_WIRE_SIZE(verdict_body, 40);
 struct executed_body {
     uint64_t height, next_due_ns;
     struct giro_hash state_root, ledger_root;
+    uint32_t repeated_frames[GIRO_BLOCK_REFERENCES_MAX];
 };
-GIRO_WIRE_SIZE(executed_body, 80);
+GIRO_WIRE_SIZE(executed_body, 208);
 
 /* ---- Header ---------------------------------------------------------------------------------------- */
 
@@ -187,10 +188,11 @@ static void put_verdict(struct giro_writer *writer, const struct giro_event *eve
 
 static void put_executed(struct giro_writer *writer, const struct giro_event *event)
 {
-    const struct executed_body body = {.height = event->executed.height,
-                                       .next_due_ns = event->executed.next_due_ns,
-                                       .state_root = event->executed.state_root,
-                                       .ledger_root = event->executed.ledger_root};
+    struct executed_body body = {.height = event->executed.height,
+                                 .next_due_ns = event->executed.next_due_ns,
+                                 .state_root = event->executed.state_root,
+                                 .ledger_root = event->executed.ledger_root};
+    memcpy(body.repeated_frames, event->executed.repeated_frames, sizeof(body.repeated_frames));
     giro_writer_put(writer, &body, sizeof(body));
 }
 
@@ -357,6 +359,7 @@ static void get_executed(struct giro_reader *reader, struct giro_event *event)
     event->executed.next_due_ns = body.next_due_ns;
     event->executed.state_root = body.state_root;
     event->executed.ledger_root = body.ledger_root;
+    memcpy(event->executed.repeated_frames, body.repeated_frames, sizeof(body.repeated_frames));
 }
 
 /* The rest of the body as it stands. */

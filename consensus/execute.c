@@ -67,7 +67,8 @@ void giro_execute_done(struct giro_consensus *core, const struct giro_event *eve
     core->executing = false;
     giro_certify_executed(core->certify, proposal, event);
     for (uint32_t i = 0; i < proposal->block.reference_count; i++)
-        giro_batches_executed(core->batches, &proposal->references[i]);
+        giro_batches_executed(core->batches, &proposal->references[i],
+                              event->executed.repeated_frames[i]);
     giro_batches_expire(core->batches, GIRO_MUTANT_IS(EXPIRY_BY_LOCAL_CLOCK)
                                            ? core->env.wall_ns
                                            : proposal->block.time_ns);

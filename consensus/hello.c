@@ -162,9 +162,10 @@ void giro_hello_on_message(struct giro_consensus *core, const struct giro_peer_e
 {
     struct giro_hello hello;
     enum giro_reject reject = hello_decode(core, envelope->sender, body, size_bytes, &hello);
-    if (reject == GIRO_REJECT_NONE && hello.answer == 0)
+    if (reject == GIRO_REJECT_NONE && hello.answer == 0) {
+        core->peers[envelope->sender].halted_height = 0;
         question_answer(core, &hello);
-    else if (reject == GIRO_REJECT_NONE)
+    } else if (reject == GIRO_REJECT_NONE)
         reject = answer_take(core, &hello, envelope->round);
     giro_env_reject(&core->env, reject);
 }

@@ -125,6 +125,7 @@ struct giro_peer {
     uint32_t
         fetch_credit; /* blocks it may send because it was asked; twice as many, for links that repeat */
     uint64_t evidence_rounds[GIRO_SAID_COUNT]; /* the last round reported, of each kind */
+    uint64_t halted_height; /* it said that it stopped there; a HELLO of it says that it is back */
     /* What HELLO answers about it. */
     uint64_t incarnation, incarnation_before;
     uint8_t nonce[16];
@@ -200,6 +201,7 @@ struct giro_consensus {
     struct giro_hello_state hello;
 
     bool started, observer, halted;
+    struct giro_halt halt;
 
     /* Decoding room, too large for the stack. */
     struct giro_proposal incoming;

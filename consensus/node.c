@@ -186,8 +186,7 @@ static void perform_verify(struct giro_node *node, const struct giro_action *act
     struct giro_event event = event_make(node, GIRO_EVENT_VERDICT);
     event.verdict.slot = action->verify.slot;
     event.verdict.batch_id = action->verify.batch_id;
-    event.verdict.valid =
-        node->options.callbacks.verify(node->options.callbacks.context, action);
+    event.verdict.valid = node->options.callbacks.verify(node->options.callbacks.context, action);
     queue_put(node, &event);
 }
 
@@ -202,6 +201,8 @@ static void perform_execute(struct giro_node *node, const struct giro_action *ac
     event.executed.state_root = execution.state_root;
     event.executed.ledger_root = execution.ledger_root;
     event.executed.next_due_ns = execution.next_due_ns;
+    memcpy(event.executed.repeated_frames, execution.repeated_frames,
+           sizeof event.executed.repeated_frames);
     queue_put(node, &event);
 }
 
@@ -544,6 +545,16 @@ void giro_node_peer_rejects(const struct giro_node *node, uint32_t peer,
                             uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS])
 {
     giro_consensus_peer_rejects(node->core, peer, rejects);
+}
+
+const struct giro_halt *giro_node_halt(const struct giro_node *node)
+{
+    return giro_consensus_halt(node->core);
+}
+
+uint64_t giro_node_peer_halted(const struct giro_node *node, uint32_t peer)
+{
+    return giro_consensus_peer_halted(node->core, peer);
 }
 
 uint32_t giro_node_evidence(const struct giro_node *node, uint32_t offender,

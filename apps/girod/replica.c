@@ -171,16 +171,21 @@ static void execute_frame(struct giro_replica *replica, const struct giro_block_
                           proposed_at(replica, block->time_ns), outcome);
 }
 
-static void execute_batch(struct giro_replica *replica, const struct giro_block_header *block,
-                          const struct giro_hash *batch_id, const uint8_t *bytes,
-                          uint32_t size_bytes)
+/* Returns how many of its frames had been executed before. */
+static uint32_t execute_batch(struct giro_replica *replica, const struct giro_block_header *block,
+                              const struct giro_hash *batch_id, const uint8_t *bytes,
+                              uint32_t size_bytes)
 {
+    uint32_t repeated = 0;
     const struct giro_hash *hashes = hashes_of(replica, batch_id, bytes, size_bytes);
     struct giro_frame frame;
     uint32_t offset = GIRO_BATCH_FIRST;
-    while (
-        giro_batch_next(bytes, size_bytes, replica->options.genesis->chain_prefix, &offset, &frame))
+    while (giro_batch_next(bytes, size_bytes, replica->options.genesis->chain_prefix, &offset,
+                           &frame)) {
         execute_frame(replica, block, &frame, hashes++);
+        repeated += replica->outcome.outcome == GIRO_OUTCOME_DUPLICATE;
+    }
+    return repeated;
 }
 
 static void hand_out_ledger_block(struct giro_replica *replica, const struct giro_commit_body *body)
@@ -232,13 +237,15 @@ static struct giro_execution on_execute(void *context, const struct giro_action 
     struct giro_replica *replica = context;
     const struct giro_block_header *block = &action->execute.block->block;
     GIRO_ASSERT(block->height == replica->executed_height + 1);
+    struct giro_execution execution = {.next_due_ns = UINT64_MAX};
     enum giro_stage before = stage_enter(replica, GIRO_STAGE_execute);
     giro_ledger_begin(replica->ledger, block->height);
     giro_windows_begin(replica->windows, block->height, block->time_ns);
     giro_settlement_begin(replica->settlement, block->height, block->time_ns);
     for (uint32_t i = 0; i < action->execute.batch_count; i++)
-        execute_batch(replica, block, &action->execute.block->references[i].batch_id,
-                      action->execute.batches[i], action->execute.batch_bytes[i]);
+        execution.repeated_frames[i] =
+            execute_batch(replica, block, &action->execute.block->references[i].batch_id,
+                          action->execute.batches[i], action->execute.batch_bytes[i]);
     struct giro_hash settlement_root = giro_settlement_end(replica->settlement);
     replica->ledger_root = giro_ledger_end(replica->ledger);
     giro_windows_end(replica->windows);
@@ -256,9 +263,10 @@ static struct giro_execution on_execute(void *context, const struct giro_action 
     uint64_t due = giro_windows_next_due(replica->windows);
     uint64_t scheduled = giro_settlement_next_due(replica->settlement);
     stage_enter(replica, before);
-    return (struct giro_execution){.state_root = replica->state_root,
-                                   .ledger_root = replica->ledger_root,
-                                   .next_due_ns = due < scheduled ? due : scheduled};
+    execution.state_root = replica->state_root;
+    execution.ledger_root = replica->ledger_root;
+    execution.next_due_ns = due < scheduled ? due : scheduled;
+    return execution;
 }
 
 /* ---- Node callbacks ------------------------------------------------------------------------------ */

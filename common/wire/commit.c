@@ -85,8 +85,8 @@ enum giro_reject giro_peer_envelope_decode(const void *bytes, size_t size_bytes,
     /* The link is a stream: the body may still be on its way, and more may follow it. */
     WIRE_REQUIRE(envelope->size_bytes >= sizeof(*envelope), TRUNCATED);
     WIRE_REQUIRE(envelope->size_bytes <= GIRO_PEER_BYTES_MAX, OVERSIZED);
-    WIRE_REQUIRE(
-        envelope->body_kind >= GIRO_KIND_BLOCK && envelope->body_kind <= GIRO_KIND_CHUNK, KIND);
+    WIRE_REQUIRE(envelope->body_kind >= GIRO_KIND_BLOCK && envelope->body_kind <= GIRO_KIND_HALTED,
+                 KIND);
     WIRE_REQUIRE(envelope->body_kind != GIRO_KIND_PEER, KIND);
     WIRE_REQUIRE(envelope->sender < GIRO_REPLICAS_MAX, SIGNER);
     return GIRO_REJECT_NONE;

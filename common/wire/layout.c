@@ -272,6 +272,12 @@ GIRO_WIRE_AT(giro_not_found, height, 40);
 GIRO_WIRE_AT(giro_not_found, wanted_kind, 48);
 GIRO_WIRE_AT(giro_not_found, reserved, 50);
 
+GIRO_WIRE_AT(giro_halted, head, 0);
+GIRO_WIRE_AT(giro_halted, epoch, 8);
+GIRO_WIRE_AT(giro_halted, height, 16);
+GIRO_WIRE_AT(giro_halted, state_root, 24);
+GIRO_WIRE_AT(giro_halted, ledger_root, 56);
+
 GIRO_WIRE_AT(giro_hello, head, 0);
 GIRO_WIRE_AT(giro_hello, nonce, 8);
 GIRO_WIRE_AT(giro_hello, epoch, 24);

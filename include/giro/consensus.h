@@ -130,6 +130,8 @@ struct giro_event {
             uint64_t height;
             struct giro_hash state_root;
             struct giro_hash ledger_root;
+            uint32_t
+                repeated_frames[GIRO_BLOCK_REFERENCES_MAX]; /* of each batch: executed before */
             uint64_t
                 next_due_ns; /* block time at which the state wants a block; UINT64_MAX = none */
         } executed;
@@ -246,13 +248,29 @@ uint32_t giro_consensus_batch_room(const struct giro_consensus *core);
 uint32_t giro_consensus_own_in_flight(
     const struct giro_consensus *core); /* own batches without a proof yet */
 
+/* Why this replica stopped, for a file that its operator keeps. */
+struct giro_halt {
+    const char *reason;
+    uint64_t height;
+    bool has_own, has_logged, has_certificate;
+    struct giro_commit_body own;    /* what it computed for that height */
+    struct giro_commit_body logged; /* what its log says it computed before a restart */
+    struct giro_certificate certificate;
+    const struct giro_proposal *block; /* of that height; NULL if it is not here */
+};
+/* giro_consensus_halt returns it, NULL while the replica has not stopped. Valid as long as the core. */
+const struct giro_halt *giro_consensus_halt(const struct giro_consensus *core);
+/* giro_consensus_peer_halted: the height at which a replica said it stopped; 0 = it did not, or is back. */
+uint64_t giro_consensus_peer_halted(const struct giro_consensus *core, uint32_t peer);
+
 struct giro_consensus_status {
     uint64_t epoch, round, high_qc_round, committed_height, executed_height, certified_height;
     uint64_t committed_time_ns;
     uint64_t incarnation;
-    uint64_t round_base_ns; /* T_base: the round timer before its back-off */
-    bool starting;          /* waiting for HELLO answers */
-    bool observer;          /* may not sign: own record is older than what peers saw */
+    uint64_t no_quorum_height; /* no root of it can reach q: ordering stops at 32 above; 0 = none */
+    uint64_t round_base_ns;    /* T_base: the round timer before its back-off */
+    bool starting;             /* waiting for HELLO answers */
+    bool observer;             /* may not sign: own record is older than what peers saw */
     bool halted;
     uint64_t timeouts_sent, blocks_proposed, votes_sent, fetches_sent;
     uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS]; /* of all peers and of what this replica did */

@@ -21,6 +21,7 @@ extern "C" {
 
 struct giro_execution {
     struct giro_hash state_root, ledger_root;
+    uint32_t repeated_frames[GIRO_BLOCK_REFERENCES_MAX]; /* of each batch: executed before */
     uint64_t next_due_ns;
 };
 struct giro_node_callbacks {
@@ -75,6 +76,9 @@ uint32_t giro_node_own_in_flight(const struct giro_node *node);
 void giro_node_status(const struct giro_node *node, struct giro_consensus_status *status);
 void giro_node_peer_rejects(const struct giro_node *node, uint32_t peer,
                             uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS]);
+/* giro_node_halt, giro_node_peer_halted: as those of giro_consensus. */
+const struct giro_halt *giro_node_halt(const struct giro_node *node);
+uint64_t giro_node_peer_halted(const struct giro_node *node, uint32_t peer);
 /* giro_node_evidence: as giro_consensus_evidence. */
 uint32_t giro_node_evidence(const struct giro_node *node, uint32_t offender,
                             struct giro_part records[GIRO_EVIDENCE_PER_REPLICA]);

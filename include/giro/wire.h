@@ -100,6 +100,7 @@ GIRO_WIRE_SIZE(giro_head, 8);
     X(0x0216, MANIFEST, "manifest of an image")                                                    \
     X(0x0217, FETCH_CHUNK, "chunk request")                                                        \
     X(0x0218, CHUNK, "chunk of an image")                                                          \
+    X(0x0219, HALTED, "a replica stops itself")                                                    \
     X(0x0301, ENTRY, "entry")                                                                      \
     X(0x0302, STATUS, "status row")                                                                \
     X(0x0303, WINDOW, "window record")                                                             \

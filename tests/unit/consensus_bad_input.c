@@ -133,6 +133,14 @@ static size_t make_not_found(struct bench *bench)
     return sizeof(answer);
 }
 
+static size_t make_halted(struct bench *bench)
+{
+    struct giro_halted said = {.head = giro_head_make(GIRO_KIND_HALTED), .epoch = 1, .height = 7};
+    memcpy(body, &said, sizeof(said));
+    (void)bench;
+    return sizeof(said);
+}
+
 static size_t make_hello(struct bench *bench)
 {
     struct giro_hello hello = {.head = giro_head_make(GIRO_KIND_HELLO),
@@ -347,6 +355,12 @@ static const struct row not_founds[] = {CUT,
                                         EMPTY,
                                         {"never asked", ANY, 0, 0, 0, R(STALE)},
                                         {"no such kind", 48, 2, 1, 0, R(FIELD)}};
+static const struct row halteds[] = {CUT,
+                                     LONG,
+                                     EMPTY,
+                                     {"not one", 4, 2, GIRO_KIND_HELLO, 0, R(KIND)},
+                                     {"epoch", 8, 8, 2, 0, R(EPOCH)},
+                                     {"height 0", 16, 8, 0, 0, R(FIELD)}};
 static const struct row hellos[] = {CUT,
                                     LONG,
                                     EMPTY,
@@ -432,6 +446,7 @@ static const struct {
               TABLE(FETCH_BLOCKS, make_fetch_blocks, fetch_blocks),
               TABLE(FETCH_BATCHES, make_fetch_batches, fetch_batches),
               TABLE(NOT_FOUND, make_not_found, not_founds),
+              TABLE(HALTED, make_halted, halteds),
               TABLE(HELLO, make_hello, hellos),
               TABLE(BATCH, make_batch, batches),
               TABLE(BATCH_ACK, make_ack, acks),

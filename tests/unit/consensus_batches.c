@@ -96,7 +96,7 @@ Test(consensus_batches, own_batch_is_logged_sent_acknowledged_and_proved)
     /* Others may hold a proof that expires later: it is known for as long as anybody may have promised. */
     bench->env.wall_ns += bench->env.options.batch_ttl_ns; /* executed late */
     const uint64_t until_ns = bench->env.wall_ns + bench->env.options.batch_ttl_ns;
-    giro_batches_executed(bench->batches, &references[0]);
+    giro_batches_executed(bench->batches, &references[0], 0);
     cr_assert(giro_batches_executed_before(bench->batches, &id));
     cr_assert(!giro_batches_have(bench->batches, &id));
     cr_assert(pick(bench, 0, references) == 0);
@@ -265,6 +265,43 @@ Test(consensus_batches, one_author_cannot_fill_the_pool)
     finish(bench);
 }
 
+/* Frames executed before count against their author: it ends with one slot, and gets the others back by new frames. */
+Test(consensus_batches, an_author_of_repeats_loses_its_share)
+{
+    struct bench *bench = started(0);
+    struct bench_bytes *batch = calloc(1, sizeof(*batch));
+    struct giro_batch_reference reference = {.author = 2, .frame_count = 4096};
+    for (uint8_t i = 1; i <= 8; i++) {
+        reference.batch_id.bytes[0] = i;
+        giro_batches_executed(bench->batches, &reference, 4096);
+    }
+    uint32_t taken = 0;
+    for (uint64_t sequence = 1; sequence <= 8; sequence++) {
+        bench_step(bench, 0);
+        bench_batch(bench, batch, 2, sequence);
+        giro_batches_on_batch(bench->batches, 2, batch->bytes, batch->size_bytes);
+        taken += bench_count(bench, GIRO_ACTION_VERIFY);
+    }
+    cr_assert(taken == 1, "%u", taken);
+    bench_step(bench, 0);
+    bench_batch(bench, batch, 1, 1);
+    giro_batches_on_batch(bench->batches, 1, batch->bytes, batch->size_bytes);
+    cr_assert(bench_count(bench, GIRO_ACTION_VERIFY) == 1, "others keep theirs");
+    for (uint8_t i = 11; i <= 20; i++) {
+        reference.batch_id.bytes[0] = i;
+        giro_batches_executed(bench->batches, &reference, 0);
+    }
+    for (uint64_t sequence = 11; sequence <= 14; sequence++) {
+        bench_step(bench, 0);
+        bench_batch(bench, batch, 2, sequence);
+        giro_batches_on_batch(bench->batches, 2, batch->bytes, batch->size_bytes);
+        cr_assert(bench_count(bench, GIRO_ACTION_VERIFY) == 1, "forgiven, %lu", sequence);
+    }
+    free(batch);
+    giro_batches_check(bench->batches);
+    bench_free(bench);
+}
+
 Test(consensus_batches, proofs_of_peers_are_checked_and_kept_in_order)
 {
     struct bench *bench = started(3);
@@ -280,7 +317,7 @@ Test(consensus_batches, proofs_of_peers_are_checked_and_kept_in_order)
         cr_assert(giro_hash_equal(&references[i].batch_id, &batch[i].id), "proof %u", i);
     giro_batches_on_proof(bench->batches, 2, proof[0].bytes, proof[0].size_bytes);
     cr_assert(bench->env.rejects[GIRO_REJECT_DUPLICATE] == 1);
-    giro_batches_executed(bench->batches, &references[0]);
+    giro_batches_executed(bench->batches, &references[0], 0);
     giro_batches_on_proof(bench->batches, 2, proof[0].bytes, proof[0].size_bytes);
     cr_assert(bench->env.rejects[GIRO_REJECT_STALE] == 1);
     giro_batches_expire(bench->batches, EXPIRY_NS + 2);
@@ -365,7 +402,7 @@ Test(consensus_batches, missing_body_is_fetched_from_signers_then_everybody)
     bench_durable(bench);
     giro_batches_on_tick(bench->batches);
     cr_assert(bench->actions.count == 0, "no acknowledgement, no more asking");
-    giro_batches_executed(bench->batches, &reference);
+    giro_batches_executed(bench->batches, &reference, 0);
     finish(bench);
 }
 
@@ -433,7 +470,7 @@ Test(consensus_batches, body_executed_before_its_verdict_stays_until_the_verdict
     struct giro_batch_reference reference = bench_reference(&batch, EXPIRY_NS);
     uint32_t size_bytes;
     cr_assert(giro_batches_body(bench->batches, &batch.id, &size_bytes) == verify.verify.bytes);
-    giro_batches_executed(bench->batches, &reference);
+    giro_batches_executed(bench->batches, &reference, 0);
     cr_assert(bench_count(bench, GIRO_ACTION_LOG) == 1, "logged for the next recovery");
     giro_batches_check(bench->batches);
     struct giro_event event = {
@@ -582,7 +619,7 @@ Test(consensus_batches, more_wants_than_room_are_served_in_order)
     giro_batches_check(bench->batches);
     for (uint32_t i = 0; i < 32; i++) {
         struct giro_batch_reference reference = bench_reference(&batch[i], EXPIRY_NS);
-        giro_batches_executed(bench->batches, &reference);
+        giro_batches_executed(bench->batches, &reference, 0);
     }
     bench_step(bench, 50 * MS);
     giro_batches_on_tick(bench->batches);

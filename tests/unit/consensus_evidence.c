@@ -209,3 +209,116 @@ Test(consensus_evidence, evidence_outlives_a_restart_and_a_flood_of_it_is_bounde
     net_kill(net, 0);
     net_free(net);
 }
+
+/* Node 3 computes something else: the others certify without it, it stops, keeps what is needed to find out why, and tells
+ * them. From its log it finds its own contradiction. */
+Test(consensus_evidence, a_replica_that_a_quorum_contradicts_stops_and_tells_the_others)
+{
+    struct net *net = net_new(4);
+    net_start_all(net);
+    net_run(net, 250 * MS);
+    net_pay(net, 0, 1);
+    net_run(net, GIRO_NS_PER_S);
+    uint64_t good = net_status(net, 0).executed_height;
+    net->nodes[3].state_root.bytes[0] ^= 1;
+    net_pay(net, 1, 2);
+    net_run(net, GIRO_NS_PER_S);
+    const struct giro_halt *halt = giro_consensus_halt(net->nodes[3].core);
+    cr_assert(halt != NULL && net->nodes[3].halts == 1);
+    cr_assert(halt->height == good + 1);
+    cr_assert(halt->has_own && halt->has_certificate && halt->block != NULL);
+    cr_assert(halt->own.height == halt->height);
+    cr_assert(!giro_hash_equal(&halt->own.state_root, &halt->certificate.header.body.state_root));
+    cr_assert(halt->block->block.height == halt->height);
+    for (uint32_t i = 0; i < 3; i++) {
+        cr_assert(net->nodes[i].halts == 0 && !net_status(net, i).halted);
+        cr_assert(giro_consensus_peer_halted(net->nodes[i].core, 3) == halt->height, "node %u", i);
+        cr_assert(net_status(net, i).no_quorum_height == 0);
+        cr_assert(net_status(net, i).certified_height > good);
+    }
+    net_kill(net, 3);
+    net_start(net, 3);
+    halt = giro_consensus_halt(net->nodes[3].core);
+    cr_assert(halt != NULL, "its own log contradicts it");
+    cr_assert(halt->has_logged && !halt->has_certificate);
+    net_kill(net, 3);
+    net_pay(net, 0, 3);
+    net_run(net, 5 * GIRO_NS_PER_S);
+    cr_assert(net->nodes[0].executed_batches == 3, "the others go on");
+    net_free(net);
+}
+
+/* Two of four compute different things: no root can reach q. Nobody stops itself, ordering does, and all say why. */
+Test(consensus_evidence, ordering_stops_with_an_alarm_when_no_root_can_reach_a_quorum)
+{
+    struct net *net = net_new(4);
+    uint64_t paid = 0;
+    net_start_all(net);
+    net_run(net, 250 * MS);
+    net_pay(net, 0, ++paid);
+    net_run(net, GIRO_NS_PER_S);
+    uint64_t certified = net_status(net, 0).certified_height;
+    net->nodes[2].state_root.bytes[0] ^= 1;
+    net->nodes[3].state_root.bytes[0] ^= 2;
+    for (uint32_t i = 0; i < 60; i++) {
+        if (giro_consensus_batch_room(net->nodes[i % 4].core) > 0)
+            net_pay(net, i % 4, ++paid);
+        net_run(net, 200 * MS);
+    }
+    for (uint32_t i = 0; i < 4; i++) {
+        struct giro_consensus_status status = net_status(net, i);
+        cr_assert(status.no_quorum_height == certified + 1, "node %u: %lu", i,
+                  status.no_quorum_height);
+        cr_assert(!status.halted && status.certified_height == certified);
+        uint64_t top = 0;
+        const struct net_node *node = &net->nodes[i];
+        for (uint32_t r = 0; r < node->record_count; r++) {
+            struct giro_proposal_header header;
+            if (node->records[r].kind != GIRO_LOG_BLOCK_RECORD)
+                continue;
+            memcpy(&header, node->records[r].bytes, sizeof(header));
+            if (header.block.reference_count > 0 && header.block.height > top)
+                top = header.block.height;
+        }
+        cr_assert(top > certified + 20 && top <= certified + GIRO_CERTIFIED_LAG_MAX,
+                  "node %u: payload up to %lu", i, top);
+    }
+    net_check(net);
+    net_free(net);
+}
+
+/* A body is not signed by itself; the link says who sent it. The second under one number is neither kept nor vouched for. */
+Test(consensus_evidence, two_batches_under_one_number_are_evidence)
+{
+    struct net *net = forge_alone();
+    struct giro_evidence_header header;
+    for (uint64_t frame_sequence = 1; frame_sequence <= 3; frame_sequence++) {
+        uint8_t body[64 + 4 + 168] = {0};
+        struct giro_batch_header batch = {.head = giro_head_make(GIRO_KIND_BATCH),
+                                          .epoch = 1,
+                                          .sequence = 77,
+                                          .size_bytes = sizeof(body),
+                                          .frame_count = 1,
+                                          .record_count = 1,
+                                          .author = 2};
+        struct giro_frame_header frame = {.head = giro_head_make(GIRO_KIND_FRAME),
+                                          .member = 1,
+                                          .record_count = 1,
+                                          .sequence = frame_sequence};
+        uint32_t frame_bytes = 168;
+        memcpy(&frame.chain_prefix, net->chain_id.bytes, 8);
+        batch.created_ns = frame_sequence;
+        memcpy(body, &batch, sizeof(batch));
+        memcpy(body + 64, &frame_bytes, 4);
+        memcpy(body + 68, &frame, sizeof(frame));
+        forge_hand_in(net, 2, GIRO_KIND_BATCH, body, sizeof(body));
+    }
+    cr_assert(net_status(net, 0).rejects[GIRO_REJECT_EQUIVOCATION] == 2);
+    cr_assert(evidence(net, 2, &header) == 1, "once per number");
+    cr_assert(header.what == GIRO_KIND_BATCH && header.round == 77 && header.first_bytes == 64);
+    uint32_t records = 0;
+    for (uint32_t i = 0; i < net->nodes[0].record_count; i++)
+        records += net->nodes[0].records[i].kind == GIRO_LOG_BATCH_RECORD;
+    cr_assert(records == 1, "only the first is kept");
+    forge_finish(net);
+}

@@ -279,7 +279,7 @@ Test(wire, votes_and_certificates_are_held_to_their_ranges)
         {"peer", 12, 2, 0, GIRO_REJECT_KIND},
         {"peer", 12, 2, GIRO_KIND_PEER, GIRO_REJECT_KIND},
         {"peer", 12, 2, GIRO_KIND_FRAME, GIRO_REJECT_KIND},
-        {"peer", 12, 2, GIRO_KIND_CHUNK + 1, GIRO_REJECT_KIND},
+        {"peer", 12, 2, GIRO_KIND_HALTED + 1, GIRO_REJECT_KIND},
         {"peer", 14, 2, GIRO_REPLICAS_MAX, GIRO_REJECT_SIGNER},
         {"qc", 16, 8, 0, GIRO_REJECT_COUNT},   /* round 0 with signers */
         {"qc", 16, 8, 999, GIRO_REJECT_FIELD}, /* its own parent's round */

@@ -81,6 +81,12 @@ Test(wire_vectors, requests_and_answers_have_exactly_the_stored_bytes)
                                              .height = 42,
                                              .wanted_kind = GIRO_KIND_BATCH};
     HOLD("not_found", "answer", not_found);
+    const struct giro_halted halted = {.head = giro_head_make(GIRO_KIND_HALTED),
+                                       .epoch = 1,
+                                       .height = 42,
+                                       .state_root = hash_from(0x30),
+                                       .ledger_root = hash_from(0x50)};
+    HOLD("halted", "announcement", halted);
     struct giro_hello hello = {.head = giro_head_make(GIRO_KIND_HELLO),
                                .epoch = 1,
                                .incarnation = 9,

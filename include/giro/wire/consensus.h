@@ -466,6 +466,23 @@ struct giro_not_found {
     uint8_t reserved[6];
 };
 GIRO_WIRE_SIZE(giro_not_found, 56);
+/* HALTED: the sender stops, since a quorum, its log or its own computing contradicts it; what it computed for that height.
+ * For the operators of the others: nothing depends on it.
+ * offset size field
+ *      0    8 head              kind HALTED
+ *      8    8 epoch
+ *     16    8 height
+ *     24   32 state_root        zero if that height was not executed
+ *     56   32 ledger_root */
+struct giro_halted {
+    struct giro_head head;
+    uint64_t epoch;
+    uint64_t height;
+    struct giro_hash state_root;
+    struct giro_hash ledger_root;
+};
+GIRO_WIRE_SIZE(giro_halted, 88);
+GIRO_WIRE_AT(giro_halted, state_root, 24);
 /* HELLO, question (answer = 0) and answer (1). The answer is about `subject`: the highest incarnation seen
  * and the highest round in which a signature of it was seen. Signed by the answerer's batch key:
  * tag HELLO | chain 32 | epoch 8 | bytes 8..72 of this struct.

@@ -276,7 +276,8 @@ GIRO_WIRE_AT(giro_event_record_header, checksum, 16);
     X(7, SIGNED, "is_timeout 1, refused 1, reject 2, zeros 4, vote 168, timeout header 104")       \
     X(8, LOCAL_BATCH, "frame_count 4, record_count 4, frames packed as in a batch")                \
     X(9, VERDICT, "slot 4, valid 1, zeros 3, batch_id 32")                                         \
-    X(10, EXECUTED, "height 8, next_due_ns 8, state_root 32, ledger_root 32")                      \
+    X(10, EXECUTED,                                                                                \
+      "height 8, next_due_ns 8, state_root 32, ledger_root 32, repeated frames 32 x 4")            \
     X(64, OUTCOME, "event_outcome 16, signatures made (64 each), event_action (16 each)")          \
     X(65, END, "nothing")
 enum giro_event_record_kind {
