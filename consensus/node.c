@@ -31,6 +31,8 @@ struct giro_node {
     uint64_t now_ns, wall_ns;
     uint64_t reported;      /* watermark the core knows */
     uint64_t high_tc_round; /* as last seen in a message of the core */
+    uint64_t disk_moved_ns; /* the last completion, or the last time none was awaited */
+    uint32_t safety_repaired;
     bool started, halted;
     enum giro_err err; /* the first one; final */
 };
@@ -359,7 +361,6 @@ enum giro_err giro_node_start(struct giro_node *node, uint64_t now_ns, uint64_t 
     GIRO_ASSERT(node->magic == MAGIC_OBJECT && !node->started);
     struct giro_disk *disk = node->options.disk;
     struct giro_safety_state state;
-    uint32_t repaired = 0;
     bool log_found = false;
     set_time(node, now_ns, wall_ns);
     const struct giro_recorder *recorder = &node->options.recorder;
@@ -370,7 +371,8 @@ enum giro_err giro_node_start(struct giro_node *node, uint64_t now_ns, uint64_t 
     }
     /* A segment file is made only after the safety file, so any segment means that votes may have been signed. */
     GIRO_TRY(disk->ops->list(disk->self, find_segment, &log_found));
-    GIRO_TRY(giro_safety_open(node->safety, !log_found, wait, wait_context, &state, &repaired));
+    GIRO_TRY(giro_safety_open(node->safety, !log_found, wait, wait_context, &state,
+                              &node->safety_repaired));
     struct giro_event event = event_make(node, GIRO_EVENT_RECOVER_SAFETY);
     event.recover_safety = &state;
     step(node, &event);
@@ -422,6 +424,21 @@ enum giro_err giro_node_submit(struct giro_node *node, uint64_t now_ns, uint64_t
     return node->err;
 }
 
+/* Something appended or asked of the safety module is not durable yet. */
+static bool disk_awaited(const struct giro_node *node)
+{
+    return giro_log_watermark(node->log) + 1 < giro_log_next_sequence(node->log) ||
+           giro_safety_writing(node->safety);
+}
+
+void giro_node_alarms(const struct giro_node *node, struct giro_node_alarms *alarms)
+{
+    *alarms = (struct giro_node_alarms){.safety_repaired = node->safety_repaired,
+                                        .log_cut = giro_log_cut(node->log)};
+    if (node->started && disk_awaited(node))
+        alarms->disk_silent_ns = node->now_ns - node->disk_moved_ns;
+}
+
 static enum giro_err take_completions(struct giro_node *node)
 {
     struct giro_disk *disk = node->options.disk;
@@ -429,6 +446,8 @@ static enum giro_err take_completions(struct giro_node *node)
     uint32_t count;
     do {
         count = disk->ops->poll(disk->self, done, POLL_MAX);
+        if (count > 0)
+            node->disk_moved_ns = node->now_ns;
         for (uint32_t i = 0; i < count; i++) {
             if (GIRO_DISK_TAG_OWNER(done[i].tag) == GIRO_DISK_OWNER_LOG)
                 GIRO_TRY(giro_log_completed(node->log, done[i].tag, done[i].err));
@@ -500,6 +519,8 @@ enum giro_err giro_node_poll(struct giro_node *node, uint64_t now_ns, uint64_t w
     GIRO_ASSERT(node->magic == MAGIC_OBJECT && node->started);
     set_time(node, now_ns, wall_ns);
     GIRO_TRY(node->err);
+    if (!disk_awaited(node))
+        node->disk_moved_ns = node->now_ns;
     node->err = take_completions(node);
     drain(node);
     if (may_step(node) && giro_consensus_next_ns(node->core) <= node->now_ns) {

@@ -383,6 +383,11 @@ enum giro_err giro_safety_completed(struct giro_safety *safety, uint64_t tag, en
     return GIRO_ERR_OK;
 }
 
+bool giro_safety_writing(const struct giro_safety *safety)
+{
+    return safety->phase == PHASE_WRITING;
+}
+
 bool giro_safety_take(struct giro_safety *safety, struct giro_event *event)
 {
     if (safety->phase != PHASE_DONE || safety->failed)

@@ -10,6 +10,12 @@
     X("executed_height", "highest executed block", "gauge", status.consensus.executed_height)      \
     X("certified_height", "highest certified block", "gauge", status.consensus.certified_height)   \
     X("incarnation", "starts of this replica", "gauge", status.consensus.incarnation)              \
+    X("no_quorum_height", "height of which no root can reach a quorum, 0 = none", "gauge",         \
+      status.consensus.no_quorum_height)                                                           \
+    X("disk_silent_ns", "time since the disk completed anything that is awaited", "gauge",         \
+      alarms.disk_silent_ns)                                                                       \
+    X("safety_repaired", "bad copies of safety records written again at the start", "gauge",       \
+      alarms.safety_repaired)                                                                      \
     X("round_base_ns", "round timer before its back-off", "gauge", status.consensus.round_base_ns) \
     X("timeouts_total", "timeouts signed", "counter", status.consensus.timeouts_sent)              \
     X("proposals_total", "blocks proposed", "counter", status.consensus.blocks_proposed)           \
@@ -36,6 +42,7 @@
     X("ledger_bytes", "bytes of leaves and certificates", "gauge", ledger_bytes)
 
 struct numbers {
+    struct giro_node_alarms alarms;
     struct giro_replica_status status;
     struct giro_port_counters port;
     struct giro_links_counters links;
@@ -48,6 +55,7 @@ static void numbers_read(const struct giro_api_options *api, struct numbers *num
 {
     memset(numbers, 0, sizeof(*numbers));
     giro_replica_status(api->replica, &numbers->status);
+    giro_replica_alarms(api->replica, &numbers->alarms);
     if (api->port != NULL)
         giro_port_counters(api->port, &numbers->port);
     giro_links_counters(api->links, &numbers->links);
@@ -107,6 +115,19 @@ static json_t *render_peer_rejects(const struct giro_api_options *api)
     return json;
 }
 
+/* {replica: height} of those that said they stop themselves. */
+static json_t *render_halted(const struct giro_api_options *api)
+{
+    json_t *json = json_object();
+    for (uint32_t peer = 0; peer < api->genesis->replica_count; peer++) {
+        uint64_t height = giro_replica_peer_halted(api->replica, peer);
+        if (height > 0)
+            json_object_set_new(json, api->genesis->replicas[peer].name,
+                                json_integer((json_int_t)height));
+    }
+    return json;
+}
+
 /* One line per piece of evidence: against whom, over what, in which round, and the record itself in hex. */
 static json_t *render_evidence(const struct giro_api_options *api)
 {
@@ -158,6 +179,7 @@ json_t *giro_api_render_status(const struct giro_api_options *api)
     json_object_set_new(json, "rejects", rejects);
     json_object_set_new(json, "peer_rejects", peer_rejects);
     json_object_set_new(json, "evidence", render_evidence(api));
+    json_object_set_new(json, "halted_replicas", render_halted(api));
     return json;
 }
 

@@ -12,12 +12,15 @@
 
 #include "apps/girod/api.h"
 #include "apps/girod/event_file.h"
+#include "apps/girod/postmortem.h"
 #include "apps/girod/publish.h"
 #include "apps/girod/receipts.h"
 #include "apps/girod/stages.h"
 #include "giro/keys.h"
 
-#define VERIFY_PER_TURN    64u        /* frames: 0.1 ms in lanes, 3 ms with libsodium */
+#define VERIFY_PER_TURN    64u /* frames: 0.1 ms in lanes, 3 ms with libsodium */
+#define HALT_FLUSH_ROUNDS  20u /* of 10 ms, for the last messages to leave */
+#define DISK_SILENT_NS     (2u * GIRO_NS_PER_S)
 #define RECEIVE_BURSTS     4u         /* bursts taken per turn */
 #define IDLE_TURNS         32u        /* empty turns before the loop sleeps */
 #define LEDGER_HEIGHTS_MAX (1u << 28) /* 2 x 2 GiB of address space, touched as heights come */
@@ -61,6 +64,8 @@ struct giro_hub {
     struct giro_stages stages;
     uint16_t journal_date; /* the latest business date journalled */
     uint64_t evidence;
+    struct giro_crash_marker *marker;
+    uint64_t alarms_next_ns, no_quorum_said, halted_said[GIRO_REPLICAS_MAX];
 };
 
 static uint64_t mono(const struct giro_hub *hub)
@@ -164,6 +169,72 @@ static void on_halted(void *context, const char *reason, uint64_t height)
              reason);
     hub->failed = GIRO_ERR_DIVERGED;
     event_base_loopbreak(hub->base);
+}
+
+/* What is needed to find out why goes to a file, and what was said to the others leaves. */
+static void halt_finish(struct giro_hub *hub)
+{
+    const struct giro_halt *halt = giro_replica_halt(hub->replica);
+    char path[600];
+    if (halt == NULL)
+        return;
+    enum giro_err err =
+        giro_halt_write(hub->config.data_path, hub->config.replica, halt, path, sizeof(path));
+    if (err == GIRO_ERR_OK)
+        GIRO_LOG(ERROR, "hub", "why it stopped is in \"%s\"", path);
+    else
+        GIRO_LOG(ERROR, "hub", "\"%s\" cannot be written: %s", path, giro_err_sentence(err));
+    const struct timespec pause = {.tv_nsec = 10000000};
+    for (uint32_t i = 0; i < HALT_FLUSH_ROUNDS && hub->links != NULL; i++) {
+        event_base_loop(hub->base, EVLOOP_NONBLOCK);
+        nanosleep(&pause, NULL);
+    }
+}
+
+/* Once a second: what an operator must hear of without asking. */
+static void alarms_look(struct giro_hub *hub)
+{
+    uint64_t now_ns = mono(hub);
+    struct giro_node_alarms alarms;
+    struct giro_replica_status status;
+    if (now_ns < hub->alarms_next_ns)
+        return;
+    hub->alarms_next_ns = now_ns + GIRO_NS_PER_S;
+    giro_replica_alarms(hub->replica, &alarms);
+    giro_replica_status(hub->replica, &status);
+    if (alarms.disk_silent_ns > DISK_SILENT_NS)
+        GIRO_LOG(ERROR, "hub", "the disk has completed no write for %lu s: no vote leaves",
+                 (unsigned long)(alarms.disk_silent_ns / GIRO_NS_PER_S));
+    uint64_t height = status.consensus.no_quorum_height;
+    if (height != 0 && height != hub->no_quorum_said)
+        GIRO_LOG(ERROR, "hub",
+                 "no root of height %lu can reach a quorum: replicas computed different things; "
+                 "ordering stops at %lu",
+                 (unsigned long)height, (unsigned long)height - 1 + GIRO_CERTIFIED_LAG_MAX);
+    hub->no_quorum_said = height;
+    for (uint32_t i = 0; i < hub->genesis.replica_count; i++) {
+        height = giro_replica_peer_halted(hub->replica, i);
+        if (height != 0 && height != hub->halted_said[i])
+            GIRO_LOG(WARN, "hub", "replica %u says it stopped itself at height %lu", i,
+                     (unsigned long)height);
+        hub->halted_said[i] = height;
+    }
+}
+
+/* What the start found and put right. */
+static void start_report(struct giro_hub *hub)
+{
+    struct giro_node_alarms alarms;
+    giro_replica_alarms(hub->replica, &alarms);
+    if (alarms.safety_repaired > 0)
+        GIRO_LOG(WARN, "hub", "%u bad copies of safety records were written again: check the disk",
+                 alarms.safety_repaired);
+    if (alarms.log_cut != NULL)
+        GIRO_LOG(WARN, "hub",
+                 "the log was cut at %s, offset %lu: %s; normal after a power loss, else check the "
+                 "disk",
+                 alarms.log_cut->file, (unsigned long)alarms.log_cut->offset,
+                 alarms.log_cut->sentence);
 }
 
 static enum giro_stage on_stage(void *context, enum giro_stage stage)
@@ -324,6 +395,7 @@ enum giro_err giro_hub_run(struct giro_hub *hub, struct giro_diagnosis *diagnosi
     hub->stages.since_ns = mono(hub);
     while (!hub->stopping && hub->failed == GIRO_ERR_OK) {
         idle = turn(hub) > 0 ? 0 : idle + 1;
+        alarms_look(hub);
         scrub(hub);
         enter(hub, idle < IDLE_TURNS ? GIRO_STAGE_links : GIRO_STAGE_sleep);
         if (idle < IDLE_TURNS)
@@ -333,6 +405,7 @@ enum giro_err giro_hub_run(struct giro_hub *hub, struct giro_diagnosis *diagnosi
     }
     giro_receipts_flush(hub->receipts);
     giro_port_flush(hub->port);
+    halt_finish(hub);
     if (hub->failed != GIRO_ERR_OK)
         giro_diagnosis_set(diagnosis, giro_err_sentence(hub->failed), giro_err_advice(hub->failed),
                            "replica %u stopped", hub->config.replica);
@@ -476,6 +549,7 @@ static enum giro_err open_replica(struct giro_hub *hub)
                                            .entries_max = ENTRIES_MAX,
                                            .uetr_index_max = 1u << 20,
                                            .huge_pages = true,
+                                           .marker = hub->marker,
                                            .callbacks = {.context = hub,
                                                          .send = on_send,
                                                          .answer = on_answer,
@@ -565,12 +639,16 @@ static enum giro_err open_all(struct giro_hub *hub, struct giro_diagnosis *diagn
     hub->base = event_base_new();
     if (hub->receipts == NULL || hub->base == NULL)
         return GIRO_ERR_NOMEM;
+    GIRO_TRY(giro_marker_open(config->data_path, config->replica, &hub->marker, diagnosis));
     GIRO_TRY(open_replica(hub));
     hub->recovering = true;
     enum giro_err err = giro_replica_start(hub->replica, mono(hub), wall(hub), wait_for_disk, NULL);
     hub->recovering = false;
     if (err == GIRO_ERR_OK)
         err = hub->failed;
+    halt_finish(hub);
+    if (err == GIRO_ERR_OK)
+        start_report(hub);
     if (err != GIRO_ERR_OK) {
         giro_diagnosis_set(diagnosis, giro_err_sentence(err), giro_err_advice(err),
                            "replica %u cannot start from \"%s\"", config->replica,
@@ -650,5 +728,7 @@ void giro_hub_close(struct giro_hub *hub)
     giro_keys_close(hub->keys);
     if (hub->genesis.members != NULL)
         giro_genesis_free(&hub->genesis);
+    if (hub->marker != NULL)
+        giro_marker_close(hub->marker);
     free(hub);
 }

@@ -171,6 +171,26 @@ static void execute_frame(struct giro_replica *replica, const struct giro_block_
                           proposed_at(replica, block->time_ns), outcome);
 }
 
+/* The next frame begins: said before it is looked at, in memory that outlives the process. */
+static void marker_next(volatile struct giro_crash_marker *marker)
+{
+    marker->frame++;
+}
+
+static void marker_begin(volatile struct giro_crash_marker *marker, uint64_t height)
+{
+    marker->height = height;
+    marker->frame = 0;
+    marker->executing = 1;
+}
+
+static void marker_end(volatile struct giro_crash_marker *marker)
+{
+    marker->executing = 0;
+    if (marker->height > marker->crash_height)
+        marker->crash_count = 0; /* past the place where it died */
+}
+
 /* Returns how many of its frames had been executed before. */
 static uint32_t execute_batch(struct giro_replica *replica, const struct giro_block_header *block,
                               const struct giro_hash *batch_id, const uint8_t *bytes,
@@ -182,6 +202,8 @@ static uint32_t execute_batch(struct giro_replica *replica, const struct giro_bl
     uint32_t offset = GIRO_BATCH_FIRST;
     while (giro_batch_next(bytes, size_bytes, replica->options.genesis->chain_prefix, &offset,
                            &frame)) {
+        if (replica->options.marker != NULL)
+            marker_next(replica->options.marker);
         execute_frame(replica, block, &frame, hashes++);
         repeated += replica->outcome.outcome == GIRO_OUTCOME_DUPLICATE;
     }
@@ -239,6 +261,8 @@ static struct giro_execution on_execute(void *context, const struct giro_action 
     GIRO_ASSERT(block->height == replica->executed_height + 1);
     struct giro_execution execution = {.next_due_ns = UINT64_MAX};
     enum giro_stage before = stage_enter(replica, GIRO_STAGE_execute);
+    if (replica->options.marker != NULL)
+        marker_begin(replica->options.marker, block->height);
     giro_ledger_begin(replica->ledger, block->height);
     giro_windows_begin(replica->windows, block->height, block->time_ns);
     giro_settlement_begin(replica->settlement, block->height, block->time_ns);
@@ -263,6 +287,8 @@ static struct giro_execution on_execute(void *context, const struct giro_action 
     uint64_t due = giro_windows_next_due(replica->windows);
     uint64_t scheduled = giro_settlement_next_due(replica->settlement);
     stage_enter(replica, before);
+    if (replica->options.marker != NULL)
+        marker_end(replica->options.marker);
     execution.state_root = replica->state_root;
     execution.ledger_root = replica->ledger_root;
     execution.next_due_ns = due < scheduled ? due : scheduled;
@@ -661,6 +687,21 @@ void giro_replica_peer_rejects(const struct giro_replica *replica, uint32_t peer
                                uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS])
 {
     giro_node_peer_rejects(replica->node, peer, rejects);
+}
+
+void giro_replica_alarms(const struct giro_replica *replica, struct giro_node_alarms *alarms)
+{
+    giro_node_alarms(replica->node, alarms);
+}
+
+const struct giro_halt *giro_replica_halt(const struct giro_replica *replica)
+{
+    return giro_node_halt(replica->node);
+}
+
+uint64_t giro_replica_peer_halted(const struct giro_replica *replica, uint32_t peer)
+{
+    return giro_node_peer_halted(replica->node, peer);
 }
 
 uint32_t giro_replica_evidence(const struct giro_replica *replica, uint32_t offender,

@@ -55,8 +55,9 @@ struct giro_replica_options {
     uint32_t uetr_index_max; /* refused payments that giro_replica_find knows */
     uint32_t index_max;      /* blocks and batches that peers can be served from disk; 0 = 2^20 */
     uint64_t seed;           /* fresh random: hash seeds, HELLO nonce, log checksums */
-    struct giro_recorder recorder; /* sees every step of the core; event NULL: none */
-    bool huge_pages;    /* ask for them: where a process has one replica */
+    struct giro_recorder recorder;    /* sees every step of the core; event NULL: none */
+    bool huge_pages;                  /* ask for them: where a process has one replica */
+    struct giro_crash_marker *marker; /* told of every frame before it is executed; may be NULL */
     bool trust_batches; /* tools that replay what a quorum has verified: no signature checks */
     struct giro_replica_callbacks callbacks;
 };
@@ -102,6 +103,10 @@ struct giro_replica_status {
 void giro_replica_status(const struct giro_replica *replica, struct giro_replica_status *status);
 void giro_replica_peer_rejects(const struct giro_replica *replica, uint32_t peer,
                                uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS]);
+/* giro_replica_alarms, giro_replica_halt, giro_replica_peer_halted: as those of giro_node. */
+void giro_replica_alarms(const struct giro_replica *replica, struct giro_node_alarms *alarms);
+const struct giro_halt *giro_replica_halt(const struct giro_replica *replica);
+uint64_t giro_replica_peer_halted(const struct giro_replica *replica, uint32_t peer);
 /* giro_replica_evidence: as giro_consensus_evidence. */
 uint32_t giro_replica_evidence(const struct giro_replica *replica, uint32_t offender,
                                struct giro_part records[GIRO_EVIDENCE_PER_REPLICA]);

@@ -58,6 +58,7 @@ struct giro_log_walk {
     struct giro_log_blank
         blank; /* the last file, if it was made and not used; generation 0 = none */
     struct giro_log_damage damage; /* where the last segment's records end, or what is wrong */
+    bool cut;                      /* the last segment's records end in something else than zeros */
     /* the walk's own */
     uint64_t names[NAMES_MAX];
     uint32_t names_count, names_next;

@@ -38,7 +38,8 @@ struct giro_log {
     uint8_t *ring;         /* buffer_bytes, 4,096-aligned */
     uint8_t *header_block; /* 4,096 */
     uint8_t *read_block;   /* READ_BYTES */
-    bool opened, failed;
+    bool opened, failed, cut;
+    struct giro_log_damage cut_at;
     uint64_t ring_head, ring_tail; /* absolute */
     struct group open;             /* the group being gathered; size_bytes 0 = none yet */
     struct group groups[GROUPS_MAX];
@@ -163,6 +164,8 @@ enum giro_err giro_log_open(struct giro_log *log, uint64_t promised,
     GIRO_TRY(giro_log_walk(&walk));
     if (walk.next_sequence <= promised)
         return GIRO_ERR_DAMAGED;
+    log->cut = walk.cut;
+    log->cut_at = walk.damage;
     log->next_sequence = walk.next_sequence;
     log->watermark = walk.next_sequence - 1;
     /* Always a segment that nothing was written to: no byte after a torn tail is ever written to or read. */
@@ -454,6 +457,11 @@ uint64_t giro_log_watermark(const struct giro_log *log)
 uint64_t giro_log_next_sequence(const struct giro_log *log)
 {
     return log->next_sequence;
+}
+
+const struct giro_log_damage *giro_log_cut(const struct giro_log *log)
+{
+    return log->cut ? &log->cut_at : NULL;
 }
 
 uint64_t giro_log_bytes(const struct giro_log *log)

@@ -164,6 +164,7 @@ static enum giro_err walk_record(struct giro_log_walk *walk, struct segment *seg
     struct giro_log_record_header record;
     *next = 0;
     GIRO_TRY(window_get(walk, segment, offset, RECORD_HEADER_BYTES, &bytes));
+    walk->cut = bytes != NULL && !is_zero(bytes, RECORD_HEADER_BYTES);
     if (bytes == NULL)
         return damaged(walk, at->generation, offset, "the segment ends here");
     memcpy(&record, bytes, sizeof record);

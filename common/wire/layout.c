@@ -505,6 +505,16 @@ GIRO_WIRE_AT(giro_leader_window, author_count, 64);
 GIRO_WIRE_AT(giro_leader_window, authors, 66);
 GIRO_WIRE_AT(giro_leader_window, reserved, 132);
 
+GIRO_WIRE_AT(giro_crash_marker, head, 0);
+GIRO_WIRE_AT(giro_crash_marker, height, 8);
+GIRO_WIRE_AT(giro_crash_marker, frame, 16);
+GIRO_WIRE_AT(giro_crash_marker, executing, 20);
+GIRO_WIRE_AT(giro_crash_marker, crash_height, 24);
+GIRO_WIRE_AT(giro_crash_marker, crash_frame, 32);
+GIRO_WIRE_AT(giro_crash_marker, crash_count, 36);
+GIRO_WIRE_AT(giro_crash_marker, replica, 40);
+GIRO_WIRE_AT(giro_crash_marker, reserved, 42);
+
 GIRO_WIRE_AT(giro_evidence_header, head, 0);
 GIRO_WIRE_AT(giro_evidence_header, epoch, 8);
 GIRO_WIRE_AT(giro_evidence_header, round, 16);

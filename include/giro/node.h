@@ -76,6 +76,15 @@ uint32_t giro_node_own_in_flight(const struct giro_node *node);
 void giro_node_status(const struct giro_node *node, struct giro_consensus_status *status);
 void giro_node_peer_rejects(const struct giro_node *node, uint32_t peer,
                             uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS]);
+/* What an operator should hear of. */
+struct giro_node_alarms {
+    uint32_t
+        safety_repaired; /* copies of safety records found bad at the start and written again */
+    const struct giro_log_damage *log_cut; /* as giro_log_cut; NULL = nothing was cut */
+    uint64_t
+        disk_silent_ns; /* a write is under way and the disk has completed none for so long; 0 = none is */
+};
+void giro_node_alarms(const struct giro_node *node, struct giro_node_alarms *alarms);
 /* giro_node_halt, giro_node_peer_halted: as those of giro_consensus. */
 const struct giro_halt *giro_node_halt(const struct giro_node *node);
 uint64_t giro_node_peer_halted(const struct giro_node *node, uint32_t peer);

@@ -50,6 +50,8 @@ void giro_safety_request(struct giro_safety *safety, const struct giro_action *s
 enum giro_err giro_safety_advance(struct giro_safety *safety, uint64_t log_watermark) GIRO_MUST_USE;
 enum giro_err giro_safety_completed(struct giro_safety *safety, uint64_t tag,
                                     enum giro_err err) GIRO_MUST_USE;
+/* giro_safety_writing: writes of a request are under way. */
+bool giro_safety_writing(const struct giro_safety *safety);
 /* giro_safety_take fills a SIGNED event when a request is finished (signed or refused) and returns true once. */
 bool giro_safety_take(struct giro_safety *safety, struct giro_event *event);
 

@@ -85,6 +85,15 @@ uint64_t giro_log_room(const struct giro_log *log);
  * for catch-up of peers, at a bounded rate. FULL: out is too small. */
 enum giro_err giro_log_read(struct giro_log *log, struct giro_log_position position, void *out,
                             uint32_t out_bytes, uint16_t *kind, uint32_t *body_bytes) GIRO_MUST_USE;
+/* A place in a log file and what is wrong there. */
+struct giro_log_damage {
+    char file[64];
+    uint64_t offset;
+    char sentence[128];
+};
+/* giro_log_cut tells where open cut the log: bytes above the promised watermark that are no whole record, as a power loss leaves
+ * them, or damage to records that nobody was promised yet. NULL: the log ended in zeros. For a warning. */
+const struct giro_log_damage *giro_log_cut(const struct giro_log *log);
 uint64_t giro_log_bytes(const struct giro_log *log); /* written since open, for the operator */
 
 #define GIRO_SAFETY_FILE "safety"
@@ -95,11 +104,6 @@ void giro_safety_slot_checksum(const struct giro_safety_slot *slot, uint8_t chec
  * on damage it returns the error and fills file (>= GIRO_DISK_NAME_BYTES), offset and a sentence. The promise is the
  * newest watermark in the safety file beside the log, if there is one. It allocates with malloc; not for the payment
  * path; library giro_store_scan. */
-struct giro_log_damage {
-    char file[64];
-    uint64_t offset;
-    char sentence[128];
-};
 enum giro_err giro_log_scan(struct giro_disk *disk, const struct giro_hash *chain_id,
                             enum giro_err (*visit)(void *context,
                                                    const struct giro_log_found *found),

@@ -464,6 +464,36 @@ Test(node, a_disk_error_is_final_and_a_missing_safety_file_refused)
     cluster_free(cluster);
 }
 
+/* Neither an error nor a completion: nothing is signed, and the operator hears of it. */
+Test(node, a_disk_that_never_completes_and_a_bad_safety_copy_are_alarms)
+{
+    struct cluster *cluster = cluster_new(1, 5);
+    struct member *self = &cluster->members[0];
+    struct giro_node_alarms alarms;
+    cr_assert_eq(member_start(self), GIRO_ERR_OK);
+    cr_assert(submit(cluster, 0));
+    run(cluster, 50000000);
+    giro_node_alarms(self->node, &alarms);
+    cr_assert(alarms.disk_silent_ns < 10000000 && alarms.safety_repaired == 0 &&
+              alarms.log_cut == NULL);
+    uint64_t height = self->height;
+    giro_disk_faulty_stop_after(self->faulty, 0);
+    submit(cluster, 0);
+    run(cluster, 500000000);
+    giro_node_alarms(self->node, &alarms);
+    cr_assert(alarms.disk_silent_ns > 400000000, "%lu", alarms.disk_silent_ns);
+    cr_assert_eq(self->err, GIRO_ERR_OK);
+    cr_assert_eq(self->height, height);
+    giro_disk_faulty_stop_after(self->faulty, UINT64_MAX);
+    member_kill(self, true);
+    for (uint32_t place = 0; place < 32; place++) /* one of the two copies of each place */
+        (void)giro_disk_faulty_flip(self->faulty, "safety", place * 4096u + 60, 1);
+    cr_assert_eq(member_start(self), GIRO_ERR_OK);
+    giro_node_alarms(self->node, &alarms);
+    cr_assert(alarms.safety_repaired > 0);
+    cluster_free(cluster);
+}
+
 /* ---- Recording and running again -------------------------------------------------------------------- */
 
 #define RECORDING_BYTES (16u << 20)

@@ -134,9 +134,30 @@ Test(store, a_flipped_bit_is_damage_below_the_promise_and_a_cut_above_it)
             cr_assert_eq(fixture.visited, victim - 1, "record %u promised %lu", victim, promised);
             cr_assert_eq(err, promised >= victim ? GIRO_ERR_DAMAGED : GIRO_ERR_OK,
                          "record %u promised %lu", victim, promised);
+            if (err == GIRO_ERR_OK) {
+                const struct giro_log_damage *cut = giro_log_cut(fixture.log);
+                cr_assert(cut != NULL, "record %u was cut without a word", victim);
+                cr_assert_eq(cut->offset, at);
+                cr_assert(strcmp(cut->file, "log-0000000000000001") == 0);
+            }
             store_fixture_free(&fixture);
         }
     }
+}
+
+Test(store, a_log_that_ends_in_zeros_was_not_cut)
+{
+    struct store_fixture fixture;
+    store_fixture_init(&fixture, 3);
+    cr_assert_eq(store_open(&fixture, 0), GIRO_ERR_OK);
+    cr_assert(giro_log_cut(fixture.log) == NULL, "a new one");
+    for (uint32_t i = 0; i < 10; i++)
+        cr_assert_eq(store_append(&fixture, 333), GIRO_ERR_OK);
+    cr_assert_eq(store_settle(&fixture), GIRO_ERR_OK);
+    giro_disk_faulty_power_loss(fixture.faulty);
+    cr_assert_eq(store_open(&fixture, 10), GIRO_ERR_OK);
+    cr_assert(giro_log_cut(fixture.log) == NULL, "after a power loss of nothing");
+    store_fixture_free(&fixture);
 }
 
 Test(store, damage_in_an_older_segment_is_found_without_any_promise)

@@ -319,6 +319,15 @@ Test(wire_vectors, disk_formats_have_exactly_the_stored_bytes)
                                                .author_count = 2,
                                                .authors = {5, 0}};
     HOLD("leader_window", "leader window", leaders);
+    const struct giro_crash_marker marker = {.head = giro_head_make(GIRO_KIND_CRASH_MARKER),
+                                             .height = 43,
+                                             .frame = 5,
+                                             .executing = 1,
+                                             .crash_height = 42,
+                                             .crash_frame = 7,
+                                             .crash_count = 1,
+                                             .replica = 3};
+    HOLD("crash_marker", "marker", marker);
     const struct giro_evidence_header evidence = {.head = giro_head_make(GIRO_KIND_EVIDENCE),
                                                   .epoch = 1,
                                                   .round = 1000,

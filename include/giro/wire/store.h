@@ -179,6 +179,33 @@ struct giro_evidence_header {
 };
 GIRO_WIRE_SIZE(giro_evidence_header, 64);
 GIRO_WIRE_AT(giro_evidence_header, what, 32);
+/* ---- Crash marker: the frame being executed, file "executing" of a replica's data directory ------------------------- */
+
+/* offset size field
+ *      0    8 head          kind CRASH_MARKER
+ *      8    8 height        being executed, or the last one
+ *     16    4 frame         of that block, from 0
+ *     20    4 executing     1 = a start that finds this had died at that frame
+ *     24    8 crash_height  of the last death that a start counted
+ *     32    4 crash_frame
+ *     36    4 crash_count   deaths in a row at that place; 2 = no start
+ *     40    2 replica
+ *     42   22 reserved      0 */
+struct giro_crash_marker {
+    struct giro_head head;
+    uint64_t height;
+    uint32_t frame;
+    uint32_t executing;
+    uint64_t crash_height;
+    uint32_t crash_frame;
+    uint32_t crash_count;
+    uint16_t replica;
+    uint8_t reserved[22];
+};
+GIRO_WIRE_SIZE(giro_crash_marker, 64);
+GIRO_WIRE_AT(giro_crash_marker, crash_height, 24);
+GIRO_WIRE_AT(giro_crash_marker, replica, 40);
+
 #define GIRO_EVIDENCE_PER_REPLICA 8u /* kept of one offender */
 
 /* ---- Ledger file: the leaves of every executed block, derived from the log, for proofs --------------------------- */
