@@ -22,6 +22,7 @@ static const char help[] =
     "one\n"
     "  --replicas N      4..100 (by the seed: 4, 7 or 10)\n"
     "  --seconds V       at most that many virtual seconds of load and faults (by the seed)\n"
+    "  --stop-after S    begin no other history after S seconds; the sums say how many there were\n"
     "  --load P          that many thousandths of the load\n"
     "  --no-faults       a network, disks and replicas that work\n"
     "  --only A,B        only these kinds of fault; `--only list` lists them\n"
@@ -144,6 +145,8 @@ static void run_all(const struct sim_arguments *arguments, const struct sim_scen
     uint64_t count = scenario != NULL ? scenario->repeats : arguments->seeds;
     double since_s = now_s(), next_s = since_s + PROGRESS_STEP_S;
     for (uint64_t i = 0; i < count; i++) {
+        if (arguments->stop_after_s > 0 && now_s() - since_s > (double)arguments->stop_after_s)
+            break;
         struct sim_options options;
         sim_options_default(arguments, arguments->seed + (scenario != NULL ? 0 : i), &options);
         options.repeat = (uint32_t)i;
@@ -200,6 +203,7 @@ static int parse(int argc, char **argv, struct sim_arguments *arguments)
                    {"--seeds", &arguments->seeds, NULL, &seeds_given},
                    {"--seconds", &arguments->seconds, NULL, NULL},
                    {"--replicas", &arguments->replicas, NULL, NULL},
+                   {"--stop-after", &arguments->stop_after_s, NULL, NULL},
                    {"--load", &arguments->load_per_mille, NULL, NULL},
                    {"--only", NULL, &only, NULL},
                    {"--without", NULL, &without, NULL},

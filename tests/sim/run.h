@@ -5,7 +5,7 @@
 #include "sim/node.h"
 
 struct sim_arguments {
-    uint64_t seed, seeds, seconds, replicas, load_per_mille;
+    uint64_t seed, seeds, seconds, replicas, load_per_mille, stop_after_s;
     uint64_t faults; /* bits of the kinds that may be */
     bool one, faults_all, twice, ed25519, keyed, shrink, progress;
     const char *trace, *scenario;
