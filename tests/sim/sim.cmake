@@ -12,18 +12,19 @@ function(giro_sim_settings name)
   target_link_options(${name} PRIVATE -Wl,--wrap=giro_sign -Wl,--wrap=giro_verify_batch)
 endfunction()
 
-# giro_sim_program(NAME giro-sim CONSENSUS giro_consensus): the simulator of nodes over that build of the consensus library.
+# giro_sim_program(NAME giro-sim CONSENSUS giro_consensus MAIN sim/main.c): the simulator of nodes over that build of the
+# consensus library.
 function(giro_sim_program)
-  cmake_parse_arguments(S "" "NAME;CONSENSUS" "" ${ARGN})
+  cmake_parse_arguments(S "" "NAME;CONSENSUS;MAIN" "" ${ARGN})
   add_executable(${S_NAME} ${GIRO_SIM_ENGINE} sim/node.c sim/node_clients.c sim/node_watch.c sim/node_certs.c
     sim/coverage.c sim/lore.c sim/traitor.c sim/traitor_forge.c sim/history.c sim/scenarios.c
     sim/scenarios_kill.c sim/scenarios_net.c sim/scenarios_traitor.c sim/scenarios_certs.c sim/run.c sim/shrink.c
-    sim/main.c)
+    ${S_MAIN})
   giro_sim_settings(${S_NAME})
   target_link_libraries(${S_NAME} PRIVATE ${S_CONSENSUS} giro_sys giro_genesis)
 endfunction()
 
-giro_sim_program(NAME giro-sim CONSENSUS giro_consensus)
+giro_sim_program(NAME giro-sim CONSENSUS giro_consensus MAIN sim/main.c)
 
 add_executable(giro-sim-full ${GIRO_SIM_ENGINE} sim/full.c sim/full_members.c sim/full_watch.c sim/full_scenarios.c
   sim/full_main.c)
@@ -53,3 +54,6 @@ foreach(scenario lone_payment_then_quiet kill_all_and_restart power_loss_of_all_
     crash_at_every_write_boundary leader_dead partition_minority_heals replica_away_catches_up)
   giro_sim_test(giro-sim-full full_${scenario} --scenario ${scenario})
 endforeach()
+
+# The mutants' library is declared by tests/twins; linked by name, so the order of the files does not matter.
+giro_sim_program(NAME giro-sim-mutants CONSENSUS giro_consensus_mutants MAIN sim/mutants.c)
