@@ -664,13 +664,33 @@ static void slots_expire(struct giro_batches *batches)
     }
 }
 
+static bool executed_over(const struct giro_batches *batches,
+                          const struct giro_executed_entry *entry)
+{
+    return entry->expiry_ns < batches->committed_ns &&
+           !giro_executed_in_image(entry, batches->env->options.batch_ttl_ns,
+                                   batches->committed_ns);
+}
+
+static void executed_stamp(struct giro_batches *batches, uint64_t block_ns)
+{
+    for (uint32_t i = batches->executed_count; i > 0; i--) {
+        struct giro_executed_entry *entry =
+            &batches->executed[(batches->executed_head + i - 1) % batches->executed_max];
+        if (entry->executed_ns != 0)
+            break;
+        entry->executed_ns = block_ns;
+    }
+}
+
 void giro_batches_expire(struct giro_batches *batches, uint64_t committed_time_ns)
 {
+    executed_stamp(batches, committed_time_ns);
     if (committed_time_ns <= batches->committed_ns)
         return;
     batches->committed_ns = committed_time_ns;
     while (batches->executed_count > 0 &&
-           batches->executed[batches->executed_head].expiry_ns < committed_time_ns)
+           executed_over(batches, &batches->executed[batches->executed_head]))
         executed_pop(batches);
     if (committed_time_ns <= batches->expiry_floor_ns)
         return;

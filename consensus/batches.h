@@ -78,6 +78,16 @@ void giro_batches_executed(struct giro_batches *batches,
  * *executed* block: what a committed but not yet executed block references expires later than that. Own batches stay:
  * when their proof expired unreferenced, acknowledgements are collected anew. */
 void giro_batches_expire(struct giro_batches *batches, uint64_t committed_time_ns);
+/* giro_batches_starved: a wanted body was asked for everywhere, and nobody has it any more. */
+bool giro_batches_starved(const struct giro_batches *batches);
+
+/* For images (batches_image.c). */
+void giro_batches_executed_put(const struct giro_batches *batches, struct giro_writer *writer);
+enum giro_reject giro_batches_executed_load(struct giro_batches *batches,
+                                            struct giro_reader *section,
+                                            uint64_t time_ns) GIRO_MUST_USE;
+/* giro_batches_needed: the first log record of a body that is here, 0 if one was recovered, UINT64_MAX if none is here. */
+uint64_t giro_batches_needed(const struct giro_batches *batches);
 void giro_batches_check(const struct giro_batches *batches);
 
 #endif

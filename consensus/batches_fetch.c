@@ -162,6 +162,7 @@ void giro_batches_on_not_found(struct giro_batches *batches, uint16_t sender,
     }
     /* Ask the next one at once, until everybody was asked: after that the timer sets the pace. */
     struct giro_batch_want *want = &batches->wants[at];
+    giro_bitmap_set(want->refused, sender);
     if (want->asked_count >= batches->env->options.replica_count)
         return;
     want->asked = GIRO_PEER_ALL;
@@ -170,6 +171,15 @@ void giro_batches_on_not_found(struct giro_batches *batches, uint16_t sender,
         ask(batches, want);
     else
         giro_batches_arm(batches, want->retry_ns);
+}
+
+bool giro_batches_starved(const struct giro_batches *batches)
+{
+    for (uint32_t i = 0; i < batches->want_count; i++) {
+        if (giro_bitmap_count(batches->wants[i].refused) + 1 >= batches->env->options.replica_count)
+            return true;
+    }
+    return false;
 }
 
 void giro_batches_on_fetch(struct giro_batches *batches, uint16_t sender, const uint8_t *body,

@@ -61,15 +61,24 @@ struct giro_batch_want {
     struct giro_batch_reference reference;
     uint8_t signers[GIRO_BITMAP_BYTES];
     uint32_t asked_count;
-    uint32_t cursor; /* next replica to consider */
-    uint16_t asked;  /* whom last, GIRO_PEER_ALL = nobody yet */
+    uint32_t cursor;                    /* next replica to consider */
+    uint16_t asked;                     /* whom last, GIRO_PEER_ALL = nobody yet */
+    uint8_t refused[GIRO_BITMAP_BYTES]; /* who said NOT_FOUND */
     uint64_t retry_ns, retry_delay_ns;
 };
 
 struct giro_executed_entry {
     struct giro_hash id;
-    uint64_t expiry_ns;
+    uint64_t expiry_ns;   /* by the local clock: different at each replica */
+    uint64_t executed_ns; /* time of the block that carried it, 0 = that block is under way */
 };
+
+/* Replicated: an image names the batches executed within two times to live before its block. */
+static inline bool giro_executed_in_image(const struct giro_executed_entry *entry, uint64_t ttl_ns,
+                                          uint64_t block_ns)
+{
+    return entry->executed_ns + 2 * ttl_ns >= block_ns;
+}
 
 struct giro_index_link {
     uint32_t previous, next;

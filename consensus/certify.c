@@ -416,6 +416,21 @@ void giro_certify_recover(struct giro_certify *certify, enum giro_log_kind kind,
         recover_certificate(certify, body, body_bytes);
 }
 
+void giro_certify_base(struct giro_certify *certify, const struct giro_certificate *certificate)
+{
+    GIRO_ASSERT(certify->env->recovering && certify->executed_height == 0);
+    const uint64_t height = certificate->header.body.height;
+    certify->executed_height = height;
+    certify->voted_height = height;
+    certify->highest = *certificate;
+    certify->has_highest = true;
+    struct giro_certify_height *h = giro_certify_at(certify, height);
+    h->own = certificate->header.body;
+    h->own.head = giro_head_make(GIRO_KIND_COMMIT_VOTE);
+    h->certificate = *certificate;
+    h->executed = h->certified = h->reported = h->logged_certificate = true;
+}
+
 /* ---- Peers ------------------------------------------------------------------------------------------------------- */
 
 /* Answers a vote for a height that is certified here: its author did not see the quorum. */

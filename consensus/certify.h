@@ -15,6 +15,8 @@ size_t giro_certify_footprint(const struct giro_consensus_options *options);
 struct giro_certify *giro_certify_init(void *mem, size_t size_bytes, struct giro_env *env);
 void giro_certify_recover(struct giro_certify *certify, enum giro_log_kind kind,
                           const uint8_t *body, uint32_t body_bytes);
+/* giro_certify_base: heights up to this certificate's were executed and certified before (an image). */
+void giro_certify_base(struct giro_certify *certify, const struct giro_certificate *certificate);
 /* giro_certify_executed: this replica's roots. During recovery they are compared with the logged ROOTS (HALT on a
  * difference); a height whose certificate is already known yields CERTIFIED at once. */
 void giro_certify_executed(struct giro_certify *certify, const struct giro_proposal *block,

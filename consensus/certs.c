@@ -87,9 +87,9 @@ static enum giro_reject qc_signatures_check(struct giro_consensus *core, const s
     return valid == count ? GIRO_REJECT_NONE : GIRO_REJECT_SIGNATURE;
 }
 
-enum giro_reject giro_qc_check(struct giro_consensus *core, const struct giro_qc *qc)
+static enum giro_reject qc_shape_check(const struct giro_consensus *core,
+                                       const struct giro_qc_header *header)
 {
-    const struct giro_qc_header *const header = &qc->header;
     if (header->epoch != core->env.options.epoch)
         return GIRO_REJECT_EPOCH;
     if (header->round == 0)
@@ -100,6 +100,23 @@ enum giro_reject giro_qc_check(struct giro_consensus *core, const struct giro_qc
     if (header->signer_count != core->env.quorum ||
         giro_bitmap_count(header->bitmap) != core->env.quorum)
         return GIRO_REJECT_QUORUM;
+    return GIRO_REJECT_NONE;
+}
+
+enum giro_reject giro_qc_verify(struct giro_consensus *core, const struct giro_qc *qc)
+{
+    const enum giro_reject reject = qc_shape_check(core, &qc->header);
+    if (reject != GIRO_REJECT_NONE || qc->header.round == 0)
+        return reject;
+    return qc_signatures_check(core, qc);
+}
+
+enum giro_reject giro_qc_check(struct giro_consensus *core, const struct giro_qc *qc)
+{
+    const struct giro_qc_header *const header = &qc->header;
+    const enum giro_reject shape = qc_shape_check(core, header);
+    if (shape != GIRO_REJECT_NONE || header->round == 0)
+        return shape;
     /* The log holds only what was verified before it was written, under the log's own checksums. */
     if (core->env.recovering)
         return GIRO_REJECT_NONE;
@@ -195,6 +212,7 @@ bool giro_commit_try(struct giro_consensus *core, const struct giro_qc *qc)
     if (!giro_tree_commit(tree, slot))
         return false;
     GIRO_ASSERT(tree->tip == slot);
+    core->commit_qc = *qc;
     while (core->leaders.height < tree->committed_height) {
         const uint32_t next = giro_tree_committed_at(tree, core->leaders.height + 1);
         GIRO_ASSERT(next != GIRO_NONE);

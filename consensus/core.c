@@ -31,7 +31,8 @@ size_t giro_consensus_footprint(const struct giro_consensus_options *options)
     if (batches_bytes == 0 || certify_bytes == 0 || tree_bytes == 0)
         return 0;
     return giro_align_up(sizeof(struct giro_consensus), 64) + giro_align_up(batches_bytes, 64) +
-           giro_align_up(certify_bytes, 64) + tree_bytes + giro_align_up(votes_bytes(options), 64) +
+           giro_checkpoints_footprint(options) + giro_align_up(certify_bytes, 64) + tree_bytes +
+           giro_align_up(votes_bytes(options), 64) +
            giro_align_up(count * sizeof(struct giro_leader_times), 64) +
            giro_align_up(count * sizeof(uint64_t), 64) +
            giro_align_up(count * sizeof(struct giro_timeout_header), 64) +
@@ -93,6 +94,7 @@ struct giro_consensus *giro_consensus_init(void *mem, size_t size_bytes,
         giro_arena_take_raw(&arena, (size_t)GIRO_ORPHANS_MAX * core->tree.slot_bytes, 64);
     core->build = giro_arena_take_raw(&arena, core->tree.slot_bytes, 64);
     giro_pace_init(core, &arena);
+    giro_checkpoints_init(&core->checkpoints, &arena, options);
     GIRO_ASSERT(batches_memory != NULL);
     GIRO_ASSERT(certify_memory != NULL);
     GIRO_ASSERT(core->build != NULL);
@@ -207,6 +209,12 @@ static void body_route(struct giro_consensus *core, const struct giro_peer_envel
     case GIRO_KIND_CERTIFICATE:
         giro_certify_on_certificate(core->certify, sender, body, size_bytes);
         break;
+    case GIRO_KIND_CHECKPOINT_VOTE:
+        giro_checkpoint_on_vote(core, sender, body, size_bytes);
+        break;
+    case GIRO_KIND_CHECKPOINT:
+        giro_checkpoint_on_checkpoint(core, sender, body, size_bytes);
+        break;
     default:
         giro_env_reject(&core->env, GIRO_REJECT_KIND);
         break;
@@ -249,6 +257,7 @@ static void on_tick(struct giro_consensus *core)
         giro_batches_on_tick(core->batches);
     if (giro_certify_next_ns(core->certify) <= now_ns)
         giro_certify_on_tick(core->certify);
+    giro_checkpoint_tick(core);
 }
 
 static void on_durable(struct giro_consensus *core, uint64_t watermark)
@@ -266,6 +275,9 @@ static void route(struct giro_consensus *core, const struct giro_event *event)
     switch (event->kind) {
     case GIRO_EVENT_RECOVER_SAFETY:
         giro_recover_safety(core, event);
+        break;
+    case GIRO_EVENT_RECOVER_IMAGE:
+        giro_checkpoint_recover(core, event);
         break;
     case GIRO_EVENT_RECOVER_RECORD:
         giro_recover_record(core, event);
@@ -296,6 +308,9 @@ static void route(struct giro_consensus *core, const struct giro_event *event)
     case GIRO_EVENT_EXECUTED:
         giro_execute_done(core, event);
         break;
+    case GIRO_EVENT_CHECKPOINTED:
+        giro_checkpoint_imaged(core, event);
+        break;
     }
 }
 
@@ -311,8 +326,10 @@ static void settle(struct giro_consensus *core)
         giro_sign_settle(core);
     }
     giro_execute_settle(core);
-    if (core->started)
+    if (core->started) {
         giro_fetch_settle(core);
+        giro_checkpoint_settle(core);
+    }
     giro_sync_envelope(core);
 }
 
@@ -376,6 +393,7 @@ uint64_t giro_consensus_next_ns(const struct giro_consensus *core)
         giro_batches_next_ns(core->batches),
         giro_certify_next_ns(core->certify),
         core->hello.done ? UINT64_MAX : core->hello.repeat_ns,
+        giro_checkpoint_next_ns(core),
         core->fetch.active ? core->fetch.deadline_ns : UINT64_MAX,
     };
     for (uint32_t i = 0; i < sizeof(others_ns) / sizeof(others_ns[0]); i++)
@@ -405,6 +423,7 @@ void giro_consensus_status(const struct giro_consensus *core, struct giro_consen
     status->certified_height = giro_certify_height(core->certify);
     status->no_quorum_height = giro_certify_no_quorum(core->certify);
     status->round_base_ns = core->pace.base_ns;
+    status->checkpoint_height = core->checkpoints.newest.header.body.height;
     status->committed_time_ns = tree->blocks[tree->tip].time_ns;
     status->incarnation = core->safety.incarnation;
     status->starting = !core->started || !core->hello.done;

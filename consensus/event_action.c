@@ -74,6 +74,22 @@ static void add_serve(struct hashing *hashing, const struct giro_action *action)
     add_u64(hashing, action->serve.count);
 }
 
+static void add_keep(struct hashing *hashing, const struct giro_action *action)
+{
+    const struct giro_checkpoint *const checkpoint = action->keep.checkpoint;
+    const struct giro_certificate *const certificate = action->keep.certificate;
+    const struct giro_qc *const qc = action->keep.qc;
+    add(hashing, &checkpoint->header, sizeof(checkpoint->header));
+    add(hashing, checkpoint->signatures,
+        checkpoint->header.signer_count * sizeof(checkpoint->signatures[0]));
+    add(hashing, &certificate->header, sizeof(certificate->header));
+    add(hashing, certificate->signatures,
+        certificate->header.signer_count * sizeof(certificate->signatures[0]));
+    add(hashing, &qc->header, sizeof(qc->header));
+    add(hashing, qc->signatures, qc->header.signer_count * sizeof(qc->signatures[0]));
+    add_u64(hashing, action->keep.log_sequence);
+}
+
 static enum giro_action_number add_action(struct hashing *hashing, const struct giro_action *action)
 {
     switch (action->kind) {
@@ -117,6 +133,15 @@ static enum giro_action_number add_action(struct hashing *hashing, const struct 
         add_parts(hashing, &action->evidence.first, 1);
         add_parts(hashing, &action->evidence.second, 1);
         return GIRO_ACTION_NUMBER_EVIDENCE;
+    case GIRO_ACTION_CHECKPOINT:
+        add_u64(hashing, action->checkpoint.height);
+        return GIRO_ACTION_NUMBER_CHECKPOINT;
+    case GIRO_ACTION_KEEP:
+        add_keep(hashing, action);
+        return GIRO_ACTION_NUMBER_KEEP;
+    case GIRO_ACTION_STATE_SYNC:
+        add_u64(hashing, action->state_sync.above_height);
+        return GIRO_ACTION_NUMBER_STATE_SYNC;
     case GIRO_ACTION_HALT:
         add(hashing, action->halt.reason, strlen(action->halt.reason));
         add_u64(hashing, action->halt.height);

@@ -26,8 +26,14 @@ struct executed_body {
     uint64_t height, next_due_ns;
     struct giro_hash state_root, ledger_root;
     uint32_t repeated_frames[GIRO_BLOCK_REFERENCES_MAX];
+    uint8_t checkpoint, zeros[7];
 };
-GIRO_WIRE_SIZE(executed_body, 208);
+GIRO_WIRE_SIZE(executed_body, 216);
+struct checkpointed_body {
+    uint64_t height;
+    struct giro_hash image_root;
+};
+GIRO_WIRE_SIZE(checkpointed_body, 40);
 
 /* ---- Header ---------------------------------------------------------------------------------------- */
 
@@ -110,6 +116,10 @@ static enum giro_event_record_kind record_kind(enum giro_event_kind kind)
         return GIRO_EVENT_RECORD_VERDICT;
     case GIRO_EVENT_EXECUTED:
         return GIRO_EVENT_RECORD_EXECUTED;
+    case GIRO_EVENT_RECOVER_IMAGE:
+        return GIRO_EVENT_RECORD_RECOVER_IMAGE;
+    case GIRO_EVENT_CHECKPOINTED:
+        return GIRO_EVENT_RECORD_CHECKPOINTED;
     }
     GIRO_ASSERT(false);
     return GIRO_EVENT_RECORD_END;
@@ -136,6 +146,10 @@ static uint32_t event_bytes(const struct giro_event *event)
         return sizeof(struct verdict_body);
     case GIRO_EVENT_EXECUTED:
         return sizeof(struct executed_body);
+    case GIRO_EVENT_RECOVER_IMAGE:
+        return 16 + event->recover_image.manifest_bytes + event->recover_image.sections_bytes;
+    case GIRO_EVENT_CHECKPOINTED:
+        return sizeof(struct checkpointed_body);
     case GIRO_EVENT_TICK:
         return 0;
     }
@@ -191,8 +205,25 @@ static void put_executed(struct giro_writer *writer, const struct giro_event *ev
     struct executed_body body = {.height = event->executed.height,
                                  .next_due_ns = event->executed.next_due_ns,
                                  .state_root = event->executed.state_root,
-                                 .ledger_root = event->executed.ledger_root};
+                                 .ledger_root = event->executed.ledger_root,
+                                 .checkpoint = event->executed.checkpoint};
     memcpy(body.repeated_frames, event->executed.repeated_frames, sizeof(body.repeated_frames));
+    giro_writer_put(writer, &body, sizeof(body));
+}
+
+static void put_image(struct giro_writer *writer, const struct giro_event *event)
+{
+    giro_writer_u64(writer, event->recover_image.next_due_ns);
+    giro_writer_u32(writer, event->recover_image.manifest_bytes);
+    giro_writer_u32(writer, event->recover_image.sections_bytes);
+    giro_writer_put(writer, event->recover_image.manifest, event->recover_image.manifest_bytes);
+    giro_writer_put(writer, event->recover_image.sections, event->recover_image.sections_bytes);
+}
+
+static void put_checkpointed(struct giro_writer *writer, const struct giro_event *event)
+{
+    const struct checkpointed_body body = {event->checkpointed.height,
+                                           event->checkpointed.image_root};
     giro_writer_put(writer, &body, sizeof(body));
 }
 
@@ -231,6 +262,12 @@ static void put_event(struct giro_writer *writer, const struct giro_event *event
         break;
     case GIRO_EVENT_EXECUTED:
         put_executed(writer, event);
+        break;
+    case GIRO_EVENT_RECOVER_IMAGE:
+        put_image(writer, event);
+        break;
+    case GIRO_EVENT_CHECKPOINTED:
+        put_checkpointed(writer, event);
         break;
     }
 }
@@ -351,8 +388,9 @@ static bool get_verdict(struct giro_reader *reader, struct giro_event *event)
     return body.valid <= 1;
 }
 
-static void get_executed(struct giro_reader *reader, struct giro_event *event)
+static bool get_executed(struct giro_reader *reader, struct giro_event *event)
 {
+    static const uint8_t zeros[7];
     struct executed_body body;
     giro_reader_copy(reader, &body, sizeof(body));
     event->executed.height = body.height;
@@ -360,6 +398,25 @@ static void get_executed(struct giro_reader *reader, struct giro_event *event)
     event->executed.state_root = body.state_root;
     event->executed.ledger_root = body.ledger_root;
     memcpy(event->executed.repeated_frames, body.repeated_frames, sizeof(body.repeated_frames));
+    event->executed.checkpoint = body.checkpoint != 0;
+    return body.checkpoint <= 1 && memcmp(body.zeros, zeros, sizeof(zeros)) == 0;
+}
+
+static void get_image(struct giro_reader *reader, struct giro_event *event)
+{
+    event->recover_image.next_due_ns = giro_reader_u64(reader);
+    event->recover_image.manifest_bytes = giro_reader_u32(reader);
+    event->recover_image.sections_bytes = giro_reader_u32(reader);
+    event->recover_image.manifest = giro_reader_take(reader, event->recover_image.manifest_bytes);
+    event->recover_image.sections = giro_reader_take(reader, event->recover_image.sections_bytes);
+}
+
+static void get_checkpointed(struct giro_reader *reader, struct giro_event *event)
+{
+    struct checkpointed_body body;
+    giro_reader_copy(reader, &body, sizeof(body));
+    event->checkpointed.height = body.height;
+    event->checkpointed.image_root = body.image_root;
 }
 
 /* The rest of the body as it stands. */
@@ -419,7 +476,15 @@ enum giro_reject giro_event_decode(const struct giro_event_record *record, struc
         break;
     case GIRO_EVENT_RECORD_EXECUTED:
         event->kind = GIRO_EVENT_EXECUTED;
-        get_executed(&reader, event);
+        good = get_executed(&reader, event);
+        break;
+    case GIRO_EVENT_RECORD_RECOVER_IMAGE:
+        event->kind = GIRO_EVENT_RECOVER_IMAGE;
+        get_image(&reader, event);
+        break;
+    case GIRO_EVENT_RECORD_CHECKPOINTED:
+        event->kind = GIRO_EVENT_CHECKPOINTED;
+        get_checkpointed(&reader, event);
         break;
     default:
         return GIRO_REJECT_KIND;

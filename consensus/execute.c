@@ -75,4 +75,6 @@ void giro_execute_done(struct giro_consensus *core, const struct giro_event *eve
     giro_tree_executed(tree, slot);
     giro_leader_window_add(&core->leaders_executed, core->env.options.replica_count, proposal);
     core->next_due_ns = event->executed.next_due_ns;
+    if (event->executed.checkpoint)
+        giro_checkpoint_due(core, proposal, event);
 }

@@ -99,6 +99,26 @@ static bool fetch_needed(const struct giro_consensus *core)
     return slot == GIRO_NONE || !giro_tree_rooted(&core->tree, slot);
 }
 
+/* More than f peers have not got what comes next, or nobody has a body that a committed block needs: one of them is honest, so
+ * it is gone, and an image stands in its place. Blocks are asked for all the same. */
+static void image_ask(struct giro_consensus *core)
+{
+    struct giro_fetch *const fetch = &core->fetch;
+    const uint64_t committed = core->tree.committed_height;
+    if (fetch->refused_height != committed) {
+        memset(fetch->refused, 0, sizeof(fetch->refused));
+        fetch->refused_height = committed;
+    }
+    const bool gone = giro_bitmap_count(fetch->refused) > core->env.faults ||
+                      (committed > core->tree.executed_height && !core->executing &&
+                       giro_batches_starved(core->batches));
+    if (!gone || core->env.now_ns < fetch->sync_next_ns || giro_env_room(&core->env) < 4)
+        return;
+    fetch->sync_next_ns = core->env.now_ns + GIRO_NS_PER_S;
+    struct giro_action *const action = giro_env_action(&core->env, GIRO_ACTION_STATE_SYNC);
+    action->state_sync.above_height = core->tree.executed_height;
+}
+
 static void fetch_send(struct giro_consensus *core)
 {
     struct giro_fetch *const fetch = &core->fetch;
@@ -135,6 +155,8 @@ bool giro_fetch_credited(struct giro_consensus *core, uint16_t sender)
 void giro_fetch_settle(struct giro_consensus *core)
 {
     struct giro_fetch *const fetch = &core->fetch;
+    if (core->env.options.replica_count > 1)
+        image_ask(core);
     if (core->env.options.replica_count == 1 || !fetch_needed(core)) {
         fetch->active = false;
         return;
@@ -198,6 +220,9 @@ void giro_fetch_failed(struct giro_consensus *core, uint16_t sender)
     struct giro_fetch *const fetch = &core->fetch;
     if (!fetch->active || fetch->peer != sender)
         return;
+    if (fetch->refused_height == core->tree.committed_height &&
+        core->peers[sender].committed_height > core->tree.committed_height)
+        giro_bitmap_set(fetch->refused, sender);
     fetch->next_peer = peer_after(core, sender);
     const uint64_t soon_ns = core->env.now_ns + FETCH_FAILED_NS;
     if (soon_ns < fetch->deadline_ns)

@@ -11,6 +11,7 @@
 
 #include "consensus/batches.h"
 #include "consensus/certify.h"
+#include "consensus/checkpoint.h"
 #include "consensus/env.h"
 #include "consensus/leader.h"
 #include "consensus/mutant.h"
@@ -151,6 +152,9 @@ struct giro_fetch {
     uint64_t from_height;
     uint32_t left;
     uint64_t deadline_ns;
+    uint8_t refused[GIRO_BITMAP_BYTES]; /* who has not got the blocks above refused_height */
+    uint64_t refused_height;
+    uint64_t sync_next_ns; /* not to ask for an image before */
 };
 struct giro_hello_state {
     bool done;
@@ -179,7 +183,8 @@ struct giro_consensus {
 
     struct giro_qc genesis_qc;
     struct giro_qc high_qc;
-    struct giro_tc high_tc; /* header.round 0 = none */
+    struct giro_qc commit_qc; /* the one that committed the tip */
+    struct giro_tc high_tc;   /* header.round 0 = none */
     struct giro_seen seen_qcs, seen_tcs;
     struct giro_vote_slot *votes; /* [GIRO_VOTE_ROUNDS][replica_count] */
     struct giro_timeouts timeouts;
@@ -189,6 +194,8 @@ struct giro_consensus {
 
     uint32_t
         recent[GIRO_RECENT_ROUNDS]; /* round % GIRO_RECENT_ROUNDS -> slot of a block; 0 at first */
+
+    struct giro_checkpoints checkpoints;
 
     bool executing;
     uint64_t next_due_ns;
@@ -208,6 +215,8 @@ struct giro_consensus {
     struct giro_timeout timeout_in;
     struct giro_tc tc_in;
     struct giro_qc qc_in;
+    struct giro_checkpoint checkpoint_in;
+    struct giro_manifest manifest_in;
     uint8_t *build; /* tree.slot_bytes: the own proposal while it is encoded */
 };
 
@@ -236,10 +245,15 @@ uint32_t giro_tree_committed_at(const struct giro_tree *tree, uint64_t height);
 /* giro_tree_touch returns the bytes of a block; its slot is not reused in this step. */
 uint8_t *giro_tree_touch(struct giro_tree *tree, uint32_t slot);
 void giro_tree_executed(struct giro_tree *tree, uint32_t slot);
+/* giro_tree_root puts the block of an image in the place of the genesis block: committed, executed, without bytes. */
+void giro_tree_root(struct giro_tree *tree, const struct giro_hash *id,
+                    const struct giro_block_header *header);
 void giro_tree_check(const struct giro_tree *tree);
 
 /* ---- certs.c: QCs and TCs, verified once ---- */
 enum giro_reject giro_qc_check(struct giro_consensus *core, const struct giro_qc *qc);
+/* giro_qc_verify checks signatures also during recovery: for what does not come from the own log. */
+enum giro_reject giro_qc_verify(struct giro_consensus *core, const struct giro_qc *qc);
 enum giro_reject giro_tc_check(struct giro_consensus *core, const struct giro_tc *tc);
 /* giro_qc_take adopts a verified QC: high QC, commit, round. in_log: it is inside a logged block or timeout. */
 void giro_qc_take(struct giro_consensus *core, const struct giro_qc *qc, bool in_log);

@@ -2,9 +2,11 @@
  * actions are performed wait in a queue, so nothing recurses. An event that may write to the log is handed in only when
  * the log has room for the most that one step can write: a LOG action cannot fail. */
 #include "giro/node.h"
+#include "consensus/images.h"
+#include "consensus/node_images.h"
+#include "consensus/statesync.h"
 #include "giro/sys.h"
 #include "internal.h"
-#include "node_serve.h"
 
 #define MAGIC_OBJECT UINT64_C(0x65646f6e6f726967)
 /* Beside batches under verification: one execution, one signature. */
@@ -14,28 +16,6 @@
 /* Blocks one step can log: the orphans that found their parent, the one that came, the one proposed. */
 #define STEP_BLOCKS (GIRO_ORPHANS_MAX + 2u)
 #define STEP_OTHERS (2u * GIRO_BATCH_BYTES_MAX + 128u * 1024u)
-
-struct giro_node {
-    uint64_t magic;
-    struct giro_node_options options;
-    struct giro_consensus *core;
-    struct giro_safety *safety;
-    struct giro_log *log;
-    struct giro_index index;
-    struct giro_serve serve;
-    struct giro_actions *actions;
-    uint8_t *read_block; /* GIRO_LOG_BODY_BYTES_MAX, for answers */
-    struct giro_event *queue;
-    uint32_t queue_max, queue_first, queue_count;
-    uint64_t step_bytes;
-    uint64_t now_ns, wall_ns;
-    uint64_t reported;      /* watermark the core knows */
-    uint64_t high_tc_round; /* as last seen in a message of the core */
-    uint64_t disk_moved_ns; /* the last completion, or the last time none was awaited */
-    uint32_t safety_repaired;
-    bool started, halted;
-    enum giro_err err; /* the first one; final */
-};
 
 static struct giro_log_options log_options(const struct giro_node_options *options)
 {
@@ -58,7 +38,7 @@ uint64_t giro_node_step_bytes(const struct giro_node_options *options)
 }
 
 /* Sizes of the parts, in the order they are laid out; 0 = bad options. */
-#define PARTS 8u
+#define PARTS 9u
 static size_t parts_sum(const struct giro_node_options *options, size_t sizes[PARTS])
 {
     struct giro_log_options log = log_options(options);
@@ -74,6 +54,7 @@ static size_t parts_sum(const struct giro_node_options *options, size_t sizes[PA
     sizes[5] = sizeof(struct giro_actions) + GIRO_NODE_SCRATCH_BYTES;
     sizes[6] = GIRO_LOG_BODY_BYTES_MAX;
     sizes[7] = queue_max(options) * sizeof(struct giro_event);
+    sizes[8] = giro_node_images_footprint(options);
     size_t sum = 0;
     for (uint32_t i = 0; i < PARTS; i++) {
         sizes[i] = giro_align_up(sizes[i], 64);
@@ -137,13 +118,15 @@ struct giro_node *giro_node_init(void *mem, size_t size_bytes,
     node->queue = (struct giro_event *)parts[7];
     node->queue_max = queue_max(options);
     node->step_bytes = giro_node_step_bytes(options);
+    if (!giro_node_images_init(node, parts[8], sizes[8]))
+        return NULL;
     node->magic = MAGIC_OBJECT;
     return node;
 }
 
 /* ---- Performing actions --------------------------------------------------------------------------- */
 
-static struct giro_event event_make(const struct giro_node *node, enum giro_event_kind kind)
+struct giro_event giro_node_event(const struct giro_node *node, enum giro_event_kind kind)
 {
     struct giro_event event;
     memset(&event, 0, sizeof event);
@@ -153,7 +136,7 @@ static struct giro_event event_make(const struct giro_node *node, enum giro_even
     return event;
 }
 
-static void queue_put(struct giro_node *node, const struct giro_event *event)
+void giro_node_queue(struct giro_node *node, const struct giro_event *event)
 {
     GIRO_ASSERT(node->queue_count < node->queue_max);
     node->queue[(node->queue_first + node->queue_count++) % node->queue_max] = *event;
@@ -185,11 +168,11 @@ static void perform_send(struct giro_node *node, const struct giro_action *actio
 
 static void perform_verify(struct giro_node *node, const struct giro_action *action)
 {
-    struct giro_event event = event_make(node, GIRO_EVENT_VERDICT);
+    struct giro_event event = giro_node_event(node, GIRO_EVENT_VERDICT);
     event.verdict.slot = action->verify.slot;
     event.verdict.batch_id = action->verify.batch_id;
     event.verdict.valid = node->options.callbacks.verify(node->options.callbacks.context, action);
-    queue_put(node, &event);
+    giro_node_queue(node, &event);
 }
 
 static void perform_execute(struct giro_node *node, const struct giro_action *action)
@@ -198,14 +181,15 @@ static void perform_execute(struct giro_node *node, const struct giro_action *ac
     giro_index_committed(&node->index, block->block.height, &block->block_id);
     struct giro_execution execution =
         node->options.callbacks.execute(node->options.callbacks.context, action);
-    struct giro_event event = event_make(node, GIRO_EVENT_EXECUTED);
+    struct giro_event event = giro_node_event(node, GIRO_EVENT_EXECUTED);
     event.executed.height = block->block.height;
     event.executed.state_root = execution.state_root;
     event.executed.ledger_root = execution.ledger_root;
     event.executed.next_due_ns = execution.next_due_ns;
     memcpy(event.executed.repeated_frames, execution.repeated_frames,
            sizeof event.executed.repeated_frames);
-    queue_put(node, &event);
+    event.executed.checkpoint = execution.checkpoint && node->images != NULL;
+    giro_node_queue(node, &event);
 }
 
 static void perform(struct giro_node *node, const struct giro_action *action)
@@ -242,6 +226,16 @@ static void perform(struct giro_node *node, const struct giro_action *action)
         if (to->evidence != NULL)
             to->evidence(to->context, action);
         break;
+    case GIRO_ACTION_CHECKPOINT:
+        giro_node_images_take(node, action->checkpoint.height);
+        break;
+    case GIRO_ACTION_KEEP:
+        giro_node_images_keep(node, action);
+        break;
+    case GIRO_ACTION_STATE_SYNC:
+        if (node->images != NULL)
+            giro_statesync_want(node->sync, node->now_ns, action->state_sync.above_height);
+        break;
     case GIRO_ACTION_HALT:
         node->halted = true;
         if (to->halted != NULL)
@@ -250,7 +244,7 @@ static void perform(struct giro_node *node, const struct giro_action *action)
     }
 }
 
-static void step(struct giro_node *node, const struct giro_event *event)
+void giro_node_step(struct giro_node *node, const struct giro_event *event)
 {
     const struct giro_recorder *recorder = &node->options.recorder;
     if (recorder->event != NULL)
@@ -278,7 +272,7 @@ static bool queue_step(struct giro_node *node)
     node->queue_count--;
     event.now_ns = node->now_ns;
     event.wall_ns = node->wall_ns;
-    step(node, &event);
+    giro_node_step(node, &event);
     return true;
 }
 
@@ -292,9 +286,9 @@ static void drain(struct giro_node *node)
             continue;
         if (watermark > node->reported) {
             node->reported = watermark;
-            event = event_make(node, GIRO_EVENT_LOG_DURABLE);
+            event = giro_node_event(node, GIRO_EVENT_LOG_DURABLE);
             event.log_durable.watermark = watermark;
-            step(node, &event);
+            giro_node_step(node, &event);
             continue;
         }
         node->err = giro_safety_advance(node->safety, watermark);
@@ -302,7 +296,7 @@ static void drain(struct giro_node *node)
             return;
         event.now_ns = node->now_ns;
         event.wall_ns = node->wall_ns;
-        step(node, &event);
+        giro_node_step(node, &event);
     }
 }
 
@@ -345,11 +339,11 @@ static enum giro_err recover_visit(void *context, const struct giro_log_found *f
         id = giro_block_id(&header.block, references);
     }
     giro_index_record(&node->index, found->kind, &id, &body, found->position);
-    struct giro_event event = event_make(node, GIRO_EVENT_RECOVER_RECORD);
+    struct giro_event event = giro_node_event(node, GIRO_EVENT_RECOVER_RECORD);
     event.recover_record.kind = found->kind;
     event.recover_record.body = found->body;
     event.recover_record.body_bytes = found->body_bytes;
-    step(node, &event);
+    giro_node_step(node, &event);
     while (!node->halted && queue_step(node))
         continue;
     return node->halted ? GIRO_ERR_DIVERGED : GIRO_ERR_OK;
@@ -373,15 +367,17 @@ enum giro_err giro_node_start(struct giro_node *node, uint64_t now_ns, uint64_t 
     GIRO_TRY(disk->ops->list(disk->self, find_segment, &log_found));
     GIRO_TRY(giro_safety_open(node->safety, !log_found, wait, wait_context, &state,
                               &node->safety_repaired));
-    struct giro_event event = event_make(node, GIRO_EVENT_RECOVER_SAFETY);
+    struct giro_event event = giro_node_event(node, GIRO_EVENT_RECOVER_SAFETY);
     event.recover_safety = &state;
-    step(node, &event);
-    GIRO_TRY(giro_log_open(node->log, state.log_watermark, recover_visit, node));
+    giro_node_step(node, &event);
+    uint64_t needed = 1;
+    GIRO_TRY(giro_node_images_restore(node, &needed));
+    GIRO_TRY(giro_log_open(node->log, state.log_watermark, needed, recover_visit, node));
     node->started = true;
     node->reported = giro_log_watermark(node->log);
-    event = event_make(node, GIRO_EVENT_START);
+    event = giro_node_event(node, GIRO_EVENT_START);
     event.start.next_log_sequence = giro_log_next_sequence(node->log);
-    step(node, &event);
+    giro_node_step(node, &event);
     drain(node);
     if (node->err == GIRO_ERR_OK)
         node->err = node->halted ? GIRO_ERR_DIVERGED : giro_log_flush(node->log);
@@ -397,11 +393,13 @@ void giro_node_message(struct giro_node *node, uint64_t now_ns, uint64_t wall_ns
     set_time(node, now_ns, wall_ns);
     if (!may_step(node) || node->queue_count > 0)
         return; /* the log is behind: the network may lose a message, the log may not */
-    struct giro_event event = event_make(node, GIRO_EVENT_MESSAGE);
+    if (giro_node_images_message(node, sender, bytes, size_bytes))
+        return;
+    struct giro_event event = giro_node_event(node, GIRO_EVENT_MESSAGE);
     event.message.sender = sender;
     event.message.bytes = bytes;
     event.message.size_bytes = size_bytes;
-    step(node, &event);
+    giro_node_step(node, &event);
     drain(node);
 }
 
@@ -414,12 +412,12 @@ enum giro_err giro_node_submit(struct giro_node *node, uint64_t now_ns, uint64_t
     GIRO_TRY(node->err);
     if (giro_node_room(node) == 0)
         return GIRO_ERR_FULL;
-    struct giro_event event = event_make(node, GIRO_EVENT_LOCAL_BATCH);
+    struct giro_event event = giro_node_event(node, GIRO_EVENT_LOCAL_BATCH);
     event.local_batch.frames = frames;
     event.local_batch.frames_bytes = frames_bytes;
     event.local_batch.frame_count = frame_count;
     event.local_batch.record_count = record_count;
-    step(node, &event);
+    giro_node_step(node, &event);
     drain(node);
     return node->err;
 }
@@ -451,6 +449,8 @@ static enum giro_err take_completions(struct giro_node *node)
         for (uint32_t i = 0; i < count; i++) {
             if (GIRO_DISK_TAG_OWNER(done[i].tag) == GIRO_DISK_OWNER_LOG)
                 GIRO_TRY(giro_log_completed(node->log, done[i].tag, done[i].err));
+            else if (GIRO_DISK_TAG_OWNER(done[i].tag) == GIRO_DISK_OWNER_IMAGE)
+                GIRO_TRY(giro_images_completed(node->images, done[i].tag, done[i].err));
             else
                 GIRO_TRY(giro_safety_completed(node->safety, done[i].tag, done[i].err));
         }
@@ -458,13 +458,13 @@ static enum giro_err take_completions(struct giro_node *node)
     return GIRO_ERR_OK;
 }
 
-static void serve_send(struct giro_node *node, const struct giro_serve_job *job, uint16_t body_kind,
-                       const void *body, uint32_t body_bytes)
+void giro_node_send(struct giro_node *node, uint16_t peer, uint16_t body_kind,
+                    const struct giro_part *parts, uint32_t part_count)
 {
     struct giro_consensus_status status;
     giro_consensus_status(node->core, &status);
     struct giro_peer_envelope envelope = {.head = giro_head_make(GIRO_KIND_PEER),
-                                          .size_bytes = (uint32_t)sizeof envelope + body_bytes,
+                                          .size_bytes = sizeof envelope,
                                           .body_kind = body_kind,
                                           .sender = (uint16_t)node->options.consensus.self,
                                           .epoch = status.epoch,
@@ -473,8 +473,20 @@ static void serve_send(struct giro_node *node, const struct giro_serve_job *job,
                                           .high_tc_round = node->high_tc_round,
                                           .committed_height = status.committed_height,
                                           .certified_height = status.certified_height};
-    struct giro_part parts[2] = {{&envelope, sizeof envelope}, {body, body_bytes}};
-    node->options.callbacks.send(node->options.callbacks.context, job->peer, parts, 2);
+    struct giro_part all[3] = {{&envelope, sizeof envelope}};
+    GIRO_ASSERT(part_count <= 2);
+    for (uint32_t i = 0; i < part_count; i++) {
+        all[i + 1] = parts[i];
+        envelope.size_bytes += (uint32_t)parts[i].size_bytes;
+    }
+    node->options.callbacks.send(node->options.callbacks.context, peer, all, part_count + 1);
+}
+
+static void serve_send(struct giro_node *node, const struct giro_serve_job *job, uint16_t body_kind,
+                       const void *body, uint32_t body_bytes)
+{
+    const struct giro_part part = {body, body_bytes};
+    giro_node_send(node, job->peer, body_kind, &part, 1);
 }
 
 static void serve_not_found(struct giro_node *node, const struct giro_serve_job *job)
@@ -524,8 +536,8 @@ enum giro_err giro_node_poll(struct giro_node *node, uint64_t now_ns, uint64_t w
     node->err = take_completions(node);
     drain(node);
     if (may_step(node) && giro_consensus_next_ns(node->core) <= node->now_ns) {
-        struct giro_event event = event_make(node, GIRO_EVENT_TICK);
-        step(node, &event);
+        struct giro_event event = giro_node_event(node, GIRO_EVENT_TICK);
+        giro_node_step(node, &event);
         drain(node);
     }
     if (node->halted && node->err == GIRO_ERR_OK)
@@ -534,6 +546,9 @@ enum giro_err giro_node_poll(struct giro_node *node, uint64_t now_ns, uint64_t w
         node->err = giro_log_flush(node->log);
     if (node->err == GIRO_ERR_OK)
         serve_some(node);
+    if (node->err == GIRO_ERR_OK)
+        node->err = giro_node_images_poll(node);
+    drain(node);
     return node->err;
 }
 
@@ -543,8 +558,10 @@ uint64_t giro_node_next_ns(const struct giro_node *node)
 {
     if (node->err != GIRO_ERR_OK || node->halted || node->serve.count > 0)
         return node->now_ns;
+    const uint64_t images_ns = giro_node_images_next_ns(node);
     /* With a full log nothing can be done before a completion, which makes the disk's descriptor readable. */
-    return may_step(node) ? giro_consensus_next_ns(node->core) : UINT64_MAX;
+    const uint64_t core_ns = may_step(node) ? giro_consensus_next_ns(node->core) : UINT64_MAX;
+    return core_ns < images_ns ? core_ns : images_ns;
 }
 
 uint32_t giro_node_room(const struct giro_node *node)
@@ -594,6 +611,8 @@ void giro_node_check(const struct giro_node *node)
     GIRO_ASSERT(node->magic == MAGIC_OBJECT);
     giro_consensus_check(node->core);
     giro_index_check(&node->index);
+    if (node->images != NULL)
+        giro_images_check(node->images);
     GIRO_ASSERT(node->queue_count <= node->queue_max);
     GIRO_ASSERT(node->serve.count <= GIRO_SERVE_JOBS);
     GIRO_ASSERT(!node->started || node->reported <= giro_log_watermark(node->log));

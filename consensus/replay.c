@@ -137,6 +137,8 @@ static bool in_order(struct giro_replay *replay, const struct giro_event *event)
             return false;
         replay->phase = STARTED;
         return true;
+    case GIRO_EVENT_RECOVER_IMAGE:
+        return replay->phase == RECOVERING && replay->totals.events == 1;
     case GIRO_EVENT_RECOVER_RECORD:
         return replay->phase == RECOVERING;
     case GIRO_EVENT_VERDICT:
@@ -147,6 +149,7 @@ static bool in_order(struct giro_replay *replay, const struct giro_event *event)
     case GIRO_EVENT_LOG_DURABLE:
     case GIRO_EVENT_SIGNED:
     case GIRO_EVENT_LOCAL_BATCH:
+    case GIRO_EVENT_CHECKPOINTED:
         return replay->phase == STARTED;
     }
     return false;

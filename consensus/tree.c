@@ -291,6 +291,24 @@ void giro_tree_executed(struct giro_tree *tree, uint32_t slot)
     tree->executed_height++;
 }
 
+void giro_tree_root(struct giro_tree *tree, const struct giro_hash *id,
+                    const struct giro_block_header *header)
+{
+    GIRO_ASSERT(tree->committed_height == 0 && tree->tip == 0 && tree->pending_count == 0);
+    struct giro_block *const root = &tree->blocks[0];
+    const bool removed = giro_map_remove(tree->map, &root->id);
+    GIRO_ASSERT(removed && root->state == GIRO_BLOCK_EXECUTED);
+    root->id = *id;
+    root->height = header->height;
+    root->round = header->round;
+    root->time_ns = header->time_ns;
+    tree->proposals[0].block_id = *id;
+    const bool stored = giro_map_put(tree->map, id, 0);
+    GIRO_ASSERT(stored);
+    tree->committed_height = tree->executed_height = header->height;
+    tree->chain[header->height % tree->slot_count] = 0;
+}
+
 void giro_tree_check(const struct giro_tree *tree)
 {
     uint32_t pending = 0, payload = 0, used = 0;

@@ -90,7 +90,7 @@ static void open_log(struct work *work, const char *folder)
     size_t size = giro_log_footprint(&options);
     work->log = giro_log_init(giro_bench_pages(size), size, &options);
     giro_bench_must(work->log != NULL, "the log cannot be made");
-    giro_bench_must(giro_log_open(work->log, 0, visit, NULL) == GIRO_ERR_OK,
+    giro_bench_must(giro_log_open(work->log, 0, 1, visit, NULL) == GIRO_ERR_OK,
                     "the log cannot be opened");
     snprintf(path, sizeof(path), "%s/plain", folder);
     work->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);

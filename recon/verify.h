@@ -41,6 +41,7 @@ bool verify_is_zero(const uint8_t *bytes, uint64_t size_bytes);
 /* Sentences about signatures; NULL: valid. Valid ones are remembered by hash. */
 const char *verify_certificate(struct verify *verify, const struct giro_certificate *certificate);
 const char *verify_qc(struct verify *verify, const struct giro_qc *qc);
+const char *verify_checkpoint(struct verify *verify, const struct giro_checkpoint *checkpoint);
 const char *verify_tc(struct verify *verify, const struct giro_tc *tc);
 const char *verify_batch_proof(struct verify *verify, const uint8_t *bytes, uint32_t size_bytes,
                                uint64_t epoch);

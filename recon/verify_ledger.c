@@ -192,7 +192,7 @@ static uint64_t leaves_hash(const uint8_t *block, uint64_t left_bytes, uint32_t 
 struct ledger_scan {
     struct verify *verify;
     const struct recon_map *map;
-    uint64_t offset, height, leaves, certified;
+    uint64_t offset, height, blocks, missing, leaves, certified;
     bool torn;
     struct giro_hash *hashes; /* GIRO_LEDGER_LEAVES_MAX */
 };
@@ -233,7 +233,7 @@ static const char *block_verify(struct ledger_scan *scan)
         return "no block where one must start";
     if (!verify_is_zero(header.reserved, sizeof(header.reserved)))
         return "reserved bytes of a block are not zero";
-    if (header.leaf_count > GIRO_LEDGER_LEAVES_MAX || header.height != scan->height + 1)
+    if (header.leaf_count > GIRO_LEDGER_LEAVES_MAX || header.height <= scan->height)
         return "a block is out of order or has too many leaves";
     bool clean = true;
     uint64_t size = leaves_hash(block, left, header.leaf_count, scan->hashes, &clean);
@@ -247,6 +247,8 @@ static const char *block_verify(struct ledger_scan *scan)
         return "a block does not match its checksum";
     if (!clean)
         return "padding is not zero";
+    scan->missing += header.height - scan->height - 1;
+    scan->blocks++;
     scan->height = header.height;
     scan->offset += size;
     return block_compare(scan, block, &header);
@@ -278,9 +280,12 @@ enum giro_err verify_ledger(struct verify *verify, const char *path, const struc
     if (wrong != NULL)
         return recon_fail(verify->diagnosis, GIRO_ERR_CHECKSUM, path, "offset %lu: %s",
                           (unsigned long)at, wrong);
-    verify_say(verify, path, "ledger: %lu blocks (%lu certified), %lu leaves%s",
-               (unsigned long)scan.height, (unsigned long)scan.certified,
-               (unsigned long)scan.leaves,
+    char gaps[80] = "";
+    if (scan.missing > 0) /* an image from other replicas took their place */
+        snprintf(gaps, sizeof(gaps), ", %lu heights are not in it", (unsigned long)scan.missing);
+    verify_say(verify, path, "ledger: %lu blocks (%lu certified), %lu leaves%s%s",
+               (unsigned long)scan.blocks, (unsigned long)scan.certified,
+               (unsigned long)scan.leaves, gaps,
                scan.torn ? ", then ends torn (normal after a kill)" : "");
     return GIRO_ERR_OK;
 }

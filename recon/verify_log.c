@@ -149,7 +149,8 @@ static enum giro_err log_read(struct log_verify *log)
     struct giro_disk disk = readonly_disk_open(&readonly, log->path);
     struct giro_log_damage damage;
     enum giro_err err =
-        giro_log_scan(&disk, &verify->options->genesis->chain_id, visit, log, &damage);
+        giro_log_scan(&disk, &verify->options->genesis->chain_id,
+                      log->image_height > 0 ? log->image_sequence : 1, visit, log, &damage);
     if (err != GIRO_ERR_OK && log->wrong != NULL)
         return fail_in_segment(log, err, log->wrong);
     if (err != GIRO_ERR_OK) {
@@ -236,19 +237,29 @@ static enum giro_err segments_look(struct log_verify *log)
         bool segment = strlen(names[i]) == 20 && strncmp(names[i], "log-", 4) == 0;
         if (!recon_path_join(path, log->path, names[i]))
             continue;
-        if (!segment && strcmp(names[i], GIRO_SAFETY_FILE) != 0) {
+        bool image = strncmp(names[i], "image-", 6) == 0;
+        if (strncmp(names[i], "chunks-", 7) == 0)
+            continue; /* looked at with the images that use them */
+        if (!segment && !image && strcmp(names[i], GIRO_SAFETY_FILE) != 0) {
             verify_say(verify, path, "skipped: not part of the log");
             continue;
         }
         err = recon_map_open(path, &map, verify->diagnosis);
         if (err != GIRO_ERR_OK)
             break;
-        err = segment ? segment_look(log, path, &map) : verify_safety(verify, path, &map);
+        if (segment)
+            err = segment_look(log, path, &map);
+        else
+            err = image ? verify_image(log, path, &map) : verify_safety(verify, path, &map);
         verify->options->files++;
         verify->options->bytes += map.size_bytes;
         recon_map_close(&map);
     }
     recon_names_free(names, count);
+    if (err == GIRO_ERR_OK && log->damaged_height > log->image_height)
+        err = recon_fail(verify->diagnosis, GIRO_ERR_DAMAGED, log->path,
+                         "a chunk of the newest image, height %lu, is damaged",
+                         (unsigned long)log->damaged_height);
     return err;
 }
 

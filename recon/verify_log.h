@@ -38,10 +38,17 @@ struct log_verify {
     struct giro_qc qc;
     struct giro_tc tc;
     struct giro_certificate certificate;
+    struct giro_manifest manifest;
+    /* The newest image whose chunks are all there: the log need not say what came before it. Height 0 = none. */
+    uint64_t image_height, image_sequence;
+    struct giro_hash image_block;
+    uint64_t damaged_height; /* of the newest image with a chunk that is not what it says */
 };
 
 /* NULL or a sentence. */
 const char *log_record_verify(struct log_verify *log, const struct giro_log_found *found);
+/* verify_image.c: the file of an image, and its chunks beside it. */
+enum giro_err verify_image(struct log_verify *log, const char *path, const struct recon_map *map);
 /* What only shows when all records are known; wrong_generation and wrong_offset are set with a sentence. */
 const char *log_whole_verify(struct log_verify *log);
 

@@ -71,6 +71,27 @@ const char *verify_qc(struct verify *verify, const struct giro_qc *qc)
     return NULL;
 }
 
+const char *verify_checkpoint(struct verify *verify, const struct giro_checkpoint *checkpoint)
+{
+    const struct giro_genesis *genesis = verify->options->genesis;
+    const struct giro_checkpoint_header *header = &checkpoint->header;
+    if (header->scheme != GIRO_SCHEME_ED25519 ||
+        header->signer_count != giro_genesis_quorum(genesis))
+        return "the checkpoint is not of a quorum of Ed25519 signers";
+    uint8_t message[GIRO_CHECKPOINT_MESSAGE_BYTES];
+    size_t message_bytes = giro_checkpoint_message(&genesis->chain_id, &header->body, message);
+    uint32_t signer = 0;
+    for (uint32_t i = 0; i < genesis->replica_count; i++) {
+        if (!giro_bitmap_has(header->bitmap, i))
+            continue;
+        if (!verify_signature(verify, genesis->replicas[i].batch.handle, message, message_bytes,
+                              checkpoint->signatures[signer++].bytes))
+            return "the checkpoint is not signed by a quorum of this hub";
+    }
+    verify->options->certificates++;
+    return NULL;
+}
+
 const char *verify_tc(struct verify *verify, const struct giro_tc *tc)
 {
     const struct giro_genesis *genesis = verify->options->genesis;

@@ -34,6 +34,8 @@ void giro_settlement_image_uetrs(struct giro_settlement *settlement, struct giro
     uint32_t places = places_used(set);
     uint64_t from = image->reuse ? set->imaged : 0;
     GIRO_ASSERT(!settlement->in_block);
+    if (image->uetr_chunks == 0)
+        return; /* it does not fit */
     if (set->open - from >= set->segment_count)
         from = set->open + 1 - places;
     for (uint64_t segment = from; segment <= set->open; segment++) {

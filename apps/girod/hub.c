@@ -12,6 +12,7 @@
 
 #include "apps/girod/api.h"
 #include "apps/girod/event_file.h"
+#include "apps/girod/file_sync.h"
 #include "apps/girod/postmortem.h"
 #include "apps/girod/publish.h"
 #include "apps/girod/receipts.h"
@@ -51,6 +52,7 @@ struct giro_hub {
     struct giro_ledger_file *ledger;
     struct giro_journal_files *journals;
     struct giro_publish *publish;
+    struct giro_file_sync *file_sync;
     struct giro_event_file *events; /* NULL: not configured */
     struct giro_links *links;
     struct giro_api *api;
@@ -151,6 +153,16 @@ static uint32_t on_leaf(void *context, uint64_t height, uint32_t leaf_index, uin
 {
     struct giro_hub *hub = context;
     return giro_ledger_file_leaf(hub->ledger, height, leaf_index, out, out_bytes);
+}
+
+static bool on_files_synced(void *context, uint64_t height)
+{
+    struct giro_hub *hub = context;
+    enum giro_err err = giro_ledger_file_flush(hub->ledger);
+    bool done = err == GIRO_ERR_OK && giro_file_sync_done(hub->file_sync, height, &err);
+    if (err != GIRO_ERR_OK)
+        file_failed(hub, "the ledger file or a journal", err);
+    return done;
 }
 
 static void on_evidence(void *context, const struct giro_action *action)
@@ -285,7 +297,10 @@ static uint32_t stage_replica(struct giro_hub *hub)
     hub->waiting_count -= taken;
     memmove(hub->waiting, hub->waiting + taken, hub->waiting_count * sizeof(hub->waiting[0]));
     enum giro_err err = giro_replica_poll(hub->replica, mono(hub), wall(hub));
-    if (err != GIRO_ERR_OK && hub->failed == GIRO_ERR_OK) {
+    if (err == GIRO_ERR_RESTART && hub->failed == GIRO_ERR_OK) {
+        GIRO_LOG(INFO, "hub", "the state came from the other replicas: starting again from it");
+        hub->failed = err;
+    } else if (err != GIRO_ERR_OK && hub->failed == GIRO_ERR_OK) {
         GIRO_LOG(ERROR, "hub", "the replica stops: %s; %s", giro_err_sentence(err),
                  giro_err_advice(err));
         hub->failed = err;
@@ -406,7 +421,7 @@ enum giro_err giro_hub_run(struct giro_hub *hub, struct giro_diagnosis *diagnosi
     giro_receipts_flush(hub->receipts);
     giro_port_flush(hub->port);
     halt_finish(hub);
-    if (hub->failed != GIRO_ERR_OK)
+    if (hub->failed != GIRO_ERR_OK && hub->failed != GIRO_ERR_RESTART)
         giro_diagnosis_set(diagnosis, giro_err_sentence(hub->failed), giro_err_advice(hub->failed),
                            "replica %u stopped", hub->config.replica);
     return hub->failed;
@@ -498,6 +513,9 @@ static enum giro_err open_files(struct giro_hub *hub, struct giro_diagnosis *dia
     }
     GIRO_TRY(giro_ledger_file_open(config->data_path, &hub->genesis, config->replica,
                                    LEDGER_HEIGHTS_MAX, &hub->ledger, diagnosis));
+    hub->file_sync = giro_file_sync_open(config->data_path);
+    if (hub->file_sync == NULL)
+        return GIRO_ERR_IO;
     snprintf(path, sizeof(path), "%s/journal", config->data_path);
     GIRO_TRY(giro_journal_files_open(path, &hub->genesis, &hub->journals, diagnosis));
     if (config->event_log_path[0] != '\0')
@@ -557,6 +575,7 @@ static enum giro_err open_replica(struct giro_hub *hub)
                                                          .ledger_block = on_ledger_block,
                                                          .certificate = on_certificate,
                                                          .leaf = on_leaf,
+                                                         .files_synced = on_files_synced,
                                                          .evidence = on_evidence,
                                                          .halted = on_halted,
                                                          .stage = on_stage}};
@@ -708,6 +727,8 @@ void giro_hub_close(struct giro_hub *hub)
             GIRO_LOG(WARN, "hub", "the journals could not be synced: %s", giro_err_sentence(err));
         giro_journal_files_close(hub->journals);
     }
+    if (hub->file_sync != NULL)
+        giro_file_sync_close(hub->file_sync);
     if (hub->ledger != NULL)
         giro_ledger_file_close(hub->ledger);
     if (hub->receipts != NULL)

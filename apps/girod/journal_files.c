@@ -13,6 +13,7 @@
 struct member_files {
     int fd; /* -1: none open */
     uint16_t date;
+    uint16_t gap_date; /* windows of this date are missing: none of it is kept; 0 = none */
     uint64_t size_bytes;
     uint64_t sequences[GIRO_CURRENCIES_MAX]; /* last window record's, by genesis currency index */
 };
@@ -139,6 +140,43 @@ static enum giro_err date_recover(struct giro_journal_files *files, struct membe
     return GIRO_ERR_OK;
 }
 
+/* A mark "<date>.gap" stands in the place of a journal of which windows are missing. */
+static void gap_path(const struct giro_journal_files *files, uint16_t member, uint16_t date,
+                     char *path, size_t path_bytes)
+{
+    char text[11];
+    giro_date_format(date, text);
+    snprintf(path, path_bytes, "%s/%s/%s.gap", files->dir, files->genesis->members[member].bic,
+             text);
+}
+
+/* Windows came as an image from other replicas. A journal with a hole would pass for a whole day: none is served. */
+static enum giro_err gap_note(struct giro_journal_files *files, uint16_t member, uint16_t date)
+{
+    struct member_files *own = &files->members[member];
+    char path[700];
+    if (own->gap_date == date)
+        return GIRO_ERR_OK;
+    if (own->fd >= 0) {
+        close(own->fd);
+        own->fd = -1;
+        files->open_count--;
+    }
+    gap_path(files, member, date, path, sizeof(path));
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return io_error();
+    close(fd);
+    path_make(files, member, date, path, sizeof(path));
+    if (unlink(path) != 0 && errno != ENOENT)
+        return io_error();
+    own->gap_date = date;
+    GIRO_LOG(WARN, "files",
+             "%s: windows of this business date are missing; its journal is at the other replicas",
+             path);
+    return GIRO_ERR_OK;
+}
+
 /* Scans every journal of one member at start, cutting torn tails. */
 static enum giro_err member_recover(struct giro_journal_files *files, uint16_t member)
 {
@@ -154,6 +192,9 @@ static enum giro_err member_recover(struct giro_journal_files *files, uint16_t m
     for (int i = 0; i < count; i++) {
         uint16_t date;
         size_t length = strlen(names[i]->d_name);
+        if (length == 14 && strcmp(names[i]->d_name + 10, ".gap") == 0 &&
+            giro_date_parse(names[i]->d_name, 10, &date) && date > own->gap_date)
+            own->gap_date = date;
         bool journal = length == 18 && strcmp(names[i]->d_name + 10, ".journal") == 0 &&
                        giro_date_parse(names[i]->d_name, 10, &date);
         if (err == GIRO_ERR_OK && journal) {
@@ -217,7 +258,12 @@ enum giro_err giro_journal_files_append(struct giro_journal_files *files, uint16
     struct member_files *own = &files->members[member];
     if (record.sequence <= own->sequences[currency])
         return GIRO_ERR_OK; /* replay after a restart */
-    GIRO_ASSERT(record.sequence == own->sequences[currency] + 1);
+    if (record.sequence != own->sequences[currency] + 1)
+        GIRO_TRY(gap_note(files, member, business_date));
+    if (own->gap_date == business_date) {
+        own->sequences[currency] = record.sequence;
+        return GIRO_ERR_OK;
+    }
     GIRO_TRY(open_date(files, member, business_date));
     const uint8_t *at = bytes;
     uint32_t left = size_bytes;

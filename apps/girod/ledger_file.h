@@ -1,7 +1,8 @@
 /* apps/girod/ledger_file.h - the leaves and certificates of every executed block on disk, for proofs.
  *
- * Derived from the log: written behind it without waiting, rebuilt by replay; a torn tail is cut at open. Layout:
- * giro/wire/store.h "Ledger file". Heights come in order; a height that is there already is recognised and skipped.
+ * Derived from the log: written behind it without waiting; a torn tail is cut at open and written again by replay, which goes
+ * back at least to what was synced before the log was trimmed. Layout: giro/wire/store.h "Ledger file". Heights come in
+ * order; a height that is there already is recognised and skipped. Heights that came as an image from peers are missing.
  * Threads: one. */
 #ifndef GIRO_APPS_LEDGER_FILE_H
 #define GIRO_APPS_LEDGER_FILE_H
@@ -30,6 +31,8 @@ uint32_t giro_ledger_file_leaf(struct giro_ledger_file *file, uint64_t height, u
 enum giro_err giro_ledger_file_proof(struct giro_ledger_file *file, uint64_t height,
                                      uint32_t leaf_index, uint8_t **proof,
                                      size_t *size_bytes) GIRO_MUST_USE;
+/* giro_ledger_file_flush hands what is buffered to the operating system. */
+enum giro_err giro_ledger_file_flush(struct giro_ledger_file *file) GIRO_MUST_USE;
 uint64_t giro_ledger_file_bytes(const struct giro_ledger_file *file);
 
 #endif

@@ -1,8 +1,11 @@
 /* girod - one replica of the hub. */
 #include <argp.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "apps/girod/hub.h"
 #include "giro/crypto.h"
@@ -117,6 +120,12 @@ int main(int argc, char **argv)
                  giro_crypto_variant_name(giro_crypto_variant()));
         err = giro_hub_run(hub, &diagnosis);
         giro_hub_close(hub);
+    }
+    if (err ==
+        GIRO_ERR_RESTART) { /* the same process, from the beginning: there is one way to load a state */
+        execv("/proc/self/exe", argv);
+        giro_diagnosis_set(&diagnosis, strerror(errno), "start it again",
+                           "girod cannot start again");
     }
     if (err != GIRO_ERR_OK)
         giro_diagnosis_print("girod", &diagnosis);

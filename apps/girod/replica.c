@@ -1,10 +1,6 @@
-#include "apps/girod/replica.h"
+#include "apps/girod/replica_internal.h"
 
 #include <sys/mman.h>
-
-#include "apps/girod/frame_hashes.h"
-#include "apps/girod/pending.h"
-#include "apps/girod/seen.h"
 
 /* Own frames gather here until a batch is cut. Kept small enough that a peer verifies one batch well within a round. */
 #define BATCH_FRAMES_MAX 128u
@@ -14,43 +10,6 @@
 #define PART_COUNT       13 /* pieces of a replica's memory */
 #define WINDOW_ROOM_MIN                                                                            \
     200000u /* bookings of a full block: 32 batches x 128 frames x 21 records x 2 and more */
-
-struct found_slot {
-    uint8_t uetr[GIRO_UETR_BYTES];
-    struct giro_found found;
-};
-
-struct giro_replica {
-    struct giro_replica_options options;
-    void *mem;
-    size_t mem_bytes;
-    struct giro_node *node;
-    struct giro_ledger *ledger;
-    struct giro_settlement *settlement;
-    struct giro_windows *windows;
-    struct giro_pending *pending;
-    struct giro_map *found_map; /* uetr of a refused payment -> slot in found */
-    struct found_slot *found;
-    uint64_t found_next;
-    struct giro_seen seen;
-    uint64_t certified_height; /* highest; its certificate covers all before */
-    uint8_t *verify_scratch;
-    uint8_t *ledger_bytes; /* one encoded ledger block */
-    uint8_t *batch;        /* own frames not yet cut */
-    uint32_t batch_bytes, batch_frames, batch_records;
-    uint64_t batch_since_ns;
-    struct giro_hash ledger_chain;
-    struct giro_hash state_root, ledger_root;
-    uint64_t executed_height;
-    uint64_t now_ns, wall_ns; /* of the call under way */
-    uint64_t frames, records, blocks;
-    struct giro_frame_outcome outcome; /* scratch of execute */
-    struct giro_hashes *hashes;
-    struct giro_hash *frame_hashes; /* GIRO_BATCH_FRAMES_MAX, scratch */
-    uint8_t leaf[sizeof(struct giro_leaf_frame) + GIRO_TAG_BYTES +
-                 GIRO_FRAME_RECORDS_MAX * sizeof(struct giro_result)];
-    struct giro_answer answer;
-};
 
 #define LEDGER_BLOCK_BYTES                                                                         \
     (sizeof(struct giro_ledger_block) + sizeof(struct giro_commit_body) + GIRO_LEDGER_BYTES_MAX +  \
@@ -238,20 +197,31 @@ static void hand_out_ledger_block(struct giro_replica *replica, const struct gir
                                             replica->ledger_bytes, writer.offset);
 }
 
-static struct giro_hash combined_root(struct giro_replica *replica, uint64_t height,
-                                      const struct giro_hash *settlement_root)
+struct giro_hash giro_replica_state_root(const struct giro_replica *replica, uint64_t height,
+                                         const struct giro_hash *settlement_root)
 {
     struct giro_hash windows = giro_windows_digest(replica->windows);
-    struct giro_part chain[] = {{GIRO_TAG_STATE_PART, GIRO_TAG_BYTES},
-                                {&replica->ledger_chain, sizeof(replica->ledger_chain)},
-                                {&replica->ledger_root, sizeof(replica->ledger_root)}};
-    replica->ledger_chain = giro_sha256_parts(chain, 3);
     struct giro_part parts[] = {{GIRO_TAG_STATE_ROOT, GIRO_TAG_BYTES},
                                 {&height, sizeof(height)},
                                 {settlement_root, sizeof(*settlement_root)},
                                 {&windows, sizeof(windows)},
                                 {&replica->ledger_chain, sizeof(replica->ledger_chain)}};
     return giro_sha256_parts(parts, 5);
+}
+
+uint64_t giro_replica_next_due(const struct giro_replica *replica)
+{
+    uint64_t due = giro_windows_next_due(replica->windows);
+    uint64_t scheduled = giro_settlement_next_due(replica->settlement);
+    return due < scheduled ? due : scheduled;
+}
+
+static void ledger_chain_add(struct giro_replica *replica)
+{
+    struct giro_part chain[] = {{GIRO_TAG_STATE_PART, GIRO_TAG_BYTES},
+                                {&replica->ledger_chain, sizeof(replica->ledger_chain)},
+                                {&replica->ledger_root, sizeof(replica->ledger_root)}};
+    replica->ledger_chain = giro_sha256_parts(chain, 3);
 }
 
 static struct giro_execution on_execute(void *context, const struct giro_action *action)
@@ -266,14 +236,18 @@ static struct giro_execution on_execute(void *context, const struct giro_action 
     giro_ledger_begin(replica->ledger, block->height);
     giro_windows_begin(replica->windows, block->height, block->time_ns);
     giro_settlement_begin(replica->settlement, block->height, block->time_ns);
-    for (uint32_t i = 0; i < action->execute.batch_count; i++)
+    uint64_t payload_bytes = 0;
+    for (uint32_t i = 0; i < action->execute.batch_count; i++) {
+        payload_bytes += action->execute.batch_bytes[i];
         execution.repeated_frames[i] =
             execute_batch(replica, block, &action->execute.block->references[i].batch_id,
                           action->execute.batches[i], action->execute.batch_bytes[i]);
+    }
     struct giro_hash settlement_root = giro_settlement_end(replica->settlement);
     replica->ledger_root = giro_ledger_end(replica->ledger);
     giro_windows_end(replica->windows);
-    replica->state_root = combined_root(replica, block->height, &settlement_root);
+    ledger_chain_add(replica);
+    replica->state_root = giro_replica_state_root(replica, block->height, &settlement_root);
     replica->executed_height = block->height;
     replica->blocks++;
     struct giro_commit_body body = {.head = giro_head_make(GIRO_KIND_COMMIT_VOTE),
@@ -284,14 +258,13 @@ static struct giro_execution on_execute(void *context, const struct giro_action 
                                     .state_root = replica->state_root,
                                     .ledger_root = replica->ledger_root};
     hand_out_ledger_block(replica, &body);
-    uint64_t due = giro_windows_next_due(replica->windows);
-    uint64_t scheduled = giro_settlement_next_due(replica->settlement);
     stage_enter(replica, before);
     if (replica->options.marker != NULL)
         marker_end(replica->options.marker);
     execution.state_root = replica->state_root;
     execution.ledger_root = replica->ledger_root;
-    execution.next_due_ns = due < scheduled ? due : scheduled;
+    execution.next_due_ns = giro_replica_next_due(replica);
+    execution.checkpoint = giro_replica_checkpoint_due(replica, block->height, payload_bytes);
     return execution;
 }
 
@@ -407,7 +380,10 @@ static void layout_fill(struct giro_replica *replica, struct layout *layout)
                       .certified = on_certified,
                       .available = on_available,
                       .evidence = on_evidence,
-                      .halted = on_halted},
+                      .halted = on_halted,
+                      .image = giro_replica_image,
+                      .restore = giro_replica_restore,
+                      .image_keep = giro_replica_image_keep},
         .recorder = options->recorder,
         .index_max = options->index_max != 0 ? options->index_max : 1u << 20};
     struct giro_consensus_options *consensus = &layout->node.consensus;
@@ -680,6 +656,7 @@ void giro_replica_status(const struct giro_replica *replica, struct giro_replica
     status->log_bytes = giro_node_log_bytes(replica->node);
     status->pending = giro_pending_count(replica->pending);
     giro_pending_legs(replica->pending, &status->legs);
+    giro_node_images_status(replica->node, &status->images);
     status->business_date = giro_settlement_business_date(replica->settlement);
 }
 

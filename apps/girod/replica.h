@@ -27,10 +27,12 @@ struct giro_replica_callbacks {
     void *context;
     void (*send)(void *context, uint16_t peer, const struct giro_part *parts, uint32_t part_count);
     void (*answer)(void *context, const struct giro_answer *answer);
-    /* journal: a certified window of a member, see giro_windows_sink. Comes again after a restart. */
+    /* journal: a certified window of a member, see giro_windows_sink. Comes again after a restart, from the image on; after an
+     * image was fetched from peers, windows in between never come. */
     void (*journal)(void *context, uint16_t member, uint16_t business_date, const void *bytes,
                     uint32_t size_bytes);
-    /* ledger_block: an executed block's leaves, encoded (giro/wire/store.h); heights in order, again after a restart. */
+    /* ledger_block: an executed block's leaves, encoded (giro/wire/store.h); heights in order, again after a restart, from
+     * behind the image on; after an image was fetched from peers there is a gap. */
     void (*ledger_block)(void *context, uint64_t height, const void *bytes, size_t size_bytes);
     void (*certificate)(void *context, const struct giro_certificate *certificate);
     /* leaf: read back a frame leaf's preimage of an earlier block (for repeats); returns its size, 0 if not to be had. */
@@ -38,6 +40,9 @@ struct giro_replica_callbacks {
                      uint32_t out_bytes);
     void (*evidence)(void *context, const struct giro_action *evidence);
     void (*halted)(void *context, const char *reason, uint64_t height);
+    /* files_synced: true when what journal, ledger_block and certificate were told so far for heights up to this one survives a
+     * power loss; false: not yet, it is asked again. May be NULL: always. */
+    bool (*files_synced)(void *context, uint64_t height);
     /* stage: work of another kind begins; returns the kind before, which is named again at its end. May be NULL. */
     enum giro_stage (*stage)(void *context, enum giro_stage stage);
 };
@@ -99,6 +104,7 @@ struct giro_replica_status {
     uint32_t pending;
     uint16_t business_date;
     struct giro_legs legs;
+    struct giro_node_images_status images;
 };
 void giro_replica_status(const struct giro_replica *replica, struct giro_replica_status *status);
 void giro_replica_peer_rejects(const struct giro_replica *replica, uint32_t peer,

@@ -41,18 +41,27 @@ struct giro_log_blank {
     bool reusable;
 };
 
+/* A segment of the log, for trimming. */
+struct giro_log_segment {
+    uint64_t generation, first_sequence;
+};
+
 /* One pass over all segments of a directory, oldest first. */
 struct giro_log_walk {
     /* set by the caller */
     struct giro_disk *disk;
     const struct giro_hash *chain_id;
     uint32_t replica;  /* GIRO_NONE: whatever the first segment says */
+    uint64_t needed;   /* the first record that must be there */
     bool remove_blank; /* files that were made and not used, but for the last one */
     uint8_t *window;   /* 4,096-aligned, >= GIRO_LOG_BODY_BYTES_MAX + 8,192 */
     uint32_t window_bytes;
     enum giro_err (*visit)(void *context, const struct giro_log_found *found);
     void *context;
+    struct giro_log_segment *segments; /* of segments_max; NULL: not wanted */
+    uint32_t segments_max;
     /* results */
+    uint32_t segments_count;
     uint64_t next_sequence;
     uint64_t generation_max; /* of the files with a header */
     struct giro_log_blank

@@ -13,6 +13,8 @@
 #define INFLIGHT_MAX      16u
 #define GROUPS_MAX        64u /* closed groups not yet durable; a power of two */
 #define READ_BYTES        (64u * 1024u)
+#define SEGMENTS_MAX      4096u /* remembered; a log of more is not trimmed until it is opened again */
+#define SEGMENTS_BYTES    (SEGMENTS_MAX * sizeof(struct giro_log_segment))
 #define TAG_HEADER        ((UINT64_C(1) << 56) - 1) /* the tag of a segment header's write */
 /* What closing a group may add. Kept free so that closing cannot fail. */
 #define RESERVE_BYTES (2u * BLOCK_BYTES)
@@ -53,6 +55,8 @@ struct giro_log {
     /* the segment after it, made and opened when the log was; generation 0 = none */
     uint64_t ready_generation;
     uint32_t ready_file;
+    struct giro_log_segment *segments; /* on disk, oldest first; SEGMENTS_MAX */
+    uint32_t segment_count;
     struct reading cached; /* an older segment, open for reading; generation 0 = none */
     uint64_t bytes_written;
 };
@@ -71,7 +75,7 @@ size_t giro_log_footprint(const struct giro_log_options *options)
         return 0;
     /* One block to align the blocks in whatever memory is handed in. */
     return giro_align_up(sizeof(struct giro_log), 64) + BLOCK_BYTES + options->buffer_bytes +
-           BLOCK_BYTES + READ_BYTES;
+           BLOCK_BYTES + READ_BYTES + SEGMENTS_BYTES;
 }
 
 struct giro_log *giro_log_init(void *mem, size_t size_bytes, const struct giro_log_options *options)
@@ -86,7 +90,8 @@ struct giro_log *giro_log_init(void *mem, size_t size_bytes, const struct giro_l
     log->ring = (uint8_t *)blocks;
     log->header_block = log->ring + options->buffer_bytes;
     log->read_block = log->header_block + BLOCK_BYTES;
-    GIRO_ASSERT(log->read_block + READ_BYTES <= (uint8_t *)mem + footprint);
+    log->segments = (struct giro_log_segment *)(log->read_block + READ_BYTES);
+    GIRO_ASSERT(log->read_block + READ_BYTES + SEGMENTS_BYTES <= (uint8_t *)mem + footprint);
     log->magic = MAGIC_OBJECT;
     return log;
 }
@@ -145,7 +150,7 @@ static void prepare_next(struct giro_log *log)
     (void)disk->ops->prepare(disk->self, name, log->options.segment_bytes);
 }
 
-enum giro_err giro_log_open(struct giro_log *log, uint64_t promised,
+enum giro_err giro_log_open(struct giro_log *log, uint64_t promised, uint64_t needed,
                             enum giro_err (*visit)(void *context,
                                                    const struct giro_log_found *found),
                             void *context)
@@ -156,16 +161,22 @@ enum giro_err giro_log_open(struct giro_log *log, uint64_t promised,
     walk.disk = log->options.disk;
     walk.chain_id = &log->options.chain_id;
     walk.replica = log->options.replica;
+    walk.needed = needed;
+    walk.segments = log->segments;
+    walk.segments_max = SEGMENTS_MAX;
     walk.remove_blank = true;
     walk.window = log->ring; /* nothing is appended yet */
     walk.window_bytes = (uint32_t)log->options.buffer_bytes;
     walk.visit = visit;
     walk.context = context;
     GIRO_TRY(giro_log_walk(&walk));
+    if (walk.segments_count == 0) /* nothing at all: the disk was lost, or there is nothing yet */
+        walk.next_sequence = promised + 1;
     if (walk.next_sequence <= promised)
         return GIRO_ERR_DAMAGED;
     log->cut = walk.cut;
     log->cut_at = walk.damage;
+    log->segment_count = walk.segments_count;
     log->next_sequence = walk.next_sequence;
     log->watermark = walk.next_sequence - 1;
     /* Always a segment that nothing was written to: no byte after a torn tail is ever written to or read. */
@@ -362,6 +373,9 @@ static enum giro_err start_segment(struct giro_log *log, const struct group *gro
         return fail(log, err);
     log->header_pending = true;
     log->bytes_written += BLOCK_BYTES;
+    if (log->segment_count < SEGMENTS_MAX)
+        log->segments[log->segment_count++] =
+            (struct giro_log_segment){group->generation, group->first_sequence};
     return GIRO_ERR_OK;
 }
 
@@ -446,6 +460,31 @@ enum giro_err giro_log_completed(struct giro_log *log, uint64_t tag, enum giro_e
         log->watermark = group->last_sequence;
         log->group_first++;
     }
+    return GIRO_ERR_OK;
+}
+
+enum giro_err giro_log_trim(struct giro_log *log, uint64_t needed, uint64_t *left)
+{
+    struct giro_disk *disk = log->options.disk;
+    const struct giro_log_segment *oldest = &log->segments[0];
+    check(log);
+    *left = 0;
+    /* The segment being written stays, and the newest that is known: more may follow it than are remembered. */
+    if (log->segment_count < 2 || log->segments[1].first_sequence > needed ||
+        oldest->generation == log->file_generation || log->header_pending)
+        return GIRO_ERR_OK;
+    if (log->cached.generation == oldest->generation) {
+        disk->ops->close(disk->self, log->cached.file);
+        log->cached.generation = 0;
+    }
+    char name[SEGMENT_NAME_BYTES];
+    giro_log_name(oldest->generation, name);
+    enum giro_err err = disk->ops->remove(disk->self, name);
+    if (err != GIRO_ERR_OK && err != GIRO_ERR_NOENT)
+        return err;
+    log->segment_count--;
+    memmove(&log->segments[0], &log->segments[1], log->segment_count * sizeof(log->segments[0]));
+    *left = needed;
     return GIRO_ERR_OK;
 }
 

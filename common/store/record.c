@@ -34,6 +34,16 @@ void giro_safety_slot_checksum(const struct giro_safety_slot *slot, uint8_t chec
     memcpy(checksum, canonical.digest, 16);
 }
 
+void giro_image_file_checksum(const void *bytes, uint64_t size_bytes, uint8_t checksum[16])
+{
+    const uint64_t from = offsetof(struct giro_image_file, chain_id);
+    GIRO_ASSERT(size_bytes >= from);
+    XXH128_canonical_t canonical;
+    XXH128_hash_t hash = XXH3_128bits((const uint8_t *)bytes + from, size_bytes - from);
+    XXH128_canonicalFromHash(&canonical, hash);
+    memcpy(checksum, canonical.digest, 16);
+}
+
 uint64_t giro_log_record_bytes(uint64_t body_bytes)
 {
     return RECORD_HEADER_BYTES + giro_align_up(body_bytes, 8);

@@ -31,10 +31,10 @@ static enum giro_err promised_read(struct giro_disk *disk, uint8_t *scratch, uin
     return err;
 }
 
-enum giro_err giro_log_scan(struct giro_disk *disk, const struct giro_hash *chain_id,
-                            enum giro_err (*visit)(void *context,
-                                                   const struct giro_log_found *found),
-                            void *context, struct giro_log_damage *damage)
+enum giro_err
+giro_log_scan(struct giro_disk *disk, const struct giro_hash *chain_id, uint64_t needed,
+              enum giro_err (*visit)(void *context, const struct giro_log_found *found),
+              void *context, struct giro_log_damage *damage)
 {
     struct giro_log_walk *walk = calloc(1, sizeof *walk);
     uint8_t *window = aligned_alloc(BLOCK_BYTES, WINDOW_BYTES);
@@ -45,6 +45,7 @@ enum giro_err giro_log_scan(struct giro_disk *disk, const struct giro_hash *chai
         *walk = (struct giro_log_walk){.disk = disk,
                                        .chain_id = chain_id,
                                        .replica = GIRO_NONE,
+                                       .needed = needed,
                                        .window = window,
                                        .window_bytes = WINDOW_BYTES,
                                        .visit = visit,

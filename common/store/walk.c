@@ -271,8 +271,16 @@ static enum giro_err segment_follows(struct giro_log_walk *walk, const struct se
         (void)damaged(walk, header->generation, 72, "the segment belongs to another replica");
         return GIRO_ERR_CHAIN;
     }
-    if (first ? header->first_sequence != 1 : header->first_sequence < walk->next_sequence)
+    /* Generation 1 may begin anywhere: it is a log from 1 on, or one begun anew after its disk was lost. */
+    bool missing = first ? header->generation != 1 && header->first_sequence > walk->needed
+                         : header->first_sequence < walk->next_sequence;
+    if (missing)
         return damaged(walk, header->generation, 48, "segments before this one are missing");
+    if (first)
+        walk->next_sequence = header->first_sequence;
+    if (walk->segments != NULL && walk->segments_count < walk->segments_max)
+        walk->segments[walk->segments_count++] =
+            (struct giro_log_segment){header->generation, header->first_sequence};
     return GIRO_ERR_OK;
 }
 
@@ -285,6 +293,7 @@ enum giro_err giro_log_walk(struct giro_log_walk *walk)
     walk->generation_max = 0;
     walk->names_count = walk->names_next = 0;
     walk->names_after = walk->names_last = 0;
+    walk->segments_count = 0;
     memset(&walk->blank, 0, sizeof walk->blank);
     for (;;) {
         memset(&next, 0, sizeof next);

@@ -4,11 +4,16 @@
 void giro_image_begin(struct giro_image *image, uint32_t uetr_chunks)
 {
     GIRO_ASSERT(image->bytes != NULL && image->changed != NULL);
-    GIRO_ASSERT(uetr_chunks >= 1 && uetr_chunks < image->capacity_chunks);
+    GIRO_ASSERT(uetr_chunks >= 1);
     memset(image->changed, 0, image->capacity_chunks);
-    image->uetr_chunks = uetr_chunks;
     image->chunk_count = 0;
     image->section_at = 0;
+    image->uetr_chunks = uetr_chunks < image->capacity_chunks ? uetr_chunks : 0;
+    if (image->uetr_chunks == 0) { /* too large for this memory: nothing is written */
+        giro_writer_init(&image->writer, image->bytes, 0);
+        image->writer.failed = true;
+        return;
+    }
     const size_t start = (size_t)uetr_chunks * GIRO_CHUNK_BYTES;
     const size_t room = (size_t)image->capacity_chunks * GIRO_CHUNK_BYTES - start;
     giro_writer_init(&image->writer, image->bytes + start, room);

@@ -5,17 +5,22 @@
  * byte for byte. No IO, no clock, no allocation after init.
  *
  * The caller's duties (giro/node.h does them all; the simulator runs that same code):
- *  D1 Before anything else feed RECOVER_SAFETY once, then RECOVER_RECORD for every log record in order, then START.
+ *  D1 Before anything else feed RECOVER_SAFETY once, then RECOVER_IMAGE if there is an image (after the executor was loaded from
+ *     it), then RECOVER_RECORD for every log record in order, then START.
  *  D2 Perform actions in order. The k-th LOG action since START gets log sequence next_log_sequence + k: nothing else
  *     appends to the log. The core counts on it to know what is durable.
  *  D3 Report the log's watermark with LOG_DURABLE whenever it moved.
  *  D4 SIGN goes to the safety module (giro/safety.h) and comes back as SIGNED; at most one is under way.
  *  D5 SEND bytes are valid until the next step; the transport copies. Loss, reordering and duplication are allowed.
  *  D6 VERIFY: check the member signatures of a batch, answer with VERDICT.
- *  D7 EXECUTE comes in height order, once per height since START (and again, from height 1, after a restart); answer
- *     with EXECUTED in the same order. During recovery too.
+ *  D7 EXECUTE comes in height order, once per height; after a restart again from the height behind the image, or from height
+ *     1 without one. Answer with EXECUTED in the same order. During recovery too.
  *  D8 Call with TICK no later than giro_consensus_next_ns.
- *  D9 After HALT stop feeding events; save the files; tell the operator.
+ *  D9 CHECKPOINT: take the image of this height before anything else is executed (executor's sections, then
+ *     giro_consensus_image_sections); when it is on disk, CHECKPOINTED. It may be left out. KEEP: write its manifest; then the
+ *     log before the log_sequence of the image before it is not needed any more. STATE_SYNC: fetch an image from peers; it is
+ *     loaded by starting again.
+ *  D10 After HALT stop feeding events; save the files; tell the operator.
  *
  * Sources: HotStuff (Yin et al. 2019), Jolteon and Ditto (Gelashvili et al. 2022), DiemBFT v4 (2021), Narwhal (Danezis
  * et al. 2022); shared design, consensus.md sections 1-5.
@@ -64,6 +69,7 @@ struct giro_consensus;
 
 enum giro_event_kind {
     GIRO_EVENT_RECOVER_SAFETY,
+    GIRO_EVENT_RECOVER_IMAGE,
     GIRO_EVENT_RECOVER_RECORD,
     GIRO_EVENT_START,
     GIRO_EVENT_TICK,
@@ -73,6 +79,7 @@ enum giro_event_kind {
     GIRO_EVENT_LOCAL_BATCH,
     GIRO_EVENT_VERDICT,
     GIRO_EVENT_EXECUTED,
+    GIRO_EVENT_CHECKPOINTED,
 };
 /* What the safety module remembers and signs. vote and timeout are without signature unless SIGNED. */
 struct giro_safety_state {
@@ -91,6 +98,12 @@ struct giro_event {
     uint64_t wall_ns; /* UTC since 1970 */
     union {
         const struct giro_safety_state *recover_safety;
+        struct {
+            const uint8_t *manifest; /* encoded */
+            const uint8_t *sections; /* of the image: BLOCK and what follows it */
+            uint32_t manifest_bytes, sections_bytes;
+            uint64_t next_due_ns; /* as the executor says */
+        } recover_image;
         struct {
             uint16_t kind; /* enum giro_log_kind */
             const uint8_t *body;
@@ -134,7 +147,12 @@ struct giro_event {
                 repeated_frames[GIRO_BLOCK_REFERENCES_MAX]; /* of each batch: executed before */
             uint64_t
                 next_due_ns; /* block time at which the state wants a block; UINT64_MAX = none */
+            bool checkpoint; /* a checkpoint is due at this height: the same at every replica */
         } executed;
+        struct {
+            uint64_t height;
+            struct giro_hash image_root;
+        } checkpointed;
     };
 };
 
@@ -149,8 +167,11 @@ enum giro_action_kind {
     GIRO_ACTION_CERTIFIED, /* q replicas signed the roots of a height */
     GIRO_ACTION_AVAILABLE, /* an own batch has its proof of availability: DURABLE receipts */
     GIRO_ACTION_SERVE, /* a peer asked for what is only on disk: read it and send it, or NOT_FOUND */
-    GIRO_ACTION_EVIDENCE, /* two messages that no honest replica signs */
-    GIRO_ACTION_HALT,     /* a q-certificate contradicts this replica, or it contradicts itself */
+    GIRO_ACTION_EVIDENCE,   /* two messages that no honest replica signs */
+    GIRO_ACTION_CHECKPOINT, /* take an image of this height now */
+    GIRO_ACTION_KEEP,       /* q replicas signed that image */
+    GIRO_ACTION_STATE_SYNC, /* peers no longer have what comes next: an image is needed */
+    GIRO_ACTION_HALT,       /* a q-certificate contradicts this replica, or it contradicts itself */
 };
 #define GIRO_ACTION_PARTS_MAX 3u
 struct giro_action {
@@ -217,6 +238,19 @@ struct giro_action {
             struct giro_part first, second; /* as in giro/wire/store.h */
         } evidence;
         struct {
+            uint64_t height;
+        } checkpoint;
+        struct {
+            const struct giro_checkpoint *checkpoint;
+            const struct giro_certificate *certificate; /* of the height */
+            const struct giro_qc *qc;                   /* names the block or commits it */
+            uint64_t
+                log_sequence; /* the log is needed from here on; 0: from where this start needed it */
+        } keep;
+        struct {
+            uint64_t above_height;
+        } state_sync;
+        struct {
             const char *reason;
             uint64_t height;
         } halt;
@@ -262,9 +296,15 @@ struct giro_halt {
 const struct giro_halt *giro_consensus_halt(const struct giro_consensus *core);
 /* giro_consensus_peer_halted: the height at which a replica said it stopped; 0 = it did not, or is back. */
 uint64_t giro_consensus_peer_halted(const struct giro_consensus *core, uint32_t peer);
+/* giro_consensus_image_sections appends the core's sections to an image of the last executed height. */
+void giro_consensus_image_sections(const struct giro_consensus *core, struct giro_image *image);
+/* giro_consensus_manifest_check verifies the signatures of a decoded manifest: checkpoint, certificate, QC. */
+enum giro_reject giro_consensus_manifest_check(struct giro_consensus *core,
+                                               const struct giro_manifest *manifest) GIRO_MUST_USE;
 
 struct giro_consensus_status {
     uint64_t epoch, round, high_qc_round, committed_height, executed_height, certified_height;
+    uint64_t checkpoint_height; /* the newest one known to be signed by q */
     uint64_t committed_time_ns;
     uint64_t incarnation;
     uint64_t no_quorum_height; /* no root of it can reach q: ordering stops at 32 above; 0 = none */

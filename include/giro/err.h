@@ -45,7 +45,8 @@ extern "C" {
     X(21, PORT, "the packet port cannot be opened", "check NET_RAW and NET_ADMIN, or use udp")     \
     X(22, INTERRUPTED, "stopped by a signal", "run it again")                                      \
     X(23, MEMORY, "memory changed under the program",                                              \
-      "start it again; if it recurs, test the memory")
+      "start it again; if it recurs, test the memory")                                             \
+    X(24, RESTART, "a newer state came from the other replicas", "start it again; girod does")
 
 enum giro_err {
 #define GIRO_ERR_ENUM(code, name, sentence, advice) GIRO_ERR_##name = (code),

@@ -23,6 +23,8 @@ struct giro_execution {
     struct giro_hash state_root, ledger_root;
     uint32_t repeated_frames[GIRO_BLOCK_REFERENCES_MAX]; /* of each batch: executed before */
     uint64_t next_due_ns;
+    bool
+        checkpoint; /* the state says: an image of this height is due. The same at every replica. */
 };
 struct giro_node_callbacks {
     void *context;
@@ -30,12 +32,23 @@ struct giro_node_callbacks {
     void (*send)(void *context, uint16_t peer, const struct giro_part *parts, uint32_t part_count);
     /* verify: check every frame's member signature and key in verify->verify.bytes; true = all valid. Synchronous. */
     bool (*verify)(void *context, const struct giro_action *verify);
-    /* execute: run a committed block, return its roots. Synchronous, in height order; from height 1 again after start. */
+    /* execute: run a committed block, return its roots. Synchronous, in height order; after a start from the height behind the
+     * image, or from height 1 without one. */
     struct giro_execution (*execute)(void *context, const struct giro_action *execute);
     void (*certified)(void *context, const struct giro_certificate *certificate, bool recovering);
     void (*available)(void *context, const struct giro_action *available);
     void (*evidence)(void *context, const struct giro_action *evidence);
     void (*halted)(void *context, const char *reason, uint64_t height);
+    /* Images; all three, or none: then no checkpoint is made and the log is kept from its beginning.
+     * image: giro_image_begin, the references, the executor's sections, in the order of their kinds; of the height executed
+     * last. restore: load them into an executor that executed nothing yet; the certificate is of the image's height, and
+     * execution gets roots and next_due_ns. image_keep: true when nothing up to this height is in the memory of the executor
+     * and in the log alone (files written behind it are synced): then the log may go. */
+    void (*image)(void *context, struct giro_image *image);
+    enum giro_reject (*restore)(void *context, struct giro_image_reader *image,
+                                const struct giro_certificate *certificate,
+                                struct giro_execution *execution);
+    bool (*image_keep)(void *context, uint64_t height);
 };
 struct giro_node_options {
     struct giro_consensus_options consensus;
@@ -54,7 +67,7 @@ uint64_t giro_node_step_bytes(const struct giro_node_options *options);
 size_t giro_node_footprint(const struct giro_node_options *options);
 struct giro_node *giro_node_init(void *mem, size_t size_bytes,
                                  const struct giro_node_options *options);
-/* giro_node_start opens safety file and log, replays, and starts. wait as in giro_safety_open. DAMAGED, CHAIN, STATE as in
+/* giro_node_start opens safety file and log, loads the newest whole image, replays the log behind it, and starts. wait as in giro_safety_open. DAMAGED, CHAIN, STATE as in
  * giro_safety_open and giro_log_open; DIVERGED: re-execution gave other roots than were logged. */
 enum giro_err giro_node_start(struct giro_node *node, uint64_t now_ns, uint64_t wall_ns,
                               void (*wait)(void *context), void *wait_context) GIRO_MUST_USE;
@@ -92,6 +105,14 @@ uint64_t giro_node_peer_halted(const struct giro_node *node, uint32_t peer);
 uint32_t giro_node_evidence(const struct giro_node *node, uint32_t offender,
                             struct giro_part records[GIRO_EVIDENCE_PER_REPLICA]);
 uint64_t giro_node_log_bytes(const struct giro_node *node);
+struct giro_node_images_status {
+    uint64_t base_height; /* of the image this start was made from; 0 = none */
+    uint64_t kept_height; /* of the newest whole image */
+    uint64_t bytes_written, chunks_written, chunks_kept; /* kept: were on disk already */
+    uint64_t fetching_height; /* of the image being fetched from peers; 0 = none */
+    uint64_t chunks_fetched, chunks_served;
+};
+void giro_node_images_status(const struct giro_node *node, struct giro_node_images_status *status);
 void giro_node_check(const struct giro_node *node);
 
 #ifdef __cplusplus

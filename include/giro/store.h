@@ -24,7 +24,11 @@ extern "C" {
 struct giro_disk;
 
 /* Tags of disk writes: the top byte names the owner, so one poll loop serves all. */
-enum giro_disk_owner { GIRO_DISK_OWNER_LOG = 1, GIRO_DISK_OWNER_SAFETY = 2 };
+enum giro_disk_owner {
+    GIRO_DISK_OWNER_LOG = 1,
+    GIRO_DISK_OWNER_SAFETY = 2,
+    GIRO_DISK_OWNER_IMAGE = 3
+};
 #define GIRO_DISK_TAG(owner, rest) (((uint64_t)(owner) << 56) | (rest))
 #define GIRO_DISK_TAG_OWNER(tag)   ((uint32_t)((tag) >> 56))
 
@@ -61,8 +65,10 @@ struct giro_log *giro_log_init(void *mem, size_t size_bytes,
  * full disk it opens all the same, and the first flush says NOSPACE.) Later segments are made by the disk in the
  * background (prepare), each while the one before it fills. promised is the highest watermark known from the safety
  * slots: a log that ends below it gives GIRO_ERR_DAMAGED (repair from peers), one that merely ends torn above it is cut
- * there. GIRO_ERR_CHAIN: another hub's or replica's log. visit returning anything but OK stops with that error. */
-enum giro_err giro_log_open(struct giro_log *log, uint64_t promised,
+ * there. needed is the first record that must be there: 1, or what stands beside an image (a log that begins behind it is
+ * DAMAGED). When there is no segment at all though something was promised, the log was lost with its disk: it begins anew
+ * behind the promise, as generation 1, which may begin anywhere. GIRO_ERR_CHAIN: another hub's or replica's log. visit returning anything but OK stops with that error. */
+enum giro_err giro_log_open(struct giro_log *log, uint64_t promised, uint64_t needed,
                             enum giro_err (*visit)(void *context,
                                                    const struct giro_log_found *found),
                             void *context) GIRO_MUST_USE;
@@ -77,6 +83,9 @@ enum giro_err giro_log_flush(struct giro_log *log) GIRO_MUST_USE;
 /* giro_log_completed takes a disk completion whose tag's owner is GIRO_DISK_OWNER_LOG. */
 enum giro_err giro_log_completed(struct giro_log *log, uint64_t tag,
                                  enum giro_err err) GIRO_MUST_USE;
+/* giro_log_trim removes the oldest segment if all its records are before `needed`; *left is 0 when no more can go. One file at a
+ * time, so that it takes a moment only. */
+enum giro_err giro_log_trim(struct giro_log *log, uint64_t needed, uint64_t *left) GIRO_MUST_USE;
 uint64_t giro_log_watermark(const struct giro_log *log);
 uint64_t giro_log_next_sequence(const struct giro_log *log);
 /* giro_log_room returns the bytes that can be appended now. */
@@ -99,15 +108,17 @@ uint64_t giro_log_bytes(const struct giro_log *log); /* written since open, for 
 #define GIRO_SAFETY_FILE "safety"
 /* giro_safety_slot_checksum is over everything before the slot's checksum field. */
 void giro_safety_slot_checksum(const struct giro_safety_slot *slot, uint8_t checksum[16]);
+/* giro_image_file_checksum is over bytes 24..size_bytes of an image file. */
+void giro_image_file_checksum(const void *bytes, uint64_t size_bytes, uint8_t checksum[16]);
 
 /* giro_log_scan reads the segments of a directory without a log object (giro verify FOLDER): visits records like open;
  * on damage it returns the error and fills file (>= GIRO_DISK_NAME_BYTES), offset and a sentence. The promise is the
  * newest watermark in the safety file beside the log, if there is one. It allocates with malloc; not for the payment
  * path; library giro_store_scan. */
-enum giro_err giro_log_scan(struct giro_disk *disk, const struct giro_hash *chain_id,
-                            enum giro_err (*visit)(void *context,
-                                                   const struct giro_log_found *found),
-                            void *context, struct giro_log_damage *damage) GIRO_MUST_USE;
+enum giro_err
+giro_log_scan(struct giro_disk *disk, const struct giro_hash *chain_id, uint64_t needed,
+              enum giro_err (*visit)(void *context, const struct giro_log_found *found),
+              void *context, struct giro_log_damage *damage) GIRO_MUST_USE;
 
 #ifdef __cplusplus
 }

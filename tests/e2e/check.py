@@ -86,6 +86,23 @@ def ledgers(*folders):
         need(data == contents[0], f"{folder}/ledger differs from {folders[0]}/ledger")
 
 
+def tails(*folders):
+    """The last block of every replica's ledger file is the same: height, block, state root, ledger root, leaves."""
+    last = []
+    for folder in folders:
+        data = open(f"{folder}/ledger", "rb").read()
+        at, block = 64, b""
+        while at + 64 <= len(data):
+            size = int.from_bytes(data[at + 24:at + 32], "little")
+            need(64 <= size <= len(data) - at, f"{folder}/ledger is torn at {at}")
+            block = data[at:at + size]
+            at += size
+        need(len(block) > 0, f"nothing in {folder}/ledger")
+        last.append(block)
+    for folder, block in zip(folders, last):
+        need(block == last[0], f"{folder}/ledger ends with another block than {folders[0]}/ledger")
+
+
 def berka(out, source, bank, out_count, out_amount, in_count, in_amount):
     sent = collections.defaultdict(lambda: [0, 0])
     for row in rows(source):
@@ -232,7 +249,7 @@ def flip(giro, genesis, path, target, offset, bit):
 
 CHECKS = {"value": value, "number": number, "same": same_numbers, "payments": payments, "ledgers": ledgers,
           "berka": berka, "flips": flips, "rejects": rejects,
-          "reasons": reasons}
+          "reasons": reasons, "tails": tails}
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in CHECKS:

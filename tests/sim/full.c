@@ -94,8 +94,14 @@ static enum giro_err full_start(struct sim_replica *replica)
     struct sim_full_replica *full = &replica->world->full->replicas[replica->instance];
     memset(full, 0, sizeof(*full));
     full->replica = sim_memory(replica_new(replica));
-    return giro_replica_start(full->replica, sim_mono(replica->world), sim_wall(replica),
-                              sim_disk_wait, replica);
+    enum giro_err err = giro_replica_start(full->replica, sim_mono(replica->world),
+                                           sim_wall(replica), sim_disk_wait, replica);
+    struct giro_replica_status status;
+    giro_replica_status(full->replica, &status);
+    replica->world->full->image_starts += status.images.base_height > 0;
+    if (replica->height == 0) /* nothing was executed on top of the image */
+        replica->height = status.images.base_height;
+    return err;
 }
 
 static void full_stop(struct sim_replica *replica)
@@ -128,13 +134,20 @@ static void full_status(const struct sim_replica *replica, struct giro_consensus
     *status = whole.consensus;
 }
 
+static void full_synced(struct sim_replica *replica)
+{
+    replica->world->full->files[replica->instance].synced = true;
+    replica->world->full->syncs++;
+}
+
 const struct sim_body sim_full_body = {.start = full_start,
                                        .stop = full_stop,
                                        .message = full_message,
                                        .poll = full_poll,
                                        .next_ns = full_next_ns,
                                        .status = full_status,
-                                       .check = sim_watch_check};
+                                       .check = sim_watch_check,
+                                       .synced = full_synced};
 
 void sim_full_open(struct sim_world *world)
 {

@@ -64,10 +64,17 @@ struct sim_load {
 /* What the body keeps of one replica. */
 struct sim_full_replica {
     struct giro_replica *replica;
-    uint64_t windows[SIM_MEMBERS][SIM_CURRENCIES]; /* journal blocks handed out in this life */
+    uint64_t windows[SIM_MEMBERS][SIM_CURRENCIES]; /* last journal block handed out in this life */
+};
+/* What its files would hold: they outlive it. A state sync leaves gaps. */
+struct sim_full_files {
+    uint64_t windows[SIM_MEMBERS][SIM_CURRENCIES], height;
+    bool synced;
 };
 struct sim_full {
     struct sim_full_replica replicas[SIM_FULL_MAX];
+    struct sim_full_files files[SIM_FULL_MAX];
+    uint64_t image_starts, syncs;
     struct sim_block *blocks; /* by height */
     uint64_t block_room, top_certified;
     struct sim_journal journals[SIM_MEMBERS][SIM_CURRENCIES];

@@ -226,6 +226,188 @@ static void replica_away_catches_up(struct sim_world *world)
     sim_settle_down(world, 20 * GIRO_NS_PER_S);
 }
 
+/* ---- Checkpoints and state sync ----------------------------------------------------------------------- */
+
+static struct giro_node_images_status images_of(struct sim_world *world, uint32_t i)
+{
+    struct giro_replica_status status = {0};
+    if (world->replicas[i].up)
+        giro_replica_status(sim_replica_of(&world->replicas[i]), &status);
+    return status.images;
+}
+
+/* Load until every replica that is up has an image above a height. */
+static void run_to_image(struct sim_world *world, uint64_t height, uint64_t within_ns)
+{
+    uint64_t end_ns = world->now_ns + within_ns;
+    while (!world->failed && world->now_ns < end_ns) {
+        uint32_t there = 0, up = 0;
+        for (uint32_t i = 0; i < world->replica_count; i++) {
+            up += world->replicas[i].up;
+            there += world->replicas[i].up && images_of(world, i).kept_height > height;
+        }
+        if (there == up)
+            return;
+        sim_run(world, world->now_ns + 50 * SIM_MS, NULL);
+    }
+    if (!world->failed)
+        sim_fail(world, "no image above height %lu within %lu s", (unsigned long)height,
+                 (unsigned long)(within_ns / GIRO_NS_PER_S));
+}
+
+static void all_restart_from_images(struct sim_world *world)
+{
+    struct sim_load load = load_until(7 * GIRO_NS_PER_S);
+    sim_start_all(world);
+    sim_members_start(world, &load);
+    for (uint32_t round = 0; round < 2; round++) {
+        run_to_image(world, world->top_height, 6 * GIRO_NS_PER_S);
+        uint64_t kept[SIM_FULL_MAX];
+        for (uint32_t i = 0; i < world->replica_count; i++)
+            kept[i] = images_of(world, i).kept_height;
+        sim_stop_all(world, true);
+        sim_start_all(world);
+        for (uint32_t i = 0; i < world->replica_count && !world->failed; i++) {
+            if (images_of(world, i).base_height < kept[i])
+                sim_fail(world, "replica %u starts from height %lu, though it had image %lu", i,
+                         (unsigned long)images_of(world, i).base_height, (unsigned long)kept[i]);
+        }
+    }
+    sim_run(world, load.stop_ns, NULL);
+    sim_settle_down(world, 30 * GIRO_NS_PER_S);
+}
+
+/* Segments of those that are up roll over at a restart, so that the log behind old images goes. */
+static void others_restart(struct sim_world *world, uint32_t but)
+{
+    for (uint32_t i = 0; i < world->replica_count; i++) {
+        if (i == but)
+            continue;
+        sim_stop(world, i, false);
+        sim_start(world, i);
+        sim_run(world, world->now_ns + 300 * SIM_MS, NULL);
+    }
+}
+
+static void demand_synced(struct sim_world *world, uint32_t away, uint64_t within_ns)
+{
+    uint64_t end_ns = world->now_ns + within_ns, target = world->top_height;
+    while (!world->failed && world->now_ns < end_ns &&
+           (world->full->syncs == 0 || world->replicas[away].height < target))
+        sim_run(world, world->now_ns + 50 * SIM_MS, NULL);
+    if (!world->failed && (world->full->syncs == 0 || world->replicas[away].height < target))
+        sim_fail(world, "replica %u is at height %lu of %lu after %lu syncs", away,
+                 (unsigned long)world->replicas[away].height, (unsigned long)target,
+                 (unsigned long)world->full->syncs);
+}
+
+/* Scenario 16: away while more than three checkpoints pass and the others let the log go; back under load. */
+static void away_past_checkpoints(struct sim_world *world)
+{
+    struct sim_load load = load_until(16 * GIRO_NS_PER_S);
+    uint32_t away = world->replica_count - 1;
+    sim_start_all(world);
+    sim_members_start(world, &load);
+    sim_run(world, GIRO_NS_PER_S, NULL);
+    sim_stop(world, away, true);
+    for (uint32_t round = 0; round < 4; round++) {
+        run_to_image(world, world->top_height, 6 * GIRO_NS_PER_S);
+        others_restart(world, away);
+    }
+    uint32_t certified = world->full->certified;
+    sim_start(world, away);
+    demand_synced(world, away, 8 * GIRO_NS_PER_S);
+    if (!world->failed && world->full->certified < certified + 10)
+        sim_fail(world, "only %u frames were certified while a replica fetched an image",
+                 world->full->certified - certified);
+    sim_run(world, load.stop_ns, NULL);
+    sim_settle_down(world, 30 * GIRO_NS_PER_S);
+}
+
+static void note_name(void *context, const char *name)
+{
+    char(*names)[GIRO_DISK_NAME_BYTES] = context;
+    uint32_t i = 0;
+    while (names[i][0] != '\0')
+        i++;
+    if (strcmp(name, GIRO_SAFETY_FILE) != 0)
+        snprintf(names[i], GIRO_DISK_NAME_BYTES, "%s", name);
+}
+
+static void disk_lost(struct sim_world *world, uint32_t index)
+{
+    static char names[512][GIRO_DISK_NAME_BYTES];
+    struct giro_disk *disk = &world->replicas[index].disk;
+    memset(names, 0, sizeof(names));
+    enum giro_err err = disk->ops->list(disk->self, note_name, names);
+    for (uint32_t i = 0; err == GIRO_ERR_OK && names[i][0] != '\0'; i++)
+        err = disk->ops->remove(disk->self, names[i]);
+    if (err != GIRO_ERR_OK)
+        sim_fail(world, "the disk of replica %u cannot be emptied", index);
+}
+
+/* Everything but the safety file is lost; the replica comes back by itself, and votes again. */
+static void disk_lost_but_safety(struct sim_world *world)
+{
+    struct sim_load load = load_until(14 * GIRO_NS_PER_S);
+    uint32_t away = world->replica_count - 1;
+    sim_start_all(world);
+    sim_members_start(world, &load);
+    run_to_image(world, 0, 6 * GIRO_NS_PER_S);
+    sim_stop(world, away, true);
+    disk_lost(world, away);
+    for (uint32_t round = 0; round < 3; round++) {
+        run_to_image(world, world->top_height, 6 * GIRO_NS_PER_S);
+        others_restart(world, away);
+    }
+    sim_start(world, away);
+    demand_synced(world, away, 8 * GIRO_NS_PER_S);
+    /* Its vote is needed now. */
+    sim_stop(world, 0, false);
+    uint64_t height = world->top_height;
+    sim_run(world, world->now_ns + 3 * GIRO_NS_PER_S, NULL);
+    if (!world->failed && world->top_height < height + 5)
+        sim_fail(world, "the replica that lost its disk does not vote: %lu blocks in 3 s",
+                 (unsigned long)(world->top_height - height));
+    sim_run(world, load.stop_ns, NULL);
+    sim_settle_down(world, 30 * GIRO_NS_PER_S);
+}
+
+/* options.repeat is the write after which nothing more reaches the disk of a replica that is fetching an image (even), or of
+ * all replicas about when they write one (odd). */
+static void crash_at_every_write_of_images(struct sim_world *world)
+{
+    struct sim_load load = load_until(7 * GIRO_NS_PER_S);
+    uint64_t boundary = world->options.repeat / 2;
+    uint32_t away = world->replica_count - 1;
+    bool fetching = world->options.repeat % 2 == 0;
+    sim_start_all(world);
+    sim_members_start(world, &load);
+    run_to_image(world, 0, 6 * GIRO_NS_PER_S);
+    if (fetching) {
+        sim_stop(world, away, true);
+        disk_lost(world, away);
+        run_to_image(world, world->top_height, 6 * GIRO_NS_PER_S);
+        others_restart(world, away);
+        sim_start(world, away);
+        sim_cut_writes(world, away, boundary);
+        sim_run(world, world->now_ns + 700 * SIM_MS, NULL);
+        sim_stop(world, away, true);
+        sim_start(world, away);
+    } else {
+        uint64_t height = world->top_height;
+        while (!world->failed && world->top_height < height + 20)
+            sim_run(world, world->now_ns + 10 * SIM_MS, NULL);
+        for (uint32_t i = 0; i < world->replica_count; i++)
+            sim_cut_writes(world, i, boundary * 3);
+        sim_run(world, world->now_ns + 700 * SIM_MS, NULL);
+        sim_stop_all(world, true);
+        sim_start_all(world);
+    }
+    sim_run(world, load.stop_ns, NULL);
+    sim_settle_down(world, 30 * GIRO_NS_PER_S);
+}
+
 const struct sim_scenario sim_full_scenarios[] = {
     {"lone_payment_then_quiet", lone_payment_then_quiet, 1},
     {"kill_all_and_restart", kill_all_and_restart, 2},
@@ -234,5 +416,9 @@ const struct sim_scenario sim_full_scenarios[] = {
     {"leader_dead", leader_dead, 1},
     {"partition_minority_heals", partition_minority_heals, 1},
     {"replica_away_catches_up", replica_away_catches_up, 1},
+    {"all_restart_from_images", all_restart_from_images, 1},
+    {"away_past_checkpoints", away_past_checkpoints, 1},
+    {"disk_lost_but_safety", disk_lost_but_safety, 1},
+    {"crash_at_every_write_of_images", crash_at_every_write_of_images, 8},
 };
 const uint32_t sim_full_scenario_count = sizeof(sim_full_scenarios) / sizeof(sim_full_scenarios[0]);

@@ -66,6 +66,7 @@ static void genesis_fill(struct sim_hub *hub, struct giro_genesis *genesis, uint
     genesis->uetr_retained_entries = 65536;
     genesis->uetr_retained_days = 10;
     genesis->cycle_seconds = cycle_seconds;
+    genesis->checkpoint_heights = 24; /* so that every history has some */
     genesis->currencies[0] = (struct giro_genesis_currency){"CZK", 203, 2};
     genesis->currencies[1] = (struct giro_genesis_currency){"EUR", 978, 2};
     genesis->currency_count = SIM_CURRENCIES;

@@ -59,6 +59,13 @@ static void died(struct sim_world *world, uint32_t instance, enum giro_err err, 
 {
     struct sim_replica *replica = &world->replicas[instance];
     sim_trace(world, when, instance, replica->life, err);
+    if (err == GIRO_ERR_RESTART) { /* an image came from the others: girod starts itself again */
+        if (world->body->synced != NULL)
+            world->body->synced(replica);
+        sim_stop(world, instance, false);
+        start_again(world, instance, 0, NULL);
+        return;
+    }
     bool io = (err == GIRO_ERR_IO || err == GIRO_ERR_NOSPACE) && replica->io_fault;
     bool damage = replica->damaged && err != GIRO_ERR_TIMEOUT;
     if (!io && !damage && err != GIRO_ERR_TIMEOUT) {

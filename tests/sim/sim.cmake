@@ -51,7 +51,8 @@ giro_sim_test(giro-sim-full full_smoke --seeds 20 --seconds 8)
 giro_sim_test(giro-sim-full full_ed25519 --ed25519 --seeds 1 --seconds 3 --no-faults)
 giro_sim_test(giro-sim-full full_same_seed_same_trace --seed 77 --seeds 1 --seconds 5 --twice)
 foreach(scenario lone_payment_then_quiet kill_all_and_restart power_loss_of_all_mid_load
-    crash_at_every_write_boundary leader_dead partition_minority_heals replica_away_catches_up)
+    crash_at_every_write_boundary leader_dead partition_minority_heals replica_away_catches_up all_restart_from_images
+    away_past_checkpoints disk_lost_but_safety crash_at_every_write_of_images)
   giro_sim_test(giro-sim-full full_${scenario} --scenario ${scenario})
 endforeach()
 

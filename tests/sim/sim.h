@@ -120,6 +120,8 @@ struct sim_body {
     uint64_t (*next_ns)(const struct sim_replica *replica); /* on the replica's monotonic clock */
     void (*status)(const struct sim_replica *replica, struct giro_consensus_status *status);
     void (*check)(struct sim_world *world);
+    /* An image came from the others; it starts again from it. NULL = not wanted. */
+    void (*synced)(struct sim_replica *replica);
     /* Everything sent, by traitors too, before it is on a link; NULL = not wanted. */
     void (*witness)(struct sim_replica *replica, uint16_t body_kind, const uint8_t *body,
                     uint32_t body_bytes);

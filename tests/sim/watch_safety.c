@@ -106,8 +106,8 @@ bool sim_log_has(struct sim_replica *replica, enum giro_log_kind kind, const str
     struct giro_disk_faults faults = replica->disk_faults, plain = faults;
     plain.read_error_per_million = 0;
     giro_disk_faulty_set_faults(replica->faulty, &plain);
-    enum giro_err err = giro_log_scan(&replica->disk, &world->hub->genesis.chain_id, search_visit,
-                                      &search, &damage);
+    enum giro_err err = giro_log_scan(&replica->disk, &world->hub->genesis.chain_id, UINT64_MAX,
+                                      search_visit, &search, &damage);
     giro_disk_faulty_set_faults(replica->faulty, &faults);
     world->scans++;
     if (err != GIRO_ERR_OK)

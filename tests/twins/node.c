@@ -143,6 +143,9 @@ static bool perform(struct hub *hub, uint32_t instance, const struct giro_action
         return false;
     case GIRO_ACTION_CERTIFIED:
     case GIRO_ACTION_AVAILABLE:
+    case GIRO_ACTION_CHECKPOINT:
+    case GIRO_ACTION_KEEP:
+    case GIRO_ACTION_STATE_SYNC:
         return false;
     }
     return false;

@@ -8,6 +8,9 @@ giro_test(NAME consensus_core SUITE unit
   SOURCES unit/consensus_core_net.c unit/consensus_core.c unit/consensus_forge.c unit/consensus_core_rules.c
           unit/consensus_leader.c unit/consensus_pace.c unit/consensus_bad_input.c unit/consensus_evidence.c
   LINK giro_consensus)
+giro_test(NAME consensus_images SUITE unit
+  SOURCES unit/consensus_images.c
+  LINK giro_consensus giro_store giro_sys)
 giro_test(NAME consensus_node SUITE unit
   SOURCES unit/consensus_node.c unit/consensus_node_index.c
   LINK giro_consensus giro_store giro_sys)

@@ -297,6 +297,10 @@ static bool perform(struct net *net, uint32_t index, const struct giro_action *a
     case GIRO_ACTION_EVIDENCE:
         node->evidence++;
         return false;
+    case GIRO_ACTION_CHECKPOINT: /* this executor never asks for one */
+    case GIRO_ACTION_KEEP:
+    case GIRO_ACTION_STATE_SYNC:
+        return false;
     case GIRO_ACTION_HALT:
         fprintf(stderr, "node %u halts: %s\n", index, action->halt.reason);
         node->halts++;

@@ -286,7 +286,7 @@ static uint64_t block_log(const struct files_day *day)
     void *mem = aligned_alloc(4096, giro_align_up(size, 4096));
     cr_assert(mem != NULL);
     maker.log = giro_log_init(mem, size, &options);
-    cr_assert(giro_log_open(maker.log, 0, visit_none, NULL) == GIRO_ERR_OK);
+    cr_assert(giro_log_open(maker.log, 0, 1, visit_none, NULL) == GIRO_ERR_OK);
     maker.qc.header = (struct giro_qc_header){.head = giro_head_make(GIRO_KIND_QC),
                                               .epoch = 1,
                                               .block_id = giro_genesis_block_id(&day->rig->genesis),

@@ -66,7 +66,7 @@ enum giro_err store_open(struct store_fixture *fixture, uint64_t promised)
     GIRO_ASSERT(fixture->log != NULL);
     fixture->visited = 0;
     fixture->wrong = NULL;
-    enum giro_err err = giro_log_open(fixture->log, promised, store_visit, fixture);
+    enum giro_err err = giro_log_open(fixture->log, promised, 1, store_visit, fixture);
     if (err == GIRO_ERR_OK)
         fixture->model_count = fixture->visited; /* what was cut is gone */
     return err;

@@ -202,7 +202,7 @@ GIRO_WIRE_SIZE(giro_image_header, 64);
     X(6, COUNTERS, "payments by status, reason and outcome")                                       \
     X(7, WINDOWS, "records, books and open rows per member and currency")                          \
     X(8, BLOCK, "header and batch references of the block")                                        \
-    X(9, EXECUTED, "batches executed whose expiry has not passed")                                 \
+    X(9, EXECUTED, "batches executed within two times to live")                                    \
     X(10, LEADERS, "what the leader schedule depends on")
 enum giro_image_section {
 #define GIRO_IMAGE_SECTION_ENUM(number, name, text) GIRO_IMAGE_##name = (number),

@@ -304,7 +304,11 @@ GIRO_WIRE_AT(giro_event_record_header, checksum, 16);
     X(8, LOCAL_BATCH, "frame_count 4, record_count 4, frames packed as in a batch")                \
     X(9, VERDICT, "slot 4, valid 1, zeros 3, batch_id 32")                                         \
     X(10, EXECUTED,                                                                                \
-      "height 8, next_due_ns 8, state_root 32, ledger_root 32, repeated frames 32 x 4")            \
+      "height 8, next_due_ns 8, state_root 32, ledger_root 32, repeated frames 32 x 4, "             \
+      "checkpoint 1, zeros 7")                                                                       \
+    X(11, RECOVER_IMAGE,                                                                           \
+      "next_due_ns 8, manifest_bytes 4, sections_bytes 4, manifest, sections of the core")         \
+    X(12, CHECKPOINTED, "height 8, image_root 32")                                                 \
     X(64, OUTCOME, "event_outcome 16, signatures made (64 each), event_action (16 each)")          \
     X(65, END, "nothing")
 enum giro_event_record_kind {
@@ -366,7 +370,10 @@ GIRO_WIRE_SIZE(giro_event_action, 16);
     X(7, AVAILABLE)                                                                                \
     X(8, SERVE)                                                                                    \
     X(9, EVIDENCE)                                                                                 \
-    X(10, HALT)
+    X(10, HALT)                                                                                    \
+    X(11, CHECKPOINT)                                                                              \
+    X(12, KEEP)                                                                                    \
+    X(13, STATE_SYNC)
 enum giro_action_number {
 #define GIRO_ACTION_NUMBER_ENUM(number, name) GIRO_ACTION_NUMBER_##name = (number),
     GIRO_ACTION_NUMBER_MAP(GIRO_ACTION_NUMBER_ENUM)
