@@ -74,14 +74,15 @@ static bool drawn(struct sim_world *world, uint32_t per_mille)
     return per_mille > 0 && giro_prng_chance(&world->network_prng, per_mille, 1000);
 }
 
-/* Flips a bit or cuts the end off. Never the length of what an envelope needs: the transport frames messages. Never a HELLO:
- * its question is unsigned and rests on the link's authentication, which a flipped bit would break in TLS. */
+/* Flips a bit or cuts the end off. Never the length of what an envelope needs: the transport frames messages. Never a HELLO or
+ * a batch: they are unsigned and rest on the link's authentication, which a flipped bit would break in TLS (a traitor sends
+ * what it likes). */
 static void corrupt(struct sim_world *world, struct packet *packet)
 {
     struct giro_prng *prng = &world->network_prng;
     struct giro_peer_envelope envelope;
     memcpy(&envelope, packet->bytes, sizeof(envelope));
-    if (envelope.body_kind == GIRO_KIND_HELLO)
+    if (envelope.body_kind == GIRO_KIND_HELLO || envelope.body_kind == GIRO_KIND_BATCH)
         return;
     world->faults[SIM_FAULT_CORRUPT]++;
     if (giro_prng_chance(prng, 1, 4) && packet->size_bytes > sizeof(struct giro_peer_envelope))

@@ -152,6 +152,7 @@ struct sim_lore {
     uint64_t slow_ns;           /* how long a slow traitor keeps a proposal */
     struct giro_hash second_id; /* the other block of an equivocation, and its round */
     uint64_t second_round;
+    uint64_t usurped_round; /* a block of this round was sent under a traitor's name */
 };
 void sim_lore_note(struct sim_world *world, const struct giro_qc *qc, const struct giro_tc *tc);
 void sim_lore_message(struct sim_world *world, uint16_t body_kind, const uint8_t *body,
@@ -168,6 +169,8 @@ enum sim_forgery {
     SIM_FORGE_FALSE_QC, /* a QC for a block nobody voted for */
     SIM_FORGE_TIME,     /* block time too early or too late */
     SIM_FORGE_NO_PROOF, /* a batch that nobody acknowledged */
+    SIM_FORGE_TWICE,    /* the batches of the parent, once more */
+    SIM_FORGE_USURP,    /* the leader's block under the own name */
     SIM_FORGERIES
 };
 uint32_t sim_forge_proposal(struct sim_world *world, uint32_t index, enum sim_forgery forgery,

@@ -5,7 +5,8 @@
 
 #include "sim/node.h"
 
-#define BLOCKS_MAX (1u << 17)
+#define BLOCKS_MAX        (1u << 17)
+#define PLAIN_LEADERS_MAX 128u /* up to this height everybody leads in turn */
 
 void sim_node_watch_open(struct sim_world *world)
 {
@@ -126,6 +127,10 @@ static const char *block_fault(struct sim_world *world, const struct sim_watched
         GIRO_REJECT_NONE)
         return "that does not decode";
     const struct sim_watched_block *parent = sim_block_find(world, &block->parent_id);
+    /* Above, who leads depends on who was active. */
+    if (block->height <= PLAIN_LEADERS_MAX &&
+        proposal.block.author != block->round % world->replica_count)
+        return "whose author does not lead the round";
     bool genesis = block->qc_round == 0;
     if (!sim_qc_good(world, &proposal.qc))
         return "whose QC is not signed by a quorum";

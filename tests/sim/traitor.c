@@ -84,7 +84,10 @@ static bool proposal_attack(const struct letter *letter)
     if (sim_fault_hit(world, SIM_FAULT_BACKDATE, 300))
         instead |= forged_proposal(letter, SIM_FAULT_BACKDATE, SIM_FORGE_TIME);
     if (sim_fault_hit(world, SIM_FAULT_BAD_BATCH, 150))
-        instead |= forged_proposal(letter, SIM_FAULT_BAD_BATCH, SIM_FORGE_NO_PROOF);
+        instead |= forged_proposal(letter, SIM_FAULT_BAD_BATCH,
+                                   sim_fault_between(world, SIM_FAULT_BAD_BATCH, 0, 1) == 0
+                                       ? SIM_FORGE_NO_PROOF
+                                       : SIM_FORGE_TWICE);
     if (sim_fault_hit(world, SIM_FAULT_FORGE, 300))
         instead |= forged_proposal(letter, SIM_FAULT_FORGE,
                                    sim_fault_between(world, SIM_FAULT_FORGE, 0, 1) == 0
@@ -109,6 +112,26 @@ static void second_vote(const struct letter *letter)
         vote.block_id.bytes[0] ^= 1;
     sim_forge_vote_sign(world, world->replicas[letter->from].index, &vote);
     emit_some(letter, SIM_FAULT_DOUBLE_VOTE, GIRO_KIND_VOTE, &vote, sizeof(vote));
+}
+
+/* Whoever leads: the block voted for, under the traitor's name. */
+static void usurp(const struct letter *letter)
+{
+    struct sim_world *world = letter->world;
+    struct giro_vote vote;
+    if (letter->body_bytes != sizeof(vote))
+        return;
+    memcpy(&vote, letter->body, sizeof(vote));
+    const struct sim_watched_block *block = sim_block_find(world, &vote.block_id);
+    if (block == NULL || world->nodes->lore->usurped_round == vote.round ||
+        !sim_fault_hit(world, SIM_FAULT_EQUIVOCATE, 200))
+        return;
+    world->nodes->lore->usurped_round = vote.round;
+    struct letter other = *letter;
+    other.body = block->bytes;
+    other.body_bytes = block->size_bytes;
+    other.peer = GIRO_PEER_ALL;
+    forged_proposal(&other, SIM_FAULT_EQUIVOCATE, SIM_FORGE_USURP);
 }
 
 static bool certificate_attack(const struct letter *letter)
@@ -265,9 +288,10 @@ void sim_traitor_send(struct sim_world *world, uint32_t from, uint16_t peer, con
     envelope_lie(&letter);
     if (kind == GIRO_KIND_PROPOSAL)
         instead = proposal_attack(&letter);
-    else if (kind == GIRO_KIND_VOTE)
+    else if (kind == GIRO_KIND_VOTE) {
         second_vote(&letter);
-    else if (kind == GIRO_KIND_SYNC || kind == GIRO_KIND_TIMEOUT || kind == GIRO_KIND_TC)
+        usurp(&letter);
+    } else if (kind == GIRO_KIND_SYNC || kind == GIRO_KIND_TIMEOUT || kind == GIRO_KIND_TC)
         instead = certificate_attack(&letter);
     else if (kind == GIRO_KIND_BATCH)
         instead = batch_attack(&letter);

@@ -217,6 +217,24 @@ static bool make_no_proof(struct sim_world *world, uint32_t index, struct draft 
     return true;
 }
 
+/* What the parent carries is carried again, with the proofs it came with. */
+static bool make_twice(struct sim_world *world, struct draft *draft)
+{
+    static struct giro_proposal parent;
+    const struct sim_watched_block *block = sim_block_find(world, &draft->block.parent_id);
+    /* The nearest ancestor that carries something. */
+    while (block != NULL && block->reference_count == 0)
+        block = sim_block_find(world, &block->parent_id);
+    if (block == NULL || giro_proposal_decode(block->bytes, block->size_bytes, world->replica_count,
+                                              &parent) != GIRO_REJECT_NONE)
+        return false;
+    draft->block.reference_count = parent.block.reference_count;
+    memcpy(draft->references, parent.references, sizeof(draft->references));
+    memcpy(draft->proofs, parent.proofs, sizeof(draft->proofs));
+    memcpy(draft->proof_bytes, parent.proof_bytes, sizeof(draft->proof_bytes));
+    return true;
+}
+
 uint32_t sim_forge_proposal(struct sim_world *world, uint32_t index, enum sim_forgery forgery,
                             enum sim_fault fault, const uint8_t *own, uint32_t own_bytes,
                             uint8_t *out, struct giro_vote *vote)
@@ -247,6 +265,13 @@ uint32_t sim_forge_proposal(struct sim_world *world, uint32_t index, enum sim_fo
         break;
     case SIM_FORGE_NO_PROOF:
         made = make_no_proof(world, index, &draft, fault);
+        break;
+    case SIM_FORGE_TWICE:
+        made = make_twice(world, &draft);
+        break;
+    case SIM_FORGE_USURP:
+        made = draft.block.author != index;
+        draft.block.author = (uint16_t)index;
         break;
     case SIM_FORGERIES:
         made = false;
