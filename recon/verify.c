@@ -107,6 +107,7 @@ static enum file_kind kind_by_name(const char *name)
                  {"certificates", FILE_CERTIFICATES},
                  {"safety", FILE_SAFETY},
                  {"lock", FILE_SKIPPED},
+                 {"executing", FILE_SKIPPED}, /* where an execution stands: gone with the next one */
                  {"summary.json", FILE_SKIPPED},
                  {"hub.secret", FILE_SKIPPED}};
     static const struct {
