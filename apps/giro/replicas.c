@@ -103,6 +103,28 @@ static bool write_json(const char *path, const struct giro_config_address *addre
     return written;
 }
 
+/* What one replica says of the others and of itself that an operator must hear. */
+static void print_alarms(const char *address, const json_t *json)
+{
+    size_t index;
+    const json_t *piece;
+    json_array_foreach(json_object_get(json, "evidence"), index, piece)
+    {
+        const char *against = json_string_value(json_object_get(piece, "against"));
+        const char *what = json_string_value(json_object_get(piece, "what"));
+        printf("%s has evidence against %s: two of a %s, number %ld\n", address,
+               against == NULL ? "?" : against, what == NULL ? "?" : what,
+               (long)json_integer_value(json_object_get(piece, "round")));
+    }
+    for (void *at = json_object_iter(json_object_get(json, "halted_replicas")); at != NULL;
+         at = json_object_iter_next(json_object_get(json, "halted_replicas"), at))
+        printf("%s was told by %s that it stopped itself at height %ld\n", address,
+               json_object_iter_key(at), (long)json_integer_value(json_object_iter_value(at)));
+    long height = (long)json_integer_value(json_object_get(json, "no_quorum_height"));
+    if (height > 0)
+        printf("%s: no root of height %ld can reach a quorum, ordering stops\n", address, height);
+}
+
 int giro_replicas_show(const struct giro_hub_view *view, const struct giro_secret_key *key,
                        const struct giro_config_address *addresses, uint32_t count,
                        uint32_t settle_s, const char *json_path)
@@ -129,6 +151,11 @@ int giro_replicas_show(const struct giro_hub_view *view, const struct giro_secre
                giro_count_format((uint64_t)said[i].payments, payments), (long)said[i].windows,
                (long)said[i].links, (long)said[i].incarnation,
                giro_count_format((uint64_t)said[i].log_bytes, bytes));
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        char address[96];
+        snprintf(address, sizeof(address), "%s:%u", addresses[i].host, addresses[i].port);
+        print_alarms(address, said[i].json);
     }
     if (!good && settle_s > 0)
         fprintf(stderr, "giro status: the replicas did not agree within %u s\n", settle_s);
