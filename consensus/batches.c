@@ -55,14 +55,6 @@ static bool quota_allows(const struct giro_batches *batches, uint32_t author)
     return lost == 0 && batches->shared_count < batches->shared_max;
 }
 
-/* What an author calls its batch: it may say a number once. */
-static void said_key(const struct giro_batch_header *header, uint8_t key[GIRO_SAID_KEY_BYTES])
-{
-    memset(key, 0, GIRO_SAID_KEY_BYTES);
-    memcpy(key, &header->sequence, sizeof(header->sequence));
-    memcpy(key + sizeof(header->sequence), &header->author, sizeof(header->author));
-}
-
 uint32_t giro_batches_slot_make(struct giro_batches *batches, const struct giro_hash *id,
                                 const struct giro_batch_header *header, const uint8_t *bytes,
                                 bool fetched)
@@ -96,12 +88,6 @@ uint32_t giro_batches_slot_make(struct giro_batches *batches, const struct giro_
             batches->shared_count++;
         batches->normal_count++;
         GIRO_ASSERT(batches->normal_count <= batches->normal_max);
-        uint8_t key[GIRO_SAID_KEY_BYTES];
-        said_key(header, key);
-        if (giro_map_get(batches->said_map, key) == GIRO_NONE) {
-            bool said = giro_map_put(batches->said_map, key, slot);
-            GIRO_ASSERT(said);
-        }
     }
     if (s->own) {
         batches->own_count++;
@@ -127,10 +113,6 @@ void giro_batches_slot_free(struct giro_batches *batches, uint32_t slot)
     } else {
         GIRO_ASSERT(batches->normal_count > 0 && batches->author_count[s->header.author] > 0);
         batches->normal_count--;
-        uint8_t key[GIRO_SAID_KEY_BYTES];
-        said_key(&s->header, key);
-        if (giro_map_get(batches->said_map, key) == slot)
-            (void)giro_map_remove(batches->said_map, key);
         if (batches->author_count[s->header.author]-- > batches->guaranteed)
             batches->shared_count--;
     }
@@ -313,33 +295,10 @@ static void repeat(struct giro_batches *batches, uint16_t sender, uint32_t slot)
     giro_batches_ack_flush(batches);
 }
 
-/* Another batch under the same number, from the author itself: neither acknowledged nor kept. Nobody signs a batch alone, so
- * this evidence convinces only who trusts the witness. */
-static bool contradicts(struct giro_batches *batches, const struct giro_batch_header *header)
-{
-    uint8_t key[GIRO_SAID_KEY_BYTES];
-    said_key(header, key);
-    uint32_t first = giro_map_get(batches->said_map, key);
-    if (first == GIRO_NONE)
-        return false;
-    const struct giro_evidence_claim claim = {
-        .reject = GIRO_REJECT_EQUIVOCATION,
-        .what = GIRO_KIND_BATCH,
-        .offender = header->author,
-        .round = header->sequence,
-        .first = {&batches->slots[first].header, sizeof(*header)},
-        .second = {header, sizeof(*header)}};
-    giro_env_reject(batches->env, GIRO_REJECT_EQUIVOCATION);
-    giro_env_evidence(batches->env, &claim);
-    return true;
-}
-
 static void arrive(struct giro_batches *batches, const struct giro_hash *id,
                    const struct giro_batch_header *header, const uint8_t *body)
 {
     struct giro_env *env = batches->env;
-    if (contradicts(batches, header))
-        return;
     if (!quota_allows(batches, header->author) || giro_env_room(env) == 0) {
         giro_env_reject(env, GIRO_REJECT_LIMIT);
         return;

@@ -11,7 +11,6 @@ enum {
     PART_WAITING,
     PART_AUTHORS,
     PART_DEBTS,
-    PART_SAID_MAP,
     PART_ACKS,
     PART_PROOFS,
     PART_PROOF_BYTES,
@@ -73,8 +72,6 @@ static bool sizes_of(const struct giro_consensus_options *options, size_t sizes[
     struct giro_map_options slot_map = map_of(options, (uint32_t)slots);
     struct giro_map_options proof_map = map_of(options, (uint32_t)proofs);
     struct giro_map_options executed_map = map_of(options, executed_of(options));
-    struct giro_map_options said_map = map_of(options, (uint32_t)slots);
-    said_map.key_bytes = GIRO_SAID_KEY_BYTES;
     sizes[PART_SELF] = sizeof(struct giro_batches);
     sizes[PART_SLOTS] = slots * sizeof(struct giro_batch_slot);
     sizes[PART_BODIES] = slots * GIRO_BATCH_BYTES_MAX;
@@ -84,7 +81,6 @@ static bool sizes_of(const struct giro_consensus_options *options, size_t sizes[
     sizes[PART_WAITING] = slots * sizeof(struct giro_index_link);
     sizes[PART_AUTHORS] = n * sizeof(uint32_t);
     sizes[PART_DEBTS] = n * sizeof(uint32_t);
-    sizes[PART_SAID_MAP] = giro_map_footprint(&said_map);
     sizes[PART_ACKS] = slots * n * sizeof(struct giro_batch_ack);
     sizes[PART_PROOFS] = proofs * sizeof(struct giro_proof_entry);
     sizes[PART_PROOF_BYTES] = proofs * proof_bytes_of((uint32_t)n);
@@ -183,9 +179,6 @@ struct giro_batches *giro_batches_init(void *mem, size_t size_bytes, struct giro
     giro_index_list_init(&batches->proof_order, parts[PART_PROOF_ORDER]);
     struct giro_map_options map = map_of(options, batches->slot_count);
     batches->slot_map = giro_map_init(parts[PART_SLOT_MAP], sizes[PART_SLOT_MAP], &map);
-    map.key_bytes = GIRO_SAID_KEY_BYTES;
-    batches->said_map = giro_map_init(parts[PART_SAID_MAP], sizes[PART_SAID_MAP], &map);
-    GIRO_ASSERT(batches->said_map != NULL);
     map = map_of(options, batches->proof_count);
     batches->proof_map = giro_map_init(parts[PART_PROOF_MAP], sizes[PART_PROOF_MAP], &map);
     map = map_of(options, executed_of(options));

@@ -12,7 +12,6 @@
 #define GIRO_FETCHED_MAX          GIRO_BLOCK_REFERENCES_MAX
 #define GIRO_WANTS_MAX            (GIRO_BLOCK_REFERENCES_MAX * GIRO_CERTIFIED_LAG_MAX)
 #define GIRO_REPEATS_PER_SLOT     256u /* repeated frames that cost an author a slot */
-#define GIRO_SAID_KEY_BYTES       16u
 #define GIRO_EXECUTED_MAX         65536u
 #define GIRO_BATCH_RESEND_NS      (100u * 1000000ull)
 #define GIRO_BATCH_RESEND_MAX_NS  (3200u * 1000000ull)
@@ -111,7 +110,6 @@ struct giro_batches {
     struct giro_index_list waiting; /* slots whose acknowledgement is due, durable ones first */
     uint32_t *author_count;         /* normal slots per author */
     uint32_t *author_debt;          /* repeated frames not yet made good by new ones */
-    struct giro_map *said_map;      /* (author, sequence) -> the normal slot that came first */
     uint32_t normal_count, shared_count, fetched_count, own_count, own_unproved_count;
     struct giro_batch_ack *acks; /* slot_count x replica_count */
 

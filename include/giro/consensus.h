@@ -232,9 +232,9 @@ struct giro_action {
         } serve;
         struct {
             enum giro_reject reject;
-            enum giro_kind what; /* of both: BLOCK, VOTE, TIMEOUT, COMMIT_VOTE, BATCH */
+            enum giro_kind what; /* of both: BLOCK, VOTE, TIMEOUT, COMMIT_VOTE */
             uint16_t offender;
-            uint64_t round;                 /* height of commit votes, sequence of batches */
+            uint64_t round;                 /* height of commit votes */
             struct giro_part first, second; /* as in giro/wire/store.h */
         } evidence;
         struct {

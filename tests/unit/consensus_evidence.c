@@ -286,39 +286,3 @@ Test(consensus_evidence, ordering_stops_with_an_alarm_when_no_root_can_reach_a_q
     net_check(net);
     net_free(net);
 }
-
-/* A body is not signed by itself; the link says who sent it. The second under one number is neither kept nor vouched for. */
-Test(consensus_evidence, two_batches_under_one_number_are_evidence)
-{
-    struct net *net = forge_alone();
-    struct giro_evidence_header header;
-    for (uint64_t frame_sequence = 1; frame_sequence <= 3; frame_sequence++) {
-        uint8_t body[64 + 4 + 168] = {0};
-        struct giro_batch_header batch = {.head = giro_head_make(GIRO_KIND_BATCH),
-                                          .epoch = 1,
-                                          .sequence = 77,
-                                          .size_bytes = sizeof(body),
-                                          .frame_count = 1,
-                                          .record_count = 1,
-                                          .author = 2};
-        struct giro_frame_header frame = {.head = giro_head_make(GIRO_KIND_FRAME),
-                                          .member = 1,
-                                          .record_count = 1,
-                                          .sequence = frame_sequence};
-        uint32_t frame_bytes = 168;
-        memcpy(&frame.chain_prefix, net->chain_id.bytes, 8);
-        batch.created_ns = frame_sequence;
-        memcpy(body, &batch, sizeof(batch));
-        memcpy(body + 64, &frame_bytes, 4);
-        memcpy(body + 68, &frame, sizeof(frame));
-        forge_hand_in(net, 2, GIRO_KIND_BATCH, body, sizeof(body));
-    }
-    cr_assert(net_status(net, 0).rejects[GIRO_REJECT_EQUIVOCATION] == 2);
-    cr_assert(evidence(net, 2, &header) == 1, "once per number");
-    cr_assert(header.what == GIRO_KIND_BATCH && header.round == 77 && header.first_bytes == 64);
-    uint32_t records = 0;
-    for (uint32_t i = 0; i < net->nodes[0].record_count; i++)
-        records += net->nodes[0].records[i].kind == GIRO_LOG_BATCH_RECORD;
-    cr_assert(records == 1, "only the first is kept");
-    forge_finish(net);
-}

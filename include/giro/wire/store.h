@@ -154,15 +154,14 @@ GIRO_WIRE_AT(giro_leader_window, authors, 66);
 /* ---- Evidence: two messages of one replica, no honest one sends both ----------------------------------------------- */
 
 /* header 64 | first | second. A block stands there as its header, references and author's signature; votes, timeouts
- * (without certificates) and commit votes as sent; a batch as its 64-byte header, which nobody signs: the link said who sent
- * it. Against commit votes of other roots the first is this replica's own.
+ * (without certificates) and commit votes as sent. Against commit votes of other roots the first is this replica's own.
  * offset size field
  *      0    8 head          kind EVIDENCE
  *      8    8 epoch
- *     16    8 round         of blocks, votes, timeouts; height of commit votes; sequence of batches
+ *     16    8 round         of blocks, votes, timeouts; height of commit votes
  *     24    4 first_bytes
  *     28    4 second_bytes
- *     32    2 what          enum giro_kind of both: BLOCK, VOTE, TIMEOUT, COMMIT_VOTE, BATCH
+ *     32    2 what          enum giro_kind of both: BLOCK, VOTE, TIMEOUT, COMMIT_VOTE
  *     34    2 offender
  *     36    2 witness       who wrote this
  *     38   26 reserved      0 */
