@@ -3,6 +3,8 @@
 
 #define RECORD_BYTES_MAX (sizeof(struct giro_evidence_header) + 2 * GIRO_EVIDENCE_ITEM_BYTES_MAX)
 
+#define END UINT32_MAX
+
 struct kept {
     uint32_t size_bytes;
     uint8_t bytes[RECORD_BYTES_MAX];
@@ -10,6 +12,8 @@ struct kept {
 struct giro_evidence {
     uint32_t replica_count;
     uint32_t counts[GIRO_REPLICAS_MAX];
+    uint32_t
+        again; /* place of the next record to write once more, offender by offender; END: none */
     struct kept records[]; /* [replica_count][GIRO_EVIDENCE_PER_REPLICA] */
 };
 
@@ -26,6 +30,7 @@ struct giro_evidence *giro_evidence_init(void *mem, size_t size_bytes, uint32_t 
     struct giro_evidence *const evidence = mem;
     evidence->replica_count = replica_count;
     memset(evidence->counts, 0, sizeof(evidence->counts));
+    evidence->again = END;
     return evidence;
 }
 
@@ -99,4 +104,21 @@ const uint8_t *giro_evidence_at(const struct giro_evidence *evidence, uint32_t o
         &evidence->records[(size_t)offender * GIRO_EVIDENCE_PER_REPLICA + index];
     *record_bytes = kept->size_bytes;
     return kept->bytes;
+}
+
+void giro_evidence_again(struct giro_evidence *evidence)
+{
+    evidence->again = 0;
+}
+
+const uint8_t *giro_evidence_next(struct giro_evidence *evidence, uint32_t *record_bytes)
+{
+    while (evidence->again < evidence->replica_count * GIRO_EVIDENCE_PER_REPLICA) {
+        const uint32_t offender = evidence->again / GIRO_EVIDENCE_PER_REPLICA;
+        const uint32_t index = evidence->again++ % GIRO_EVIDENCE_PER_REPLICA;
+        if (index < evidence->counts[offender])
+            return giro_evidence_at(evidence, offender, index, record_bytes);
+    }
+    evidence->again = END;
+    return NULL;
 }

@@ -24,6 +24,10 @@ const uint8_t *giro_evidence_keep(struct giro_evidence *evidence,
 /* giro_evidence_recover takes a record of the own log. */
 enum giro_reject giro_evidence_recover(struct giro_evidence *evidence, const uint8_t *record,
                                        uint32_t record_bytes);
+/* giro_evidence_again starts writing every record to the log once more: behind a checkpoint the log is trimmed.
+ * giro_evidence_next is the next record to be written, NULL when all are. */
+void giro_evidence_again(struct giro_evidence *evidence);
+const uint8_t *giro_evidence_next(struct giro_evidence *evidence, uint32_t *record_bytes);
 uint32_t giro_evidence_count(const struct giro_evidence *evidence, uint32_t offender);
 const uint8_t *giro_evidence_at(const struct giro_evidence *evidence, uint32_t offender,
                                 uint32_t index, uint32_t *record_bytes);

@@ -108,6 +108,7 @@ struct giro_pace {
     struct giro_leader_times *leaders;
     uint64_t *sorted; /* scratch of the q-th smallest */
     bool proposed;    /* in this round, or not to be done in it */
+    bool unsent;      /* the candidate is our own block, not durable yet */
     bool announced;   /* the high QC was sent to all in this round */
     bool nudged;      /* its leader was sent the QC that starts it */
     uint64_t

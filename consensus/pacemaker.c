@@ -73,6 +73,7 @@ void giro_pace_enter(struct giro_consensus *core, uint64_t round, uint32_t certi
     pace->round = round;
     pace->running = false;
     pace->proposed = false;
+    pace->unsent = false;
     pace->announced = false;
     pace->nudged = false;
     if (core->timeouts.count > 0)

@@ -159,9 +159,29 @@ static void proposal_send(struct giro_consensus *core, uint32_t slot)
     core->pace.proposed = true;
 }
 
+/* A proposal leaves only when its block is durable here. After a power loss the log then either brings the block back, and it
+ * is sent again, or nobody ever saw it: no replica proposes two blocks in a round. */
+static void unsent_settle(struct giro_consensus *core)
+{
+    const uint32_t slot = core->candidate;
+    if (!core->pace.unsent || giro_env_room(&core->env) == 0)
+        return;
+    GIRO_ASSERT(slot != GIRO_NONE);
+    const struct giro_block *const block = &core->tree.blocks[slot];
+    if (block->state == GIRO_BLOCK_FREE || block->round != core->pace.round) {
+        core->pace.unsent = false; /* its slot was taken */
+        return;
+    }
+    if (block->log_sequence > core->env.watermark)
+        return;
+    core->pace.unsent = false;
+    proposal_send(core, slot);
+}
+
 void giro_propose_settle(struct giro_consensus *core)
 {
     const uint64_t round = core->pace.round;
+    unsent_settle(core);
     if (core->pace.proposed || !core->env.may_sign || round <= core->pace.no_propose_round ||
         giro_leader_now(core) != core->env.options.self)
         return;
@@ -192,9 +212,11 @@ void giro_propose_settle(struct giro_consensus *core)
         return;
     const uint32_t slot = giro_tree_find(&core->tree, &id);
     GIRO_ASSERT(slot != GIRO_NONE);
+    /* The certificates inside may have moved the round on: then nobody waits for the block any more. */
     core->env.counters.blocks_proposed++;
-    proposal_send(core, slot);
     core->pace.proposed = true;
+    core->pace.unsent = core->candidate == slot;
+    unsent_settle(core);
 }
 
 /* After a restart: the block this replica proposed for the round, if its log still has it, is sent again. */

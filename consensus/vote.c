@@ -116,6 +116,8 @@ void giro_vote_settle(struct giro_consensus *core)
     const uint32_t slot = core->candidate;
     if (slot == GIRO_NONE || !core->candidate_open || !core->env.may_sign)
         return;
+    if (core->pace.unsent)
+        return; /* our own block goes first */
     struct giro_block *const block = &core->tree.blocks[slot];
     if (block->state != GIRO_BLOCK_PENDING || block->round != core->pace.round) {
         core->candidate_open = false;

@@ -439,6 +439,12 @@ bool net_quiet(const struct net *net)
     return net->head == net->tail;
 }
 
+void net_event(struct net *net, uint32_t node, const struct giro_event *event)
+{
+    struct giro_event copy = *event;
+    step(net, node, &copy);
+}
+
 void net_pay(struct net *net, uint32_t index, uint64_t sequence)
 {
     uint8_t bytes[256] = {0};

@@ -75,6 +75,8 @@ bool net_deliver_one(struct net *net);
 void net_drop_all(struct net *net);
 /* Has every running core nothing to wake up for? */
 bool net_quiet(const struct net *net);
+/* Hands one event to a running node and performs what it answers. */
+void net_event(struct net *net, uint32_t node, const struct giro_event *event);
 void net_pay(struct net *net, uint32_t node, uint64_t sequence);
 void net_message(struct net *net, uint16_t from, uint16_t to, const void *bytes,
                  uint32_t size_bytes);

@@ -185,6 +185,14 @@ Test(consensus_evidence, two_timeouts_of_a_round_and_two_commit_votes_of_a_heigh
     forge_finish(net);
 }
 
+static uint32_t evidence_records(const struct net *net)
+{
+    uint32_t records = 0;
+    for (uint32_t i = 0; i < net->nodes[0].record_count; i++)
+        records += net->nodes[0].records[i].kind == GIRO_LOG_EVIDENCE_RECORD;
+    return records;
+}
+
 Test(consensus_evidence, evidence_outlives_a_restart_and_a_flood_of_it_is_bounded)
 {
     struct net *net = forge_alone();
@@ -198,14 +206,23 @@ Test(consensus_evidence, evidence_outlives_a_restart_and_a_flood_of_it_is_bounde
     }
     cr_assert(net_status(net, 0).rejects[GIRO_REJECT_EQUIVOCATION] == 20, "all are counted");
     cr_assert(evidence(net, 2, &header) == GIRO_EVIDENCE_PER_REPLICA);
-    uint32_t records = 0;
-    for (uint32_t i = 0; i < net->nodes[0].record_count; i++)
-        records += net->nodes[0].records[i].kind == GIRO_LOG_EVIDENCE_RECORD;
-    cr_assert(records == GIRO_EVIDENCE_PER_REPLICA);
+    cr_assert(evidence_records(net) == GIRO_EVIDENCE_PER_REPLICA);
     net_kill(net, 0);
     net_start(net, 0);
     cr_assert(evidence(net, 2, &header) == GIRO_EVIDENCE_PER_REPLICA);
     cr_assert(header.round == GIRO_EVIDENCE_PER_REPLICA, "the first ones");
+    /* A checkpoint trims the log they stand in. */
+    const struct giro_event imaged = {.kind = GIRO_EVENT_CHECKPOINTED,
+                                      .checkpointed = {.height = UINT64_MAX}};
+    net_event(net, 0, &imaged);
+    for (uint32_t i = 0; i < GIRO_EVIDENCE_PER_REPLICA; i++) {
+        const struct giro_event tick = {.kind = GIRO_EVENT_TICK};
+        net_event(net, 0, &tick);
+    }
+    cr_assert(evidence_records(net) == 2 * GIRO_EVIDENCE_PER_REPLICA, "each once more");
+    net_kill(net, 0);
+    net_start(net, 0);
+    cr_assert(evidence(net, 2, &header) == GIRO_EVIDENCE_PER_REPLICA, "and counted once");
     net_kill(net, 0);
     net_free(net);
 }
