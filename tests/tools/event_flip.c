@@ -7,12 +7,14 @@
 #include "giro/event_log.h"
 #include "giro/sys.h"
 
-/* The last byte of the body: of an EXECUTED it is in the ledger root. */
+/* Of an EXECUTED a byte of the state root, of others the last of the body. */
+#define EXECUTED_ROOT 32u /* behind two times, height and next_due_ns */
 static void flip(uint8_t *record, bool raw)
 {
     struct giro_event_record_header header;
     memcpy(&header, record, sizeof(header));
-    record[sizeof(header) + header.body_bytes - 1] ^= 1;
+    const bool executed = strcmp(giro_event_record_name(header.kind), "EXECUTED") == 0;
+    record[sizeof(header) + (executed ? EXECUTED_ROOT : header.body_bytes - 1)] ^= 1;
     if (raw)
         return;
     uint64_t checksum = giro_event_record_checksum(&header, record + sizeof(header));
