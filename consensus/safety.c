@@ -224,15 +224,7 @@ enum giro_err giro_safety_open(struct giro_safety *safety, bool log_is_empty,
     safety->phase = PHASE_IDLE;
     safety->writes_submitted = 0;
     safety->opened = true;
-    const struct giro_safety_slot *record = &safety->record;
-    *state = (struct giro_safety_state){.epoch = record->epoch,
-                                        .last_voted_round = record->last_voted_round,
-                                        .lock_round = record->lock_round,
-                                        .last_timeout_round = record->last_timeout_round,
-                                        .incarnation = record->incarnation,
-                                        .log_watermark = record->log_watermark,
-                                        .last_vote = record->last_vote,
-                                        .last_timeout = record->last_timeout};
+    *state = giro_safety_slot_state(&safety->record);
     return GIRO_ERR_OK;
 }
 

@@ -73,3 +73,15 @@ bool giro_safety_newest_may_be_lost(uint8_t *image, uint64_t sequence)
     return !is_blank(giro_safety_slot_at(image, place, 0)) &&
            !is_blank(giro_safety_slot_at(image, place, 1));
 }
+
+struct giro_safety_state giro_safety_slot_state(const struct giro_safety_slot *record)
+{
+    return (struct giro_safety_state){.epoch = record->epoch,
+                                      .last_voted_round = record->last_voted_round,
+                                      .lock_round = record->lock_round,
+                                      .last_timeout_round = record->last_timeout_round,
+                                      .incarnation = record->incarnation,
+                                      .log_watermark = record->log_watermark,
+                                      .last_vote = record->last_vote,
+                                      .last_timeout = record->last_timeout};
+}

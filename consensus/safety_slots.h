@@ -3,6 +3,7 @@
 #ifndef GIRO_CONSENSUS_SAFETY_SLOTS_H
 #define GIRO_CONSENSUS_SAFETY_SLOTS_H
 
+#include "giro/consensus.h"
 #include "giro/store.h"
 
 /* Places go round with the sequence; each has two slots 131,072 bytes apart. */
@@ -20,5 +21,8 @@ enum giro_err giro_safety_newest(uint8_t *image, const struct giro_hash *chain_i
                                  struct giro_safety_slot *newest) GIRO_MUST_USE;
 /* giro_safety_newest_may_be_lost: the place after sequence is not as a complete file would have it. */
 bool giro_safety_newest_may_be_lost(uint8_t *image, uint64_t sequence);
+
+/* giro_safety_slot_state is what the core is told of a record. */
+struct giro_safety_state giro_safety_slot_state(const struct giro_safety_slot *record);
 
 #endif
