@@ -9,7 +9,8 @@ n=${GIRO_E2E_REPLICAS:-4}
 GIRO_EFFORT=${GIRO_EFFORT:-1}
 seed=${GIRO_SEED:-1}
 net_begin "$@"
-[ $n = 4 ] || [ "${GIRO_EFFORT%%.*}" -ge 2 ] 2>/dev/null || skip "seven replicas only with GIRO_EFFORT=2 or more"
+# Half a minute each, with time limits that a machine doing other work does not keep.
+[ "${GIRO_EFFORT%%.*}" -ge 2 ] 2>/dev/null || skip "replicas in networks of their own only with GIRO_EFFORT=2 or more"
 faults=$(((n - 1) / 3))
 slow=$((n - 1))
 net_make $n "--members-count 8" $slow
