@@ -118,6 +118,86 @@ GIRO_WIRE_AT(giro_spool_header, frame_count, 40);
 GIRO_WIRE_AT(giro_spool_header, record_count, 48);
 GIRO_WIRE_AT(giro_spool_header, created_ns, 56);
 
+GIRO_WIRE_AT(giro_handshake_header, head, 0);
+GIRO_WIRE_AT(giro_handshake_header, chain_prefix, 8);
+GIRO_WIRE_AT(giro_handshake_header, step, 16);
+GIRO_WIRE_AT(giro_handshake_header, version_min, 17);
+GIRO_WIRE_AT(giro_handshake_header, version_max, 18);
+GIRO_WIRE_AT(giro_handshake_header, reserved, 19);
+GIRO_WIRE_AT(giro_handshake_header, replica, 20);
+GIRO_WIRE_AT(giro_handshake_header, reserved2, 22);
+GIRO_WIRE_AT(giro_handshake_header, initiator_id, 24);
+GIRO_WIRE_AT(giro_handshake_header, reserved3, 28);
+
+GIRO_WIRE_AT(giro_handshake_init_body, member, 0);
+GIRO_WIRE_AT(giro_handshake_init_body, key_id, 2);
+GIRO_WIRE_AT(giro_handshake_init_body, reserved, 4);
+GIRO_WIRE_AT(giro_handshake_init_body, replaces, 8);
+GIRO_WIRE_AT(giro_handshake_init_body, datagram_max, 12);
+GIRO_WIRE_AT(giro_handshake_init_body, reserved2, 14);
+GIRO_WIRE_AT(giro_handshake_init_body, time_ns, 16);
+GIRO_WIRE_AT(giro_handshake_init_body, reserved3, 24);
+
+GIRO_WIRE_AT(giro_handshake_response_body, credit, 0);
+GIRO_WIRE_AT(giro_handshake_response_body, rekey_datagrams, 8);
+GIRO_WIRE_AT(giro_handshake_response_body, responder_id, 16);
+GIRO_WIRE_AT(giro_handshake_response_body, window, 20);
+GIRO_WIRE_AT(giro_handshake_response_body, rekey_s, 24);
+GIRO_WIRE_AT(giro_handshake_response_body, lifetime_s, 28);
+GIRO_WIRE_AT(giro_handshake_response_body, datagram_max, 32);
+GIRO_WIRE_AT(giro_handshake_response_body, keep_alive_s, 34);
+GIRO_WIRE_AT(giro_handshake_response_body, version, 36);
+GIRO_WIRE_AT(giro_handshake_response_body, reserved, 38);
+
+GIRO_WIRE_AT(giro_session_header, head, 0);
+GIRO_WIRE_AT(giro_session_header, receiver_id, 8);
+GIRO_WIRE_AT(giro_session_header, floor, 12);
+GIRO_WIRE_AT(giro_session_header, number, 16);
+
+GIRO_WIRE_AT(giro_session_block_head, kind, 0);
+GIRO_WIRE_AT(giro_session_block_head, reserved, 1);
+GIRO_WIRE_AT(giro_session_block_head, size, 2);
+
+GIRO_WIRE_AT(giro_session_ack, cumulative, 0);
+GIRO_WIRE_AT(giro_session_ack, credit, 8);
+GIRO_WIRE_AT(giro_session_ack, delay_us, 16);
+GIRO_WIRE_AT(giro_session_ack, word_count, 20);
+GIRO_WIRE_AT(giro_session_ack, reserved, 22);
+
+GIRO_WIRE_AT(giro_session_refuse, sequence, 0);
+GIRO_WIRE_AT(giro_session_refuse, channel, 8);
+GIRO_WIRE_AT(giro_session_refuse, reason, 10);
+GIRO_WIRE_AT(giro_session_refuse, wait_ms, 12);
+
+GIRO_WIRE_AT(giro_session_ask, sequence, 0);
+GIRO_WIRE_AT(giro_session_ask, channel, 8);
+GIRO_WIRE_AT(giro_session_ask, want, 10);
+GIRO_WIRE_AT(giro_session_ask, offset, 12);
+
+GIRO_WIRE_AT(giro_session_proof, sequence, 0);
+GIRO_WIRE_AT(giro_session_proof, channel, 8);
+GIRO_WIRE_AT(giro_session_proof, reserved, 10);
+GIRO_WIRE_AT(giro_session_proof, offset, 12);
+GIRO_WIRE_AT(giro_session_proof, total, 16);
+GIRO_WIRE_AT(giro_session_proof, reserved2, 20);
+
+GIRO_WIRE_AT(giro_session_ping, token, 0);
+GIRO_WIRE_AT(giro_session_ping, datagram_max, 8);
+GIRO_WIRE_AT(giro_session_ping, reserved, 12);
+
+GIRO_WIRE_AT(giro_session_pong, token, 0);
+GIRO_WIRE_AT(giro_session_pong, size, 8);
+GIRO_WIRE_AT(giro_session_pong, reserved, 12);
+
+GIRO_WIRE_AT(giro_session_close, reason, 0);
+GIRO_WIRE_AT(giro_session_close, reserved, 2);
+
+GIRO_WIRE_AT(giro_session_channel, channel, 0);
+GIRO_WIRE_AT(giro_session_channel, stopped, 2);
+GIRO_WIRE_AT(giro_session_channel, reserved, 3);
+GIRO_WIRE_AT(giro_session_channel, base, 8);
+GIRO_WIRE_AT(giro_session_channel, frontier, 16);
+
 GIRO_WIRE_AT(giro_proof_header, head, 0);
 GIRO_WIRE_AT(giro_proof_header, height, 8);
 GIRO_WIRE_AT(giro_proof_header, leaf_index, 16);

@@ -1,6 +1,7 @@
-/* giro/wire.h - every byte format, in five parts, and what they share.
+/* giro/wire.h - every byte format, in six parts, and what they share.
  *
  *   wire/member.h     what members sign and get: record, frame, skip, control, receipt, proof
+ *   wire/session.h    what carries it over UDP: handshake, session datagram, blocks
  *   wire/consensus.h  what replicas sign and send: block, vote, QC, timeout, TC, batch, certificate
  *   wire/recon.h      what is sealed: entry, status row, window record, journal, file manifest
  *   wire/store.h      what is on a replica's disk: log record, safety slot, ledger block
@@ -162,7 +163,11 @@ bool giro_head_is(const struct giro_head *head, enum giro_kind kind);
     X(EQUIVOCATION, "conflicts with something its author signed before")                           \
     X(POLICED, "over the member's rate")                                                           \
     X(NETWORK, "not an IPv4 UDP datagram for this hub")                                            \
-    X(CHECKSUM, "checksum does not match")
+    X(CHECKSUM, "checksum does not match")                                                         \
+    X(SESSION, "no such session")                                                                  \
+    X(COOKIE, "handshake without a good cookie")                                                   \
+    X(SEAL, "does not open under the session's keys")                                              \
+    X(ABSENT, "nothing is known of it")
 
 enum giro_reject {
 #define GIRO_REJECT_ENUM(name, text) GIRO_REJECT_##name,
@@ -179,6 +184,8 @@ const char *giro_reject_text(enum giro_reject reject); /* the sentence */
 
 /* In this order: each part uses the ones before. The blank lines keep the formatter from sorting them. */
 #include "giro/wire/member.h"
+
+#include "giro/wire/session.h"
 
 #include "giro/wire/consensus.h"
 
