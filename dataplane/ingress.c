@@ -1,6 +1,6 @@
 /* The ingress: refuse cheaply, cheapest check first; queue what deserves a signature check.
  *
- * Memory, in this order: struct, counters, meters, the table of datagrams seen, the queue and
+ * Memory, in this order: struct, counters, meters, slots held, the table of datagrams seen, the queue and
  * the free list (indices), messages, slots. Slots are 8.9 KiB each and taken last-freed first,
  * so a quiet hub touches few pages of them; init does not touch them at all. */
 #include "giro/dataplane.h"
@@ -33,6 +33,7 @@ struct slot {
 
 struct giro_ingress {
     const struct giro_genesis *genesis;
+    const struct giro_allow *allow;
     uint64_t seed, taken;
     uint64_t gather_ns;
     uint32_t gather_frames;
@@ -45,6 +46,7 @@ struct giro_ingress {
     struct rte_meter_srtcm_profile profile;
     struct counts *counts;          /* members, then one row for frames of no known member */
     struct rte_meter_srtcm *meters; /* members, then the operator */
+    uint32_t *held;                 /* slots in use, by the same rows */
     struct seen *seen;
     uint32_t *queue, *free_slots;
     uint8_t *messages; /* VERIFY_CHUNK x GIRO_FRAME_MESSAGE_BYTES_MAX */
@@ -54,7 +56,7 @@ struct giro_ingress {
 };
 
 struct layout {
-    size_t counts, meters, seen, queue, free_slots, messages, slots, total;
+    size_t counts, meters, held, seen, queue, free_slots, messages, slots, total;
     uint32_t seen_count;
 };
 
@@ -79,6 +81,7 @@ static bool layout_make(const struct giro_ingress_options *options, struct layou
     (void)place(&offset, sizeof(struct giro_ingress));
     layout->counts = place(&offset, rows * sizeof(struct counts));
     layout->meters = place(&offset, rows * sizeof(struct rte_meter_srtcm));
+    layout->held = place(&offset, rows * sizeof(uint32_t));
     layout->seen = place(&offset, layout->seen_count * sizeof(struct seen));
     layout->queue = place(&offset, frames * sizeof(uint32_t));
     layout->free_slots = place(&offset, frames * sizeof(uint32_t));
@@ -123,6 +126,7 @@ struct giro_ingress *giro_ingress_init(void *mem, size_t size_bytes,
     memset(at, 0, layout.queue); /* what lies behind is written before it is read */
     struct giro_ingress *ingress = mem;
     ingress->genesis = options->genesis;
+    ingress->allow = options->allow;
     ingress->seed = options->map_seed;
     ingress->frames_max = options->frames_max;
     ingress->gather_ns = options->gather_ns;
@@ -130,6 +134,7 @@ struct giro_ingress *giro_ingress_init(void *mem, size_t size_bytes,
     ingress->seen_mask = layout.seen_count - 1;
     ingress->counts = (struct counts *)(void *)(at + layout.counts);
     ingress->meters = (struct rte_meter_srtcm *)(void *)(at + layout.meters);
+    ingress->held = (uint32_t *)(void *)(at + layout.held);
     ingress->seen = (struct seen *)(void *)(at + layout.seen);
     ingress->queue = (uint32_t *)(void *)(at + layout.queue);
     ingress->free_slots = (uint32_t *)(void *)(at + layout.free_slots);
@@ -141,9 +146,22 @@ struct giro_ingress *giro_ingress_init(void *mem, size_t size_bytes,
 
 /* ---- Slots ----------------------------------------------------------------------------------- */
 
-static bool slot_left(const struct giro_ingress *ingress)
+/* The row of a frame that was taken: its member's, or the operator's. */
+static uint32_t row_of_frame(const struct giro_ingress *ingress, const struct giro_frame *frame)
 {
-    return ingress->free_count > 0 || ingress->fresh_index < ingress->frames_max;
+    uint32_t rows = ingress->genesis->member_count;
+    return frame->header.member < rows ? frame->header.member : rows;
+}
+
+static uint32_t row_share(const struct giro_ingress *ingress, uint32_t row)
+{
+    uint64_t left = ingress->free_count + (ingress->frames_max - ingress->fresh_index);
+    uint64_t threshold = GIRO_INGRESS_SHARE * left, held = ingress->held[row];
+    if (row == ingress->genesis->member_count || left == 0)
+        return (uint32_t)left;
+    /* taking one more lowers the threshold, too: held + x <= SHARE x (left - x) + SHARE */
+    uint64_t more = held > threshold ? 0 : (threshold - held) / (GIRO_INGRESS_SHARE + 1) + 1;
+    return (uint32_t)(more < left ? more : left);
 }
 
 static uint32_t slot_take(struct giro_ingress *ingress)
@@ -158,6 +176,9 @@ static void slot_free(struct giro_ingress *ingress, uint32_t index)
 {
     GIRO_ASSERT(index < ingress->fresh_index);
     GIRO_ASSERT(ingress->free_count < ingress->fresh_index);
+    uint32_t row = row_of_frame(ingress, &ingress->slots[index].item.frame);
+    GIRO_ASSERT(ingress->held[row] > 0);
+    ingress->held[row]--;
     ingress->slots[index].state = SLOT_FREE;
     ingress->free_slots[ingress->free_count++] = index;
 }
@@ -234,21 +255,38 @@ static void enqueue(struct giro_ingress *ingress, uint64_t now_ns,
     slot->taken_ns = now_ns;
     slot->item.hash = giro_hash_zero;
     slot->state = SLOT_QUEUED;
+    ingress->held[row_of_frame(ingress, &slot->item.frame)]++;
     GIRO_ASSERT(ingress->queue_count < ingress->frames_max);
     ingress->queue[(ingress->queue_first + ingress->queue_count) % ingress->frames_max] = index;
     ingress->queue_count++;
     ingress->taken++;
 }
 
+/* The frame's sender is the one that was proved, and may send from there. from.ipv4 0: it came by HTTPS. */
+static enum giro_reject sender_check(const struct giro_ingress *ingress,
+                                     const struct giro_frame *frame,
+                                     const struct giro_endpoint *from, uint32_t proved)
+{
+    uint32_t member = frame->header.member;
+    if (proved != GIRO_NONE && proved != member)
+        return GIRO_REJECT_MEMBER;
+    if (from->ipv4 != 0 && member != GIRO_MEMBER_OPERATOR &&
+        !giro_allow_member(ingress->allow, from->ipv4, member))
+        return GIRO_REJECT_ADDRESS;
+    return GIRO_REJECT_NONE;
+}
+
 enum giro_reject giro_ingress_take(struct giro_ingress *ingress, uint64_t now_ns,
-                                   const struct giro_datagram *datagram)
+                                   const struct giro_datagram *datagram, uint32_t member)
 {
     struct giro_frame frame;
     enum giro_reject reject = giro_frame_decode(datagram->bytes, datagram->size_bytes,
                                                 ingress->genesis->chain_prefix, &frame);
-    uint32_t row = row_of(ingress, datagram);
+    uint32_t row = member < ingress->genesis->member_count ? member : row_of(ingress, datagram);
     if (reject == GIRO_REJECT_NONE)
         reject = keys_check(ingress->genesis, &frame);
+    if (reject == GIRO_REJECT_NONE)
+        reject = sender_check(ingress, &frame, &datagram->from, member);
     if (reject != GIRO_REJECT_NONE)
         return count(ingress, row, reject);
     if (!within_rate(ingress, row, now_ns))
@@ -257,7 +295,7 @@ enum giro_reject giro_ingress_take(struct giro_ingress *ingress, uint64_t now_ns
     struct seen *seen = seen_find(ingress, datagram, &hash);
     if (seen->hash == hash && now_ns - seen->taken_ns < SEEN_NS)
         return count(ingress, row, GIRO_REJECT_DUPLICATE);
-    if (!slot_left(ingress))
+    if (row_share(ingress, row) == 0)
         return count(ingress, row, GIRO_REJECT_LIMIT); /* not remembered: its resend may pass */
     *seen = (struct seen){.hash = hash, .taken_ns = now_ns};
     enqueue(ingress, now_ns, datagram);
@@ -305,8 +343,7 @@ static uint32_t verify_chunk(struct giro_ingress *ingress, const struct giro_key
             frames[good++] = &slot->item;
             continue;
         }
-        uint32_t member = slot->item.frame.header.member, rows = ingress->genesis->member_count;
-        (void)count(ingress, member < rows ? member : rows, GIRO_REJECT_SIGNATURE);
+        (void)count(ingress, row_of_frame(ingress, &slot->item.frame), GIRO_REJECT_SIGNATURE);
         slot_free(ingress, indices[i]);
     }
     return good;
@@ -342,12 +379,27 @@ uint32_t giro_ingress_waiting(const struct giro_ingress *ingress)
     return ingress->queue_count;
 }
 
+static uint32_t row_of_member(const struct giro_ingress *ingress, uint32_t member)
+{
+    uint32_t rows = ingress->genesis->member_count;
+    GIRO_ASSERT(member < rows || member == GIRO_NONE || member == GIRO_MEMBER_OPERATOR);
+    return member < rows ? member : rows;
+}
+
+uint32_t giro_ingress_share(const struct giro_ingress *ingress, uint32_t member)
+{
+    return row_share(ingress, row_of_member(ingress, member));
+}
+
+void giro_ingress_count(struct giro_ingress *ingress, uint32_t member, enum giro_reject reject)
+{
+    (void)count(ingress, row_of_member(ingress, member), reject);
+}
+
 void giro_ingress_rejects(const struct giro_ingress *ingress, uint32_t member,
                           uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS])
 {
-    uint32_t rows = ingress->genesis->member_count;
-    GIRO_ASSERT(member < rows || member == GIRO_NONE);
-    memcpy(rejects, ingress->counts[member < rows ? member : rows].reject, sizeof(struct counts));
+    memcpy(rejects, ingress->counts[row_of_member(ingress, member)].reject, sizeof(struct counts));
 }
 
 void giro_ingress_lanes(const struct giro_ingress *ingress, struct giro_ingress_lanes *lanes)

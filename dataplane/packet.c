@@ -154,6 +154,8 @@ static enum packet_verdict ipv4_parse(const struct packet_host *host, const uint
     if (get32(ip + 16) != host->ipv4 || !source_usable(get32(ip + 12)) ||
         !sender_usable(packet + 6))
         return PACKET_OTHER_ADDRESS;
+    if (!giro_allow_address(host->allow, get32(ip + 12)))
+        return PACKET_NOT_ALLOWED;
     if ((get16(ip + 6) & FRAGMENT_MASK) != 0)
         return PACKET_FRAGMENT;
     const uint8_t *body = ip + header_bytes;

@@ -16,6 +16,7 @@ struct packet_host {
     uint8_t mac[6];
     uint32_t ipv4; /* host order */
     uint16_t udp_port;
+    const struct giro_allow *allow; /* NULL: everybody */
 };
 
 /* What a packet is, or why it is dropped. */
@@ -27,6 +28,7 @@ enum packet_verdict {
     PACKET_NOT_UDP,
     /* another host's MAC, IPv4 or UDP port, or a sender no answer can reach */
     PACKET_OTHER_ADDRESS,
+    PACKET_NOT_ALLOWED, /* its source is on no allow-list; nothing behind the IPv4 header was read */
     PACKET_FRAGMENT,
     PACKET_BAD_CHECKSUM,
     PACKET_TRUNCATED, /* a length field says more than there is */

@@ -19,7 +19,8 @@ struct port_ops {
 /* First member of each back end's own struct. */
 struct giro_port {
     const struct port_ops *ops;
-    int fd; /* readable when packets may wait, or -1 */
+    int fd;                         /* readable when packets may wait, or -1 */
+    const struct giro_allow *allow; /* NULL: everybody */
     struct giro_port_counters counters;
 };
 

@@ -11,6 +11,7 @@
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
+#include <rte_prefetch.h>
 
 #include "packet.h"
 #include "port_eal.h"
@@ -21,6 +22,8 @@
 #define DEVICE_BYTES 64u
 #define OWN_REPLY    UINT16_MAX
 #define FLUSH_TRIES  4u
+/* Headers of so many packets ahead are on their way to the cache while one is parsed. */
+#define PREFETCH_AHEAD 4u
 
 struct port_dpdk {
     struct giro_port base;
@@ -138,6 +141,9 @@ static uint32_t take_packet(struct port_dpdk *dpdk, struct rte_mbuf *mbuf,
     case PACKET_OTHER_ADDRESS:
         counters->other_address++;
         return 0;
+    case PACKET_NOT_ALLOWED:
+        counters->not_allowed++;
+        return 0;
     case PACKET_FRAGMENT:
         counters->fragment++;
         return 0;
@@ -164,8 +170,13 @@ static uint32_t dpdk_receive(struct giro_port *port, struct giro_datagram *datag
     held_free(dpdk);
     dpdk->held_count = rte_eth_rx_burst(dpdk->port_id, 0, dpdk->held, GIRO_PORT_BURST);
     uint32_t count = 0;
-    for (uint32_t i = 0; i < dpdk->held_count; i++)
+    for (uint32_t i = 0; i < dpdk->held_count && i < PREFETCH_AHEAD; i++)
+        rte_prefetch0(rte_pktmbuf_mtod(dpdk->held[i], const void *));
+    for (uint32_t i = 0; i < dpdk->held_count; i++) {
+        if (i + PREFETCH_AHEAD < dpdk->held_count)
+            rte_prefetch0(rte_pktmbuf_mtod(dpdk->held[i + PREFETCH_AHEAD], const void *));
         count += take_packet(dpdk, dpdk->held[i], &datagrams[count]);
+    }
     if (dpdk->tx_count > 0)
         dpdk_flush(port); /* whoever asked for our address waits for the answer */
     return count;
@@ -264,8 +275,10 @@ enum giro_err port_dpdk_open(const struct giro_port_options *options, uint32_t i
     }
     dpdk->base.ops = &dpdk_ops;
     dpdk->base.fd = -1;
+    dpdk->base.allow = options->allow;
     dpdk->host.ipv4 = ipv4;
     dpdk->host.udp_port = options->udp_port;
+    dpdk->host.allow = options->allow;
     err = port_start(dpdk, name, diagnosis);
     if (err != GIRO_ERR_OK) {
         dpdk_close(&dpdk->base);

@@ -94,6 +94,11 @@ static uint32_t hand_out(struct port_udp *udp, struct giro_datagram *datagrams, 
         udp->rx_index++;
         return 0;
     }
+    if (udp->rx_offset == 0 && !giro_allow_address(udp->base.allow, ntohl(from->sin_addr.s_addr))) {
+        udp->base.counters.not_allowed += step == 0 ? 1 : (total + step - 1) / step;
+        udp->rx_index++;
+        return 0;
+    }
     do { /* an empty datagram is handed out too: the ingress counts it */
         uint32_t left = total - udp->rx_offset;
         uint32_t size = step != 0 && step < left ? step : left;
@@ -216,6 +221,7 @@ enum giro_err port_udp_open(const struct giro_port_options *options, uint32_t ip
     if (udp == NULL)
         return GIRO_ERR_NOMEM;
     udp->base.ops = &udp_ops;
+    udp->base.allow = options->allow;
     udp->rx_bytes = malloc((size_t)MESSAGES * MESSAGE_BYTES);
     udp->base.fd = udp->rx_bytes == NULL ? -1 : socket_open(ipv4, options->udp_port);
     if (udp->base.fd < 0) {

@@ -27,6 +27,14 @@
     X("pending_frames", "frames waiting for their certificate here", "gauge", status.pending)      \
     X("received_total", "datagrams received", "counter", port.received)                            \
     X("sent_total", "datagrams sent", "counter", port.sent)                                        \
+    X("port_other_total", "packets that are no IPv4 UDP datagram for this port", "counter",        \
+      port_other)                                                                                  \
+    X("port_not_allowed_total", "packets from addresses that are not on the allow-list",           \
+      "counter", port.not_allowed)                                                                 \
+    X("port_fragment_total", "IPv4 fragments dropped", "counter", port.fragment)                   \
+    X("port_bad_checksum_total", "packets with a wrong checksum", "counter", port.bad_checksum)    \
+    X("port_truncated_total", "packets cut short or too large", "counter", port.truncated)         \
+    X("port_send_failed_total", "datagrams that could not be sent", "counter", port.send_failed)   \
     X("ingress_taken_total", "frames taken for verification", "counter", taken)                    \
     X("verify_calls_total", "calls of the verifier for own members' frames", "counter",            \
       lanes.calls)                                                                                 \
@@ -47,7 +55,7 @@ struct numbers {
     struct giro_port_counters port;
     struct giro_links_counters links;
     struct giro_ingress_lanes lanes;
-    uint64_t taken, links_up, journal_bytes, ledger_bytes;
+    uint64_t taken, port_other, links_up, journal_bytes, ledger_bytes;
     uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS]; /* over all members and none */
 };
 
@@ -58,6 +66,8 @@ static void numbers_read(const struct giro_api_options *api, struct numbers *num
     giro_replica_alarms(api->replica, &numbers->alarms);
     if (api->port != NULL)
         giro_port_counters(api->port, &numbers->port);
+    numbers->port_other =
+        numbers->port.not_ipv4 + numbers->port.not_udp + numbers->port.other_address;
     giro_links_counters(api->links, &numbers->links);
     numbers->taken = giro_ingress_taken(api->ingress);
     giro_ingress_lanes(api->ingress, &numbers->lanes);
@@ -214,6 +224,24 @@ json_t *giro_api_render_journals(const struct giro_genesis *genesis,
     return list;
 }
 
+/* Only what happened: members x reasons lines would be too many. */
+static void metrics_member_rejects(const struct giro_api_options *api, struct evbuffer *out)
+{
+    evbuffer_add_printf(out, "# HELP giro_member_rejects_total datagrams refused, by member and "
+                             "reason\n# TYPE giro_member_rejects_total counter\n");
+    for (uint32_t member = 0; member <= api->genesis->member_count; member++) {
+        bool known = member < api->genesis->member_count;
+        uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS];
+        giro_ingress_rejects(api->ingress, known ? member : GIRO_NONE, rejects);
+        for (uint32_t i = 1; i < GIRO_REJECT_COUNT_OF_REASONS; i++)
+            if (rejects[i] > 0)
+                evbuffer_add_printf(
+                    out, "giro_member_rejects_total{member=\"%s\",reason=\"%s\"} %lu\n",
+                    known ? api->genesis->members[member].bic : "",
+                    giro_reject_name((enum giro_reject)i), (unsigned long)rejects[i]);
+    }
+}
+
 static void metrics_peer_rejects(const struct giro_api_options *api, struct evbuffer *out)
 {
     evbuffer_add_printf(out, "# HELP giro_peer_rejects_total peer messages refused, by replica and "
@@ -265,5 +293,6 @@ void giro_api_render_metrics(const struct giro_api_options *api, struct evbuffer
         evbuffer_add_printf(out, "giro_rejects_total{reason=\"%s\"} %lu\n",
                             giro_reject_name((enum giro_reject)i),
                             (unsigned long)numbers.rejects[i]);
+    metrics_member_rejects(api, out);
     metrics_peer_rejects(api, out);
 }

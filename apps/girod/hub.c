@@ -43,6 +43,7 @@ struct giro_hub {
     struct giro_clock clock;
     struct giro_disk disk;
     int disk_fd;
+    struct giro_allow *allow; /* NULL: everybody */
     struct giro_port *port;
     struct giro_ingress *ingress;
     void *ingress_mem;
@@ -264,7 +265,8 @@ static uint32_t stage_receive(struct giro_hub *hub)
         uint32_t count = giro_port_receive(hub->port, datagrams);
         uint64_t now_ns = mono(hub);
         for (uint32_t i = 0; i < count; i++)
-            (void)giro_ingress_take(hub->ingress, now_ns, &datagrams[i]); /* counted inside */
+            (void)giro_ingress_take(hub->ingress, now_ns, &datagrams[i],
+                                    GIRO_NONE); /* counted inside */
         total += count;
         if (count < GIRO_PORT_BURST)
             break;
@@ -385,7 +387,7 @@ static enum giro_reject on_control(void *context, const void *bytes, size_t size
 {
     struct giro_hub *hub = context;
     struct giro_datagram datagram = {.bytes = bytes, .size_bytes = (uint32_t)size_bytes};
-    return giro_ingress_take(hub->ingress, mono(hub), &datagram);
+    return giro_ingress_take(hub->ingress, mono(hub), &datagram, GIRO_MEMBER_OPERATOR);
 }
 
 /* Sleeps until something is readable or the next deadline. */
@@ -531,9 +533,30 @@ static enum giro_err open_files(struct giro_hub *hub, struct giro_diagnosis *dia
     return giro_publish_open(&publish, &hub->publish, diagnosis);
 }
 
+static enum giro_err open_port(struct giro_hub *hub, struct giro_diagnosis *diagnosis)
+{
+    const struct giro_config *config = &hub->config;
+    const char *entries[GIRO_CONFIG_ALLOW_MAX];
+    for (uint32_t i = 0; i < config->port_allow_count; i++)
+        entries[i] = config->port_allow[i];
+    GIRO_TRY(
+        giro_allow_open(entries, config->port_allow_count, &hub->genesis, &hub->allow, diagnosis));
+    char program[64];
+    snprintf(program, sizeof(program), "girod-%u-%d", config->replica, (int)getpid());
+    struct giro_port_options port = {.driver = config->port_driver,
+                                     .device = config->port_device,
+                                     .address = config->port_address,
+                                     .udp_port = config->port_udp_port,
+                                     .memory_mb = config->port_memory_mb,
+                                     .program = program,
+                                     .allow = hub->allow};
+    return giro_port_open(&port, &hub->port, diagnosis);
+}
+
 static enum giro_err open_ingress(struct giro_hub *hub)
 {
     struct giro_ingress_options options = {.genesis = &hub->genesis,
+                                           .allow = hub->allow,
                                            .frames_max = hub->config.frames_pending,
                                            .member_frames_per_second =
                                                hub->config.member_frames_per_second,
@@ -643,15 +666,7 @@ static enum giro_err open_all(struct giro_hub *hub, struct giro_diagnosis *diagn
     GIRO_TRY(open_keys(hub, diagnosis));
     GIRO_TRY(open_window_secret(hub, diagnosis));
     GIRO_TRY(open_files(hub, diagnosis));
-    char program[64];
-    snprintf(program, sizeof(program), "girod-%u-%d", config->replica, (int)getpid());
-    struct giro_port_options port = {.driver = config->port_driver,
-                                     .device = config->port_device,
-                                     .address = config->port_address,
-                                     .udp_port = config->port_udp_port,
-                                     .memory_mb = config->port_memory_mb,
-                                     .program = program};
-    GIRO_TRY(giro_port_open(&port, &hub->port, diagnosis));
+    GIRO_TRY(open_port(hub, diagnosis));
     GIRO_TRY(open_ingress(hub));
     hub->receipts =
         giro_receipts_new(hub->genesis.chain_prefix, (uint16_t)config->replica, hub->port);
@@ -737,6 +752,7 @@ void giro_hub_close(struct giro_hub *hub)
         munmap(hub->ingress_mem, hub->ingress_bytes);
     if (hub->port != NULL)
         giro_port_close(hub->port);
+    giro_allow_close(hub->allow);
     if (hub->disk.ops != NULL)
         giro_disk_uring_close(&hub->disk);
     if (hub->base != NULL)

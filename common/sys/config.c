@@ -20,6 +20,8 @@ struct raw {
     struct raw_port {
         char *driver, *device, *address;
         int64_t *udp_port, *memory_mb;
+        char **allow;
+        uint32_t allow_count;
     } port;
     struct raw_limits {
         int64_t *segment_mb, *frames_pending, *batches, *member_frames_per_second, *key_tables_mb;
@@ -54,6 +56,7 @@ enum key_index {
     KEY_ADDRESS,
     KEY_UDP_PORT,
     KEY_MEMORY_MB,
+    KEY_ALLOW,
     KEY_PEERS,
     KEY_HTTPS,
     KEY_LIMITS,
@@ -78,14 +81,18 @@ static const struct key keys[KEY_COUNT] = {
     [KEY_EVENT_LOG_MB] = {"", "event_log_mb", "mebibytes from 1 to 1048576", 1, 1 << 20, 256},
     [KEY_LOG_LEVEL] = {"", "log_level", "error, warn, info or debug", 0, 0, 0},
     [KEY_VERIFIER] = {"", "verifier", "avx512, avx2, portable or libsodium", 0, 0, 0},
-    [KEY_PORT] = {"", "port", "a section with driver, device, address, udp_port, memory_mb", 0, 0,
-                  0},
+    [KEY_PORT] = {"", "port", "a section with driver, device, address, udp_port, memory_mb, allow",
+                  0, 0, 0},
     [KEY_DRIVER] = {"port", "driver", "af_packet, udp or a DPDK driver, at most 31 bytes", 0, 0, 0},
     [KEY_DEVICE] = {"port", "device", "an interface, vdev or PCI address, at most 127 bytes", 0, 0,
                     0},
     [KEY_ADDRESS] = {"port", "address", "an IPv4 address such as 10.77.0.2", 0, 0, 0},
     [KEY_UDP_PORT] = {"port", "udp_port", "a port number from 1 to 65535", 1, 65535, 7400},
     [KEY_MEMORY_MB] = {"port", "memory_mb", "mebibytes from 1 to 65536", 1, 65536, 64},
+    [KEY_ALLOW] = {"port", "allow",
+                   "a list of 1 to 1024 prefixes such as 10.1.0.0/16, each alone or followed by "
+                   "BICs, at most 127 bytes",
+                   0, 0, 0},
     [KEY_PEERS] = {"", "peers", "a list of 1 to 100 entries host:port, one per replica", 0, 0, 0},
     [KEY_HTTPS] = {"", "https", "host:port such as 127.0.0.1:7600", 0, 0, 0},
     [KEY_LIMITS] = {"", "limits",
@@ -113,10 +120,18 @@ static const struct key keys[KEY_COUNT] = {
 #define TEXT(key, flags, type, max) CYAML_FIELD_STRING_PTR(#key, flags, type, key, 1, max)
 #define NUMBER(key, flags, type)    CYAML_FIELD_INT_PTR(#key, flags, type, key)
 
+static const cyaml_schema_value_t allow_value = {
+    CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, 127),
+};
 static const cyaml_schema_field_t port_fields[] = {
-    TEXT(driver, MUST, struct raw_port, 31),  TEXT(device, MAY, struct raw_port, 127),
-    TEXT(address, MUST, struct raw_port, 31), NUMBER(udp_port, MAY, struct raw_port),
-    NUMBER(memory_mb, MAY, struct raw_port),  CYAML_FIELD_END,
+    TEXT(driver, MUST, struct raw_port, 31),
+    TEXT(device, MAY, struct raw_port, 127),
+    TEXT(address, MUST, struct raw_port, 31),
+    NUMBER(udp_port, MAY, struct raw_port),
+    NUMBER(memory_mb, MAY, struct raw_port),
+    CYAML_FIELD_SEQUENCE_COUNT("allow", MAY, struct raw_port, allow, allow_count, &allow_value, 1,
+                               GIRO_CONFIG_ALLOW_MAX),
+    CYAML_FIELD_END,
 };
 static const cyaml_schema_field_t limits_fields[] = {
     NUMBER(segment_mb, MAY, struct raw_limits),
@@ -457,6 +472,9 @@ static enum giro_err take_port(const struct loading *loading)
     uint32_t udp_port = 0;
     GIRO_TRY(take_number(loading, KEY_UDP_PORT, port->udp_port, &udp_port));
     config->port_udp_port = (uint16_t)udp_port;
+    config->port_allow_count = port->allow_count;
+    for (uint32_t i = 0; i < port->allow_count; i++)
+        snprintf(config->port_allow[i], sizeof config->port_allow[i], "%s", port->allow[i]);
     return take_number(loading, KEY_MEMORY_MB, port->memory_mb, &config->port_memory_mb);
 }
 

@@ -17,6 +17,9 @@
  *     address: 10.77.0.2            # IPv4 of the hub on this port (udp: local address to bind)
  *     udp_port: 7400
  *     memory_mb: 64
+ *     allow:                        # who may send from where (giro/dataplane.h); left out: everybody
+ *       - 10.1.0.0/16
+ *       - 10.2.7.0/24 AAAACZPP,BBBBCZPP
  *   peers:                          # one per replica, in genesis order, own entry included
  *     - 127.0.0.1:7500
  *   https: 127.0.0.1:7600           # member and operator interface
@@ -45,6 +48,7 @@ struct giro_config_address {
     char host[64];
     uint16_t port;
 };
+#define GIRO_CONFIG_ALLOW_MAX 1024
 struct giro_config {
     char genesis_path[512];
     char keys_path[512];
@@ -62,6 +66,9 @@ struct giro_config {
     char port_address[32];
     uint16_t port_udp_port;
     uint32_t port_memory_mb;
+    uint32_t port_allow_count;
+    char port_allow[GIRO_CONFIG_ALLOW_MAX]
+                   [128]; /* as written: members are known to the genesis file only */
     uint32_t peer_count;
     struct giro_config_address peers[100];
     struct giro_config_address https;

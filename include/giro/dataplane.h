@@ -2,8 +2,8 @@
  *
  * Model: a port yields bursts of UDP payloads with the address they came from, and sends datagrams. The DPDK port owns its
  * IPv4 and MAC address: it answers ARP requests and ICMP echo by itself, checks IPv4 and UDP checksums, drops fragments. Both
- * back ends serve the same interface; everything above is the same code. The ingress turns a datagram into a frame worth
- * verifying: decode, chain, member, key, rate, "have I seen this just now". All counted per reason and per member.
+ * back ends serve the same interface; everything above is the same code. An allow-list refuses addresses in the port itself. The ingress turns a datagram into a frame worth
+ * verifying: decode, chain, member, key, address, rate, "have I seen this just now". All counted per reason and per member.
  *
  * Idle: giro_port_receive returning 0 about 32 times in a row means: sleep on giro_port_fd.
  * Threads: one per port and ingress. Source: shared design, dataplane.md; protocol.md sections 2 and 3.
@@ -17,6 +17,24 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* ---- Allow-list ---------------------------------------------------------------------------------------------------- */
+
+/* Who may send from where. An entry is an IPv4 prefix ("10.1.0.0/16", "10.1.2.3"), alone for every member, or with the BICs
+ * of those it is for ("10.1.2.0/24 AAAACZPP,BBBBCZPP"). The longest prefix over an address decides alone; the same prefix
+ * twice unites both entries. No entry at all: everybody from everywhere. Made at start, then read only, from any thread.
+ * Cost of a look-up: a binary search over at most 2,049 words. */
+#define GIRO_ALLOW_MAX 1024u
+struct giro_allow;
+/* giro_allow_open reads the entries; *allow is NULL if there are none. CONFIG: one is not understood, or names no member. */
+enum giro_err giro_allow_open(const char *const *entries, uint32_t count,
+                              const struct giro_genesis *genesis, struct giro_allow **allow,
+                              struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
+void giro_allow_close(struct giro_allow *allow);
+/* giro_allow_address tells whether anyone may send from ipv4 (host order); giro_allow_member whether this member may. NULL
+ * allows everything. */
+bool giro_allow_address(const struct giro_allow *allow, uint32_t ipv4);
+bool giro_allow_member(const struct giro_allow *allow, uint32_t ipv4, uint32_t member);
 
 /* ---- Ports ------------------------------------------------------------------------------------------------------------ */
 
@@ -40,6 +58,8 @@ struct giro_port_options {
     uint16_t udp_port;
     uint32_t memory_mb;  /* DPDK memory without huge pages */
     const char *program; /* EAL's argv[0] and file prefix: unique per process */
+    const struct giro_allow
+        *allow; /* packets from other addresses are dropped before anything is done for them */
 };
 struct giro_port;
 /* giro_port_open starts the back end (for DPDK: EAL with --no-huge --no-shconf, floating lcore, own file prefix, no telemetry
@@ -60,7 +80,7 @@ void giro_port_flush(struct giro_port *port);
 struct giro_port_counters {
     uint64_t received, received_bytes, sent, sent_bytes, send_failed;
     uint64_t arp_answered, echo_answered;
-    uint64_t not_ipv4, not_udp, other_address, fragment, bad_checksum,
+    uint64_t not_ipv4, not_udp, other_address, not_allowed, fragment, bad_checksum,
         truncated; /* dropped, by cause */
 };
 void giro_port_counters(const struct giro_port *port, struct giro_port_counters *counters);
@@ -69,7 +89,8 @@ void giro_port_counters(const struct giro_port *port, struct giro_port_counters 
 
 struct giro_ingress_options {
     const struct giro_genesis *genesis;
-    uint32_t frames_max;               /* frames waiting for verification */
+    const struct giro_allow *allow; /* which member may send from where */
+    uint32_t frames_max;            /* slots: frames from here until the caller has packed them */
     uint32_t member_frames_per_second; /* 0 = unlimited; burst of one second */
     uint32_t gather_frames;            /* under load, verification waits for so many frames ... */
     uint32_t gather_ns; /* ... or until the oldest has waited so long; 0 = never waits */
@@ -86,11 +107,20 @@ struct giro_ingress;
 size_t giro_ingress_footprint(const struct giro_ingress_options *options);
 struct giro_ingress *giro_ingress_init(void *mem, size_t size_bytes,
                                        const struct giro_ingress_options *options);
-/* giro_ingress_take checks one datagram and queues the frame. Anything but GIRO_REJECT_NONE: dropped and counted.
+/* giro_ingress_take checks one frame and queues it. Anything but GIRO_REJECT_NONE: dropped and counted.
+ * member: who was proved to send it (by its session; GIRO_MEMBER_OPERATOR: by TLS): a frame of anyone else is refused as
+ * MEMBER, before it can touch anyone's rate or share. GIRO_NONE: nobody was proved, the frame's own word counts.
+ * ADDRESS: that member may not send from there. POLICED: over the member's rate.
  * DUPLICATE is a hint: the same (member, channel, sequence, hash) was taken within the last 500 ms and is neither lost nor
- * answered yet; the member's resend after that passes. LIMIT: the queue is full. */
+ * answered yet; the member's resend after that passes.
+ * LIMIT: no slot is free, or the member's share is used up: a member holds at most GIRO_INGRESS_SHARE times as many slots as
+ * are free (dynamic thresholds, Choudhury and Hahne 1998), so that however many fill the hub, some are left for the next.
+ * Control frames need only a free slot. */
+#define GIRO_INGRESS_SHARE 4u
 enum giro_reject giro_ingress_take(struct giro_ingress *ingress, uint64_t now_ns,
-                                   const struct giro_datagram *datagram);
+                                   const struct giro_datagram *datagram, uint32_t member);
+/* giro_ingress_share returns how many more frames of this member would be taken now. */
+uint32_t giro_ingress_share(const struct giro_ingress *ingress, uint32_t member);
 /* giro_ingress_ripe tells whether it is time to verify: gather_frames wait, or one of them gather_ns, or the load is low (the
  * last call of giro_ingress_verify found one frame or none), so that a lone frame is never delayed. False: nothing waits, or
  * frames that are to fill lanes together. */
@@ -102,6 +132,8 @@ uint32_t giro_ingress_verify(struct giro_ingress *ingress, const struct giro_key
 /* giro_ingress_drop gives a verified frame back after it was packed. */
 void giro_ingress_drop(struct giro_ingress *ingress, struct giro_ingress_frame *frame);
 uint32_t giro_ingress_waiting(const struct giro_ingress *ingress);
+/* giro_ingress_count adds to the rejects a refusal that was decided before a frame was there (sessions). member as below. */
+void giro_ingress_count(struct giro_ingress *ingress, uint32_t member, enum giro_reject reject);
 /* rejects by reason for one member; GIRO_NONE: frames of no known member. */
 void giro_ingress_rejects(const struct giro_ingress *ingress, uint32_t member,
                           uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS]);

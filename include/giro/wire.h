@@ -167,7 +167,8 @@ bool giro_head_is(const struct giro_head *head, enum giro_kind kind);
     X(SESSION, "no such session")                                                                  \
     X(COOKIE, "handshake without a good cookie")                                                   \
     X(SEAL, "does not open under the session's keys")                                              \
-    X(ABSENT, "nothing is known of it")
+    X(ABSENT, "nothing is known of it")                                                            \
+    X(ADDRESS, "that member may not send from that address")
 
 enum giro_reject {
 #define GIRO_REJECT_ENUM(name, text) GIRO_REJECT_##name,

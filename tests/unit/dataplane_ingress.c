@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <criterion/criterion.h>
@@ -43,7 +44,7 @@ static enum giro_reject take(struct giro_ingress *ingress, uint64_t now_ns, cons
 {
     struct giro_datagram datagram = {
         .bytes = bytes, .size_bytes = (uint32_t)size, .from = {.ipv4 = 0x0a000002, .port = 4711}};
-    return giro_ingress_take(ingress, now_ns, &datagram);
+    return giro_ingress_take(ingress, now_ns, &datagram, GIRO_NONE);
 }
 
 static uint64_t rejected(const struct giro_ingress *ingress, uint32_t member,
@@ -228,6 +229,96 @@ Test(dataplane_ingress, refuses_when_every_slot_is_taken_and_lets_the_resend_pas
     cr_assert(giro_ingress_verify(ingress, hub.ring, frames, 4) == 1);
     cr_assert(frames[0]->frame.header.sequence == 4);
     free(ingress);
+}
+
+/* One member fills as much as it may, then two others; what is left for each is what dynamic thresholds promise. */
+Test(dataplane_ingress, leaves_slots_for_others_however_much_one_sends)
+{
+    enum { SLOTS = 100 };
+    struct giro_ingress *ingress = ingress_new(SLOTS, 0);
+    struct giro_ingress_frame *frames[SLOTS];
+    uint8_t bytes[GIRO_FRAME_BYTES_MAX];
+    uint32_t taken[HUB_MEMBERS] = {0};
+    uint64_t sequence = 0;
+    for (uint16_t member = 0; member < HUB_MEMBERS; member++) {
+        enum giro_reject reject = GIRO_REJECT_NONE;
+        while (reject == GIRO_REJECT_NONE) {
+            struct frame_wish wish = {.member = member, .sequence = sequence++};
+            size_t size = frame_make(&hub, &wish, bytes);
+            uint32_t share = giro_ingress_share(ingress, member);
+            reject = take(ingress, MS, bytes, size);
+            taken[member] += reject == GIRO_REJECT_NONE;
+            cr_assert((share > 0) == (reject == GIRO_REJECT_NONE), "member %u, %u taken", member,
+                      taken[member]);
+            cr_assert(reject != GIRO_REJECT_NONE ||
+                          giro_ingress_share(ingress, member) >= share - 1,
+                      "a share is kept while nobody else takes: %u then %u", share,
+                      giro_ingress_share(ingress, member));
+        }
+        cr_assert(reject == GIRO_REJECT_LIMIT);
+    }
+    cr_assert(taken[0] == 81 && taken[1] == 16 && taken[2] == 3, "%u %u %u", taken[0], taken[1],
+              taken[2]);
+    uint32_t verified = giro_ingress_verify(ingress, hub.ring, frames, SLOTS);
+    cr_assert(verified == SLOTS);
+    cr_assert(rejected(ingress, 0, GIRO_REJECT_LIMIT) == 1);
+    /* As slots come back, the ones that hold little are served first. */
+    for (uint32_t i = 0; i < 10; i++)
+        giro_ingress_drop(ingress, frames[i]);
+    cr_assert(giro_ingress_share(ingress, 0) == 0 && giro_ingress_share(ingress, 1) == 5 &&
+              giro_ingress_share(ingress, 2) == 8);
+    size_t size = control_make(&hub, 1, bytes);
+    cr_assert(take(ingress, MS, bytes, size) == GIRO_REJECT_NONE, "control frames have no share");
+    free(ingress);
+}
+
+Test(dataplane_ingress, believes_the_session_and_the_allow_list_before_the_frame)
+{
+    static const char *const entries[] = {"10.0.0.0/8 BANKCZP0", "10.9.0.0/16"};
+    struct giro_ingress_options options = {
+        .genesis = &hub.genesis, .frames_max = 8, .member_frames_per_second = 1, .map_seed = 7};
+    struct giro_allow *allow = NULL;
+    struct giro_diagnosis diagnosis;
+    for (uint32_t i = 0; i < HUB_MEMBERS; i++)
+        snprintf(hub.genesis.members[i].bic, sizeof(hub.genesis.members[i].bic), "BANKCZP%u", i);
+    cr_assert(giro_allow_open(entries, 2, &hub.genesis, &allow, &diagnosis) == GIRO_ERR_OK);
+    options.allow = allow;
+    size_t size = giro_ingress_footprint(&options);
+    void *mem = aligned_alloc(64, size);
+    struct giro_ingress *ingress = giro_ingress_init(mem, size, &options);
+    uint8_t bytes[GIRO_FRAME_BYTES_MAX];
+    static const struct {
+        const char *what;
+        uint32_t ipv4, proved;
+        uint16_t member;
+        enum giro_reject reject;
+        uint32_t row;
+    } rows[] = {
+        {"member 1 from member 0's network", 0x0a000001, 1, 1, GIRO_REJECT_ADDRESS, 1},
+        {"member 1 in member 0's session", 0x0a090001, 0, 1, GIRO_REJECT_MEMBER, 0},
+        {"a member as operator", 0, GIRO_MEMBER_OPERATOR, 1, GIRO_REJECT_MEMBER, 1},
+        {"none of these cost member 1 its one token", 0x0a090001, 1, 1, GIRO_REJECT_NONE, 1},
+        {"which is gone now", 0x0a090001, 1, 1, GIRO_REJECT_POLICED, 1},
+        {"member 0 from its own", 0x0a000001, 0, 0, GIRO_REJECT_NONE, 0},
+    };
+    for (uint32_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct frame_wish wish = {.member = rows[i].member, .sequence = i};
+        struct giro_datagram datagram = {.bytes = bytes,
+                                         .size_bytes = (uint32_t)frame_make(&hub, &wish, bytes),
+                                         .from = {.ipv4 = rows[i].ipv4, .port = 4711}};
+        uint64_t before = rejected(ingress, rows[i].row, rows[i].reject);
+        enum giro_reject reject = giro_ingress_take(ingress, MS, &datagram, rows[i].proved);
+        cr_assert(reject == rows[i].reject, "%s: %s", rows[i].what, giro_reject_name(reject));
+        cr_assert(rejected(ingress, rows[i].row, reject) ==
+                      before + (reject != GIRO_REJECT_NONE ? 1 : 0),
+                  "%s", rows[i].what);
+    }
+    giro_ingress_count(ingress, 2, GIRO_REJECT_STALE);
+    giro_ingress_count(ingress, GIRO_NONE, GIRO_REJECT_STALE);
+    cr_assert(rejected(ingress, 2, GIRO_REJECT_STALE) == 1);
+    cr_assert(rejected(ingress, GIRO_NONE, GIRO_REJECT_STALE) == 1);
+    giro_allow_close(allow);
+    free(mem);
 }
 
 Test(dataplane_ingress, delays_no_lone_frame_and_gathers_several_under_load)

@@ -5,8 +5,7 @@
 #include "dataplane/packet.h"
 #include "dataplane_support.h"
 
-static const struct packet_host us = {
-    .mac = {2, 0, 0, 0, 0, 1}, .ipv4 = 0x0a4d0001, .udp_port = 7001};
+static struct packet_host us = {.mac = {2, 0, 0, 0, 0, 1}, .ipv4 = 0x0a4d0001, .udp_port = 7001};
 static const struct packet_host member = {
     .mac = {2, 0, 0, 0, 0, 2}, .ipv4 = 0x0a4d0002, .udp_port = 40000};
 static const struct giro_endpoint to_us = {
@@ -195,6 +194,31 @@ static size_t echo_make(uint32_t data_bytes, uint8_t *packet)
     return total;
 }
 
+Test(dataplane_packet, reads_nothing_behind_the_address_of_who_is_not_allowed)
+{
+    static const char *const entries[] = {"10.77.0.0/30"};
+    struct giro_genesis nobody = {.member_count = 0};
+    struct giro_allow *allow = NULL;
+    struct giro_diagnosis diagnosis;
+    struct giro_datagram datagram;
+    struct packet_host strict = us, stranger = member;
+    uint8_t payload[100] = {0}, packet[PACKET_BYTES_MAX];
+    cr_assert(giro_allow_open(entries, 1, &nobody, &allow, &diagnosis) == GIRO_ERR_OK);
+    strict.allow = allow;
+    stranger.ipv4 = 0x0a4d0004;
+    size_t size = packet_build(&member, &to_us, 1, payload, sizeof(payload), packet);
+    cr_assert(packet_parse(&strict, packet, size, &datagram) == PACKET_UDP);
+    size = packet_build(&stranger, &to_us, 1, payload, sizeof(payload), packet);
+    cr_assert(packet_parse(&strict, packet, size, &datagram) == PACKET_NOT_ALLOWED);
+    packet[60] ^= 1; /* its UDP checksum is not even looked at */
+    cr_assert(packet_parse(&strict, packet, size, &datagram) == PACKET_NOT_ALLOWED);
+    packet[20] = 0x20; /* nor whether it is a fragment */
+    ip_fix(packet);
+    cr_assert(packet_parse(&strict, packet, size, &datagram) == PACKET_NOT_ALLOWED);
+    cr_assert(packet_parse(&us, packet, size, &datagram) == PACKET_FRAGMENT);
+    giro_allow_close(allow);
+}
+
 Test(dataplane_packet, answers_ping_with_the_same_data)
 {
     uint8_t packet[2048], answer[PACKET_BYTES_MAX];
@@ -225,6 +249,12 @@ Test(dataplane_packet, survives_any_bytes)
     struct giro_prng prng;
     giro_prng_init(&prng, dataplane_seed());
     uint32_t seen[PACKET_TRUNCATED + 1] = {0};
+    static const char *const entries[] = {"10.0.0.0/8"};
+    struct giro_genesis nobody = {.member_count = 0};
+    struct giro_allow *allow = NULL;
+    struct giro_diagnosis diagnosis;
+    cr_assert(giro_allow_open(entries, 1, &nobody, &allow, &diagnosis) == GIRO_ERR_OK);
+    us.allow = allow;
     for (uint32_t i = 0; i < 60000 * dataplane_effort(); i++) {
         uint8_t packet[2048] = {0}, payload[64];
         giro_prng_fill(&prng, payload, sizeof(payload));
@@ -257,6 +287,8 @@ Test(dataplane_packet, survives_any_bytes)
             size = giro_prng_below(&prng, size + 1);
         seen[parse(packet, size, NULL)]++;
     }
+    us.allow = NULL;
+    giro_allow_close(allow);
     for (uint32_t i = 0; i <= PACKET_TRUNCATED; i++)
         cr_assert(seen[i] > 0, "verdict %u was never reached", i);
 }

@@ -121,6 +121,59 @@ Test(dataplane_port_udp, cuts_apart_what_the_kernel_glued_together)
     cr_assert(received == total);
 }
 
+static int client_from(const char *address, uint16_t to_port)
+{
+    struct sockaddr_in own = {.sin_family = AF_INET};
+    struct sockaddr_in hub = {.sin_family = AF_INET,
+                              .sin_port = htons(to_port),
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    cr_assert(inet_pton(AF_INET, address, &own.sin_addr) == 1);
+    cr_assert(bind(fd, (const struct sockaddr *)&own, sizeof(own)) == 0, "%s", address);
+    cr_assert(connect(fd, (const struct sockaddr *)&hub, sizeof(hub)) == 0);
+    return fd;
+}
+
+Test(dataplane_port_udp, hands_out_nothing_from_addresses_that_are_not_allowed)
+{
+    enum { SEGMENT = 100, SEGMENTS = 7 };
+    static const char *const entries[] = {"127.0.0.2/32"};
+    struct giro_genesis nobody = {.member_count = 0};
+    struct giro_port_options options = {
+        .driver = "udp", .address = "127.0.0.1", .udp_port = free_udp_port(), .program = "test"};
+    struct giro_allow *allow = NULL;
+    struct giro_diagnosis diagnosis;
+    struct giro_port *strict;
+    cr_assert(giro_allow_open(entries, 1, &nobody, &allow, &diagnosis) == GIRO_ERR_OK);
+    options.allow = allow;
+    cr_assert(giro_port_open(&options, &strict, &diagnosis) == GIRO_ERR_OK);
+    int friend = client_from("127.0.0.2", options.udp_port);
+    int stranger = client_from("127.0.0.3", options.udp_port);
+    uint8_t bytes[SEGMENT * SEGMENTS] = {7};
+    int segment = SEGMENT;
+    bool glued = setsockopt(stranger, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof(segment)) == 0;
+    for (uint32_t i = 0; i < 3; i++) {
+        cr_assert(send(stranger, bytes, glued ? sizeof(bytes) : SEGMENT, 0) > 0);
+        cr_assert(send(friend, bytes, SEGMENT, 0) == SEGMENT);
+    }
+    uint32_t received = 0;
+    while (received < 3) {
+        struct giro_datagram burst[GIRO_PORT_BURST];
+        uint32_t count = giro_port_receive(strict, burst);
+        for (uint32_t i = 0; i < count; i++)
+            cr_assert(burst[i].from.ipv4 == INADDR_LOOPBACK + 1);
+        received += count;
+    }
+    struct giro_port_counters counters;
+    giro_port_counters(strict, &counters);
+    cr_assert(counters.received == 3 && counters.not_allowed == (glued ? 3 * SEGMENTS : 3),
+              "%lu not allowed", counters.not_allowed);
+    giro_port_close(strict);
+    giro_allow_close(allow);
+    close(friend);
+    close(stranger);
+}
+
 Test(dataplane_port_udp, refuses_datagrams_it_cannot_send_and_counts_them)
 {
     uint8_t bytes[GIRO_FRAME_MTU_BYTES + 1] = {0};

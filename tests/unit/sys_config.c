@@ -98,6 +98,7 @@ Test(sys, config_fills_in_what_is_left_out)
     cr_assert(config.event_log_path[0] == '\0' && config.event_log_mb == 256);
     cr_assert(config.log_level == GIRO_LOG_INFO && config.port_device[0] == '\0');
     cr_assert(config.port_udp_port == 7400 && config.port_memory_mb == 64);
+    cr_assert(config.port_allow_count == 0);
     cr_assert(config.segment_mb == 64 && config.frames_pending == 65536);
     cr_assert(config.batches == 256 && config.member_frames_per_second == 0);
     cr_assert(config.verify_frames == 16 && config.verify_wait_us == 50);
@@ -118,6 +119,26 @@ static char *edit(const char *from, const char *to)
     char *text = malloc(sizeof full + strlen(to));
     sprintf(text, "%.*s%s%s", (int)(at - full), full, to, at + strlen(from));
     return text;
+}
+
+Test(sys, config_hands_on_the_allow_list_as_it_is_written)
+{
+    char directory[256];
+    scratch_make(directory);
+    struct giro_config config;
+    struct giro_diagnosis diagnosis;
+    char *text =
+        edit("  memory_mb: 32\n", "  allow: [10.1.0.0/16, '10.2.0.0/24 AAAACZPP,BBBBCZPP']\n");
+    cr_assert(load(directory, text, &config, &diagnosis) == GIRO_ERR_OK, "%s", diagnosis.fact);
+    cr_assert(config.port_allow_count == 2 && strcmp(config.port_allow[0], "10.1.0.0/16") == 0);
+    cr_assert(strcmp(config.port_allow[1], "10.2.0.0/24 AAAACZPP,BBBBCZPP") == 0);
+    free(text);
+    text = edit("  memory_mb: 32\n", "  allow: []\n"); /* nobody may send: surely a mistake */
+    cr_assert(load(directory, text, &config, &diagnosis) == GIRO_ERR_CONFIG);
+    cr_assert(strstr(diagnosis.detail, "a list of 1 to 1024 prefixes") != NULL, "%s: %s",
+              diagnosis.fact, diagnosis.detail);
+    free(text);
+    scratch_remove(directory);
 }
 
 Test(sys, config_says_where_and_what_was_expected)
