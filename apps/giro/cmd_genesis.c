@@ -13,7 +13,7 @@ struct arguments {
     struct giro_bics bics;
     char currencies[GIRO_CURRENCIES_MAX][4];
     uint32_t currency_count;
-    const char *prefunded, *hold, *cap;
+    const char *prefunded, *hold, *cap, *supervisor;
     uint16_t date;
     uint32_t cycle_seconds;
     uint32_t round_floor_ms;
@@ -27,6 +27,10 @@ static const struct argp_option options[] = {
     {"members-count", 'M', "N", 0, "that many members with made-up BICs", 0},
     {"payments", 'p', "FILE", 0, "members and currencies are those of this payments CSV", 0},
     {"currency", 'c', "CODE", 0, "a currency of the hub, may be repeated (default: CZK)", 0},
+    {"supervisor", 'S', "NAME", 0,
+     "who can open every payment's sealed details; none: nobody but its creditor (default: "
+     "supervisor)",
+     0},
     {"out", 'o', "FILE", 0, "genesis: file to write (default: genesis.json)", 1},
     {"name", 'N', "NAME", 0, "genesis: name of the hub (default: giro)", 1},
     {"date", 'd', "DATE", 0, "genesis: business date (default: today, UTC)", 1},
@@ -82,6 +86,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
             argp_error(state, "a currency code has three letters, and there are at most 16");
         memcpy(arguments->currencies[arguments->currency_count++], arg, 4);
         break;
+    case 'S':
+        arguments->supervisor = strcmp(arg, "none") == 0 ? NULL : arg;
+        break;
     case 'o':
         arguments->out = arg;
         break;
@@ -131,6 +138,7 @@ static enum giro_err arguments_read(int argc, char **argv, const char *doc,
                                     .name = "giro",
                                     .replicas = 4,
                                     .prefunded = "1000000000",
+                                    .supervisor = "supervisor",
                                     .date = (uint16_t)(time(NULL) / 86400),
                                     .round_floor_ms = 20};
     const struct argp argp = {options, parse, NULL, doc, NULL, NULL, NULL};
@@ -177,6 +185,8 @@ static enum giro_err keys_make(const struct arguments *arguments, struct giro_di
             GIRO_TRY(key_make(arguments, arguments->bics.bics[i], member_roles[role], diagnosis));
     for (uint32_t i = 0; i < 2; i++)
         GIRO_TRY(key_make(arguments, operators[i], "approver", diagnosis));
+    if (arguments->supervisor != NULL)
+        GIRO_TRY(key_make(arguments, arguments->supervisor, "sealing", diagnosis));
     uint8_t secret[32];
     GIRO_TRY(giro_hub_secret_make(arguments->keys, secret, diagnosis));
     sodium_memzero(secret, sizeof(secret));
@@ -186,7 +196,8 @@ static enum giro_err keys_make(const struct arguments *arguments, struct giro_di
 int giro_cmd_keygen(int argc, char **argv)
 {
     static const char doc[] =
-        "Makes the key files of a hub's replicas, members and operators: KEYS/<owner>/<role>.key, "
+        "Makes the key files of a hub's replicas, members, operators and supervisor: "
+        "KEYS/<owner>/<role>.key, "
         "readable by their "
         "owner only, and KEYS/hub.secret. Keys that are there already are kept.\v"
         "In production each owner makes its own keys on its own machine and hands over public "
@@ -222,11 +233,8 @@ static enum giro_err public_key(const struct arguments *arguments, const uint8_t
     GIRO_TRY(giro_key_file_load(arguments->keys, owner, role, &secret, diagnosis));
     key->key_id = key_id;
     key->key = giro_key_public(secret);
-    if (strcmp(role, "sealing") == 0) { /* an X25519 key of the same seed */
-        uint8_t seed[32];
-        giro_key_seed(secret, seed);
-        crypto_scalarmult_base(key->key.bytes, seed);
-        sodium_memzero(seed, sizeof(seed));
+    if (strcmp(role, "sealing") == 0) {
+        key->key = giro_key_sealing(secret);
     } else {
         uint8_t message[GIRO_POSSESSION_MESSAGE_BYTES];
         size_t size = giro_possession_message(nonce, role, owner, key_id, &key->key, message);
@@ -350,6 +358,12 @@ static enum giro_err genesis_fill(const struct arguments *arguments, struct giro
         snprintf(approver->name, sizeof(approver->name), "%s", operators[i]);
         GIRO_TRY(public_key(arguments, genesis->nonce, approver->name, "approver", i + 1,
                             &approver->key, diagnosis));
+    }
+    if (arguments->supervisor != NULL) {
+        snprintf(genesis->supervisor.name, sizeof(genesis->supervisor.name), "%s",
+                 arguments->supervisor);
+        GIRO_TRY(public_key(arguments, genesis->nonce, genesis->supervisor.name, "sealing", 1,
+                            &genesis->supervisor.sealing, diagnosis));
     }
     return members_fill(arguments, genesis, diagnosis);
 }

@@ -38,6 +38,41 @@ bool giro_hex_parse(const char *text, size_t length, void *bytes, size_t size_by
     return true;
 }
 
+/* Reads one code point at text[0..length); returns its bytes, 0 if they are not its only form (RFC 3629, section 4). */
+static size_t utf8_next(const uint8_t *text, size_t length, uint32_t *code)
+{
+    static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
+    const uint8_t lead = text[0];
+    const size_t more = lead < 0x80             ? 0
+                        : (lead & 0xE0) == 0xC0 ? 1
+                        : (lead & 0xF0) == 0xE0 ? 2
+                        : (lead & 0xF8) == 0xF0 ? 3
+                                                : length;
+    if (more >= length)
+        return 0;
+    *code = more == 0 ? lead : lead & (0x3Fu >> more);
+    for (size_t i = 1; i <= more; i++) {
+        if ((text[i] & 0xC0) != 0x80)
+            return 0;
+        *code = *code << 6 | (text[i] & 0x3Fu);
+    }
+    const bool surrogate = *code >= 0xD800 && *code <= 0xDFFF;
+    return *code < least[more] || *code > 0x10FFFF || surrogate ? 0 : more + 1;
+}
+
+size_t giro_utf8_count(const char *text, size_t length)
+{
+    size_t count = 0;
+    for (size_t at = 0; at < length; count++) {
+        uint32_t code = 0;
+        const size_t taken = utf8_next((const uint8_t *)text + at, length - at, &code);
+        if (taken == 0 || code < 0x20 || (code >= 0x7F && code <= 0x9F))
+            return GIRO_NOT_UTF8;
+        at += taken;
+    }
+    return count;
+}
+
 /* A hyphen stands before bytes 4, 6, 8 and 10 of a UUID (RFC 9562, section 4). */
 static bool hyphen_before(size_t byte_index)
 {

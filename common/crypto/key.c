@@ -47,6 +47,14 @@ void giro_key_seed(const struct giro_secret_key *key, uint8_t seed[32])
     memcpy(seed, key->secret, crypto_sign_SEEDBYTES);
 }
 
+struct giro_public_key giro_key_sealing(const struct giro_secret_key *key)
+{
+    struct giro_public_key public_key;
+    int done = crypto_scalarmult_base(public_key.bytes, key->secret);
+    GIRO_ASSERT(done == 0);
+    return public_key;
+}
+
 struct giro_signature giro_sign(const struct giro_secret_key *key, const void *message,
                                 size_t message_bytes)
 {

@@ -146,12 +146,13 @@ static bool owner_repeated(const struct giro_genesis *genesis, const char *name)
         if (strcmp(genesis->operators[i].name, name) == 0)
             return true;
     }
-    return false;
+    return strcmp(genesis->supervisor.name, name) == 0;
 }
 
 static enum giro_err fail_owner_repeated(struct strict *strict)
 {
-    return strict_fail_in(strict, "name", "an earlier replica or operator has the same name",
+    return strict_fail_in(strict, "name",
+                          "an earlier replica, operator or supervisor has the same name",
                           "give each its own name: key files are kept by it", "is repeated");
 }
 
@@ -175,6 +176,28 @@ static enum giro_err read_replica(struct parse *parse, const json_t *object)
     }
     strict_leave(strict);
     genesis->replica_count++;
+    return GIRO_ERR_OK;
+}
+
+/* It may be left out, as in genesis files older than sealed details. */
+static enum giro_err read_supervisor(struct parse *parse, const json_t *root)
+{
+    static const char *const names[] = {"name", "key_id", "key", NULL};
+    struct strict *strict = &parse->strict;
+    struct giro_genesis_supervisor *supervisor = &parse->genesis->supervisor;
+    const json_t *object = json_object_get(root, "supervisor");
+    char name[GIRO_NAME_BYTES];
+    if (object == NULL)
+        return GIRO_ERR_OK;
+    strict_enter(strict, "supervisor");
+    GIRO_TRY(strict_object(strict, object, names));
+    GIRO_TRY(read_owner(parse, object, name));
+    if (owner_repeated(parse->genesis, name))
+        return fail_owner_repeated(strict);
+    memcpy(supervisor->name, name, sizeof(name));
+    GIRO_TRY(read_key_id(strict, object, &supervisor->sealing.key_id));
+    GIRO_TRY(read_key(strict, object, "key", false, &supervisor->sealing));
+    strict_leave(strict);
     return GIRO_ERR_OK;
 }
 
@@ -440,9 +463,10 @@ static enum giro_err read_root(struct parse *parse, const json_t *root)
         "format",     "name",       "nonce",    "business_date", "window_secret_hash",
         "parameters", "currencies", "replicas", "operators",     "members",
         NULL};
+    static const char *const optional[] = {"supervisor", NULL};
     struct strict *strict = &parse->strict;
     struct giro_genesis *genesis = parse->genesis;
-    GIRO_TRY(strict_object(strict, root, names));
+    GIRO_TRY(strict_object_optional(strict, root, names, optional));
     GIRO_TRY(read_head(parse, root));
     GIRO_TRY(read_parameters(parse, root));
     GIRO_TRY(read_each(parse, root, "currencies", 1, GIRO_CURRENCIES_MAX, read_currency));
@@ -453,6 +477,7 @@ static enum giro_err read_root(struct parse *parse, const json_t *root)
                               "has 2 or 3 replicas");
     GIRO_TRY(read_each(parse, root, "operators", 0, GENESIS_OPERATORS_MAX, read_operator));
     GIRO_TRY(check_operator_count(parse));
+    GIRO_TRY(read_supervisor(parse, root));
     const json_t *members;
     GIRO_TRY(strict_array(strict, root, "members", 0, GIRO_MEMBERS_MAX, &members));
     genesis->members = calloc(json_array_size(members) + 1, sizeof(*genesis->members));

@@ -112,6 +112,16 @@ static json_t *operator_json(struct build *build, const struct giro_genesis_oper
     return object;
 }
 
+static json_t *supervisor_json(struct build *build,
+                               const struct giro_genesis_supervisor *supervisor)
+{
+    json_t *object = made(build, json_object());
+    put_text(build, object, "name", supervisor->name);
+    put_integer(build, object, "key_id", supervisor->sealing.key_id);
+    put_key(build, object, "key", &supervisor->sealing, false);
+    return object;
+}
+
 static json_t *member_key_json(struct build *build, const char *role,
                                const struct giro_genesis_key *key)
 {
@@ -171,6 +181,8 @@ static void put_lists(struct build *build, json_t *root, const struct giro_genes
     for (uint32_t i = 0; i < genesis->operator_count; i++)
         append(build, operators, operator_json(build, &genesis->operators[i]));
     put(build, root, "operators", operators);
+    if (genesis->supervisor.sealing.key_id != 0)
+        put(build, root, "supervisor", supervisor_json(build, &genesis->supervisor));
     json_t *members = made(build, json_array());
     for (uint32_t i = 0; i < genesis->member_count; i++)
         append(build, members, member_json(build, genesis, &genesis->members[i]));

@@ -47,5 +47,8 @@ enum giro_reject wire_proof_read(struct giro_reader *reader, uint64_t epoch, uin
 /* wire_reference_check: bounds of what a block says about a batch. */
 enum giro_reject wire_reference_check(const struct giro_batch_reference *reference,
                                       uint32_t replica_count) GIRO_MUST_USE;
+/* wire_details_check: blocks one after the other, records ascending and below record_count, nothing left over. */
+enum giro_reject wire_details_check(const uint8_t *details, uint32_t details_bytes,
+                                    uint32_t record_count) GIRO_MUST_USE;
 
 #endif

@@ -94,6 +94,8 @@ enum giro_reject giro_frame_decode(const void *bytes, size_t size_bytes, uint64_
     decoded.records = start + HEADER_BYTES;
     decoded.details = decoded.records + header.record_count * RECORD_BYTES;
     decoded.signature = start + size_bytes - GIRO_SIGNATURE_BYTES;
+    if (header.head.kind == GIRO_KIND_FRAME)
+        WIRE_TRY(wire_details_check(decoded.details, header.details_bytes, header.record_count));
     if (header.head.kind == GIRO_KIND_SKIP) {
         memcpy(&decoded.skip_to, decoded.records, SKIP_TO_BYTES);
         WIRE_REQUIRE(decoded.skip_to >= header.sequence, FIELD);
@@ -108,13 +110,14 @@ enum giro_reject giro_frame_decode(const void *bytes, size_t size_bytes, uint64_
 
 static struct giro_hash details_root(const struct giro_frame *frame)
 {
+    struct giro_details_block blocks[GIRO_DETAILS_BLOCKS_MAX];
+    struct giro_hash hashes[GIRO_DETAILS_BLOCKS_MAX];
     if (frame->header.details_bytes == 0)
         return giro_hash_zero;
-    const struct giro_part parts[] = {
-        {GIRO_TAG_DETAILS_ROOT, GIRO_TAG_BYTES},
-        {frame->details, frame->header.details_bytes},
-    };
-    return giro_sha256_parts(parts, 2);
+    const uint32_t count = giro_details_blocks(frame, blocks);
+    for (uint32_t i = 0; i < count; i++)
+        hashes[i] = giro_sha256(blocks[i].bytes, blocks[i].size_bytes);
+    return giro_details_root(hashes, count);
 }
 
 static uint8_t *append(uint8_t *at, const void *bytes, size_t size_bytes)
@@ -123,30 +126,47 @@ static uint8_t *append(uint8_t *at, const void *bytes, size_t size_bytes)
     return at + size_bytes;
 }
 
+size_t giro_frame_message_shown(const struct giro_frame_header *header,
+                                const struct giro_hash *chain,
+                                const struct giro_hash *record_hashes,
+                                const struct giro_hash *details_root_hash, uint8_t *message)
+{
+    GIRO_ASSERT(header->record_count <= GIRO_FRAME_RECORDS_MAX);
+    uint8_t *at = append(message, GIRO_TAG_FRAME, GIRO_TAG_BYTES);
+    at = append(at, chain, sizeof(*chain));
+    at = append(at, header, sizeof(*header));
+    at = append(at, record_hashes, header->record_count * sizeof(record_hashes[0]));
+    at = append(at, details_root_hash, sizeof(*details_root_hash));
+    return (size_t)(at - message);
+}
+
+static size_t payments_message(const struct giro_frame *frame, const struct giro_hash *chain,
+                               uint8_t *message)
+{
+    struct giro_part records[GIRO_FRAME_RECORDS_MAX];
+    struct giro_hash hashes[GIRO_FRAME_RECORDS_MAX];
+    for (uint32_t i = 0; i < frame->header.record_count; i++)
+        records[i] = (struct giro_part){frame->records + i * RECORD_BYTES, RECORD_BYTES};
+    giro_sha256_many(records, frame->header.record_count, hashes);
+    const struct giro_hash root = details_root(frame);
+    return giro_frame_message_shown(&frame->header, chain, hashes, &root, message);
+}
+
 size_t giro_frame_message(const struct giro_frame *frame, const struct giro_hash *chain,
                           uint8_t *message)
 {
     const struct giro_frame_header *const header = &frame->header;
     GIRO_ASSERT(giro_frame_bytes(header) == frame->size_bytes);
-    const char *const tag = header->head.kind == GIRO_KIND_FRAME  ? GIRO_TAG_FRAME
-                            : header->head.kind == GIRO_KIND_SKIP ? GIRO_TAG_SKIP
-                                                                  : GIRO_TAG_CONTROL;
+    if (header->head.kind == GIRO_KIND_FRAME)
+        return payments_message(frame, chain, message);
+    const char *const tag = header->head.kind == GIRO_KIND_SKIP ? GIRO_TAG_SKIP : GIRO_TAG_CONTROL;
     uint8_t *at = append(message, tag, GIRO_TAG_BYTES);
     at = append(at, chain, sizeof(*chain));
     at = append(at, header, sizeof(*header));
     if (header->head.kind == GIRO_KIND_SKIP) {
         at = append(at, &frame->skip_to, SKIP_TO_BYTES);
-    } else if (header->head.kind == GIRO_KIND_CONTROL) {
-        at = append(at, frame->records, header->record_count * RECORD_BYTES);
     } else {
-        struct giro_part records[GIRO_FRAME_RECORDS_MAX];
-        struct giro_hash hashes[GIRO_FRAME_RECORDS_MAX];
-        for (uint32_t i = 0; i < header->record_count; i++)
-            records[i] = (struct giro_part){frame->records + i * RECORD_BYTES, RECORD_BYTES};
-        giro_sha256_many(records, header->record_count, hashes);
-        at = append(at, hashes, header->record_count * sizeof(hashes[0]));
-        const struct giro_hash root = details_root(frame);
-        at = append(at, &root, sizeof(root));
+        at = append(at, frame->records, header->record_count * RECORD_BYTES);
     }
     GIRO_ASSERT((size_t)(at - message) <= GIRO_FRAME_MESSAGE_BYTES_MAX);
     return (size_t)(at - message);

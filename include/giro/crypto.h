@@ -41,7 +41,7 @@ struct giro_public_key {
     X(SKIP, "GIRSKIP1", "member signature over a skip")                                            \
     X(CONTROL, "GIRCTRL1", "operator signatures (maker, checker) over a control transaction")      \
     X(DETAILS, "GIRDETL1", "commitment to a record's sealed details")                              \
-    X(DETAILS_ROOT, "GIRDETR1", "hash over the details section of a frame")                        \
+    X(DETAILS_ROOT, "GIRDETR1", "hash over the blocks of a frame's details section")               \
     X(BATCH, "GIRBTCH1", "batch id")                                                               \
     X(BATCH_ACK, "GIRBACK1", "replica signature over an acknowledgement")                          \
     X(BLOCK, "GIRBLCK1", "block id")                                                               \
@@ -265,6 +265,8 @@ giro_key_from_seed(const uint8_t seed[32]); /* tests, vectors, and key files */
 void giro_key_free(struct giro_secret_key *key);
 struct giro_public_key giro_key_public(const struct giro_secret_key *key);
 void giro_key_seed(const struct giro_secret_key *key, uint8_t seed[32]);
+/* giro_key_sealing: the X25519 public key whose secret scalar is the key's seed (RFC 7748): what a sealing key is enrolled as. */
+struct giro_public_key giro_key_sealing(const struct giro_secret_key *key);
 /* giro_sign signs message with libsodium. About 18 us. */
 struct giro_signature giro_sign(const struct giro_secret_key *key, const void *message,
                                 size_t message_bytes);

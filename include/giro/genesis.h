@@ -13,12 +13,15 @@
  *     "currencies": [ { "code": "CZK", "number": 203, "digits": 2 } ],
  *     "replicas": [ { "name": "replica-0", "keys": { "vote": K, "batch": K, "transport": K, "file": K } } ],
  *     "operators": [ { "name": "maker", "key_id": 1, "key": K }, { "name": "checker", "key_id": 2, "key": K } ],
+ *     "supervisor": { "name": "supervisor", "key_id": 1, "key": K },         may be left out
  *     "members": [ { "bic": "XYXXCZPP", "name": "...", "keys": [ { "role": "frame", "key_id": 1, "key": K },
  *                    { "role": "session", ... }, { "role": "sealing", ... } ],
  *                    "accounts": [ { "currency": "CZK", "prefunded": "1000000.00", "hold": "500000.00",
  *                                    "cap": "500000.00", "status": "open" } ] } ]
  *   }
  *   K = { "public": "<64 hex>", "possession": "<128 hex>" }   (sealing keys are X25519: no possession)
+ * The supervisor's key is a sealing key: who holds it can open every payment's sealed details (giro/details.h). Without a
+ * supervisor only creditors can.
  * cap <= hold <= prefunded. cycle_seconds 0: cycles close by control transaction only.
  * Limits: 4..100 replicas (n = 1 allowed for a test hub), GIRO_MEMBERS_MAX members, GIRO_CURRENCIES_MAX
  * currencies, one settlement account per member and currency, 1..4 frame keys, 1 session and 1 sealing key.
@@ -84,6 +87,10 @@ struct giro_genesis_operator {
     char name[GIRO_NAME_BYTES];
     struct giro_genesis_key key;
 };
+struct giro_genesis_supervisor {
+    char name[GIRO_NAME_BYTES];
+    struct giro_genesis_key sealing; /* key_id 0: the hub has no supervisor */
+};
 struct giro_genesis_currency {
     char code[4];
     uint16_t number;
@@ -103,6 +110,7 @@ struct giro_genesis {
     struct giro_genesis_currency currencies[GIRO_CURRENCIES_MAX];
     struct giro_genesis_replica replicas[GIRO_REPLICAS_MAX];
     struct giro_genesis_operator operators[4];
+    struct giro_genesis_supervisor supervisor;
     struct giro_genesis_member *members; /* member_count, malloc'ed */
 };
 

@@ -42,7 +42,7 @@ static size_t make(uint32_t count, size_t *where_last)
                                     : frame_make(&hub,
                                                  &(struct frame_wish){.member = i % HUB_MEMBERS,
                                                                       .sequence = i,
-                                                                      .details_bytes = i % 3 * 4,
+                                                                      .detailed = i % 3 == 1,
                                                                       .record_count = 1 + i % 21},
                                                  bytes);
         *where_last = maker.size_bytes + 4;

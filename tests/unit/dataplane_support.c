@@ -105,8 +105,13 @@ size_t frame_make(const struct hub *hub, const struct frame_wish *wish, uint8_t 
                                        .record_count =
                                            wish->record_count == 0 ? 1 : wish->record_count,
                                        .sequence = wish->sequence,
-                                       .details_bytes = wish->details_bytes};
+                                       .details_bytes = wish->detailed ? 368 : 0};
     size_t size = begin(hub, &header, GIRO_KIND_FRAME, out);
+    const struct giro_details_header details = {
+        .ciphertext_bytes = 144, .creditor_key_id = 1, .supervisor_key_id = 0};
+    if (wish->detailed)
+        memcpy(out + sizeof(header) + header.record_count * sizeof(struct giro_record), &details,
+               sizeof(details));
     sign(hub, out, size, hub->members[wish->member], NULL);
     return size;
 }

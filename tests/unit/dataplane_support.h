@@ -20,7 +20,7 @@ void hub_close(struct hub *hub);
 struct frame_wish {
     uint16_t member, channel, record_count; /* record_count 0 counts as 1 */
     uint64_t sequence;
-    uint32_t details_bytes;
+    bool detailed; /* with one block of details */
 };
 size_t frame_make(const struct hub *hub, const struct frame_wish *wish, uint8_t *out);
 size_t skip_make(const struct hub *hub, uint16_t member, uint64_t from, uint64_t to, uint8_t *out);

@@ -94,6 +94,9 @@ void genesis_make(struct giro_genesis *genesis, uint32_t replicas, uint32_t memb
         genesis->operators[i].key = make_key(genesis, people[i], "approver", i + 1);
     }
     genesis->operator_count = 2;
+    memcpy(genesis->supervisor.name, "supervisor", 11);
+    genesis->supervisor.sealing.key_id = 1;
+    memset(&genesis->supervisor.sealing.key, 0x5b, GIRO_KEY_BYTES);
     genesis->members = calloc(members + 1, sizeof(*genesis->members));
     cr_assert(genesis->members != NULL);
     for (uint32_t i = 0; i < members; i++)

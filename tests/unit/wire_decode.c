@@ -465,25 +465,84 @@ Test(wire, parts_of_a_proposal_end_where_its_header_says)
     }
 }
 
-Test(wire, a_datagram_of_the_largest_size_decodes_and_one_more_byte_does_not)
+/* A frame of record_count records and block_count full blocks of details for its last records; returns its size. */
+static size_t detailed_make(uint32_t record_count, uint32_t block_count, uint8_t *bytes)
 {
-    static uint8_t bytes[GIRO_FRAME_BYTES_MAX + 4];
-    struct giro_frame_header header = {.head = giro_head_make(GIRO_KIND_FRAME),
-                                       .chain_prefix = WIRE_TEST_PREFIX,
-                                       .record_count = GIRO_FRAME_RECORDS_MAX,
-                                       .details_bytes = 36};
+    struct giro_details_header block = {.ciphertext_bytes = 1040, .creditor_key_id = 1};
+    const struct giro_frame_header header = {.head = giro_head_make(GIRO_KIND_FRAME),
+                                             .chain_prefix = WIRE_TEST_PREFIX,
+                                             .record_count = (uint16_t)record_count,
+                                             .details_bytes = block_count * GIRO_DETAILS_BLOCK_MAX};
+    const size_t size_bytes = 104 + record_count * 64 + header.details_bytes;
+    memset(bytes, 0, size_bytes);
+    memcpy(bytes, &header, sizeof(header));
+    for (uint32_t i = 0; i < block_count; i++) {
+        block.record = (uint16_t)(record_count - block_count + i);
+        memcpy(bytes + 40 + record_count * 64 + i * GIRO_DETAILS_BLOCK_MAX, &block, sizeof(block));
+    }
+    return size_bytes;
+}
+
+Test(wire, the_largest_datagrams_decode_and_larger_ones_do_not)
+{
+    static uint8_t bytes[2 * GIRO_FRAME_BYTES_MAX];
     struct giro_frame frame;
-    memcpy(bytes, &header, sizeof(header));
-    cr_assert(giro_frame_bytes(&header) == GIRO_FRAME_BYTES_MAX);
-    cr_assert(giro_frame_decode(bytes, GIRO_FRAME_BYTES_MAX, WIRE_TEST_PREFIX, &frame) ==
-              GIRO_REJECT_NONE);
-    cr_assert(frame.size_bytes == GIRO_FRAME_BYTES_MAX &&
-              frame.details == frame.records + 138 * 64);
-    header.details_bytes = 40;
-    memcpy(bytes, &header, sizeof(header));
-    cr_assert(giro_frame_bytes(&header) == 0);
-    cr_assert(giro_frame_decode(bytes, GIRO_FRAME_BYTES_MAX + 4, WIRE_TEST_PREFIX, &frame) ==
+    size_t size_bytes = detailed_make(GIRO_FRAME_RECORDS_MAX, 0, bytes);
+    cr_assert(giro_frame_decode(bytes, size_bytes, WIRE_TEST_PREFIX, &frame) == GIRO_REJECT_NONE);
+    /* All parts are multiples of 16 bytes and 8,972 is not: 8,968 is the most a frame with details takes. */
+    size_bytes = detailed_make(99, 2, bytes);
+    cr_assert(size_bytes == 8968);
+    cr_assert(giro_frame_decode(bytes, size_bytes, WIRE_TEST_PREFIX, &frame) == GIRO_REJECT_NONE);
+    cr_assert(frame.size_bytes == size_bytes && frame.details == frame.records + 99 * 64);
+    size_bytes = detailed_make(100, 2, bytes);
+    cr_assert(giro_frame_bytes(&frame.header) == 8968);
+    memcpy(&frame.header, bytes, sizeof(frame.header));
+    cr_assert(giro_frame_bytes(&frame.header) == 0);
+    cr_assert(giro_frame_decode(bytes, size_bytes, WIRE_TEST_PREFIX, &frame) ==
               GIRO_REJECT_OVERSIZED);
+    cr_assert(giro_frame_decode(bytes, GIRO_FRAME_BYTES_MAX, WIRE_TEST_PREFIX, &frame) ==
+              GIRO_REJECT_OVERSIZED);
+}
+
+Test(wire, details_out_of_form_are_rejected_with_their_reason)
+{
+    static uint8_t bytes[GIRO_FRAME_BYTES_MAX];
+    static const struct {
+        const char *what;
+        uint32_t block, offset, field_bytes, value;
+        enum giro_reject reject;
+    } rows[] = {
+        {"a record twice", 1, 0, 2, 2, GIRO_REJECT_FIELD},
+        {"records that descend", 1, 0, 2, 1, GIRO_REJECT_FIELD},
+        {"a record the frame has not", 1, 0, 2, 4, GIRO_REJECT_FIELD},
+        {"no ciphertext", 0, 2, 2, 0, GIRO_REJECT_FIELD},
+        {"no plaintext", 0, 2, 2, 16, GIRO_REJECT_FIELD},
+        {"no whole steps", 0, 2, 2, 1039, GIRO_REJECT_FIELD},
+        {"more than eight steps", 0, 2, 2, 1168, GIRO_REJECT_OVERSIZED},
+        {"the most a field can say", 0, 2, 2, 0xFF90, GIRO_REJECT_OVERSIZED},
+        {"beyond the section", 1, 2, 2, 1040, GIRO_REJECT_TRUNCATED},
+        {"something left over", 1, 2, 2, 16 + 128 * 6, GIRO_REJECT_TRUNCATED},
+        {"no creditor key", 0, 4, 2, 0, GIRO_REJECT_FIELD},
+        {"a box for no supervisor", 0, 223, 1, 1, GIRO_REJECT_RESERVED},
+    };
+    struct giro_frame frame;
+    for (uint32_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        /* Four records, details of the last two; the second block a step shorter where that is asked for. */
+        size_t size_bytes = detailed_make(4, 2, bytes);
+        const size_t section = 40 + 4 * 64;
+        cr_assert(giro_frame_decode(bytes, size_bytes, WIRE_TEST_PREFIX, &frame) ==
+                  GIRO_REJECT_NONE);
+        if (rows[i].offset == 2 && rows[i].block == 1) {
+            const uint32_t shorter = 2 * GIRO_DETAILS_BLOCK_MAX - 128;
+            memcpy(bytes + 32, &shorter, 4);
+            size_bytes -= 128;
+        }
+        memcpy(bytes + section + rows[i].block * GIRO_DETAILS_BLOCK_MAX + rows[i].offset,
+               &rows[i].value, rows[i].field_bytes);
+        const enum giro_reject reject =
+            giro_frame_decode(bytes, size_bytes, WIRE_TEST_PREFIX, &frame);
+        cr_assert(reject == rows[i].reject, "%s: %s", rows[i].what, giro_reject_name(reject));
+    }
 }
 
 Test(wire, a_rejected_frame_leaves_the_output_untouched)

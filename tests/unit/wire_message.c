@@ -135,10 +135,11 @@ Test(wire_message, members_sign_exactly_the_documented_bytes)
                 const struct giro_hash hash = giro_sha256(bytes + 40 + 64 * j, 64);
                 expect(&hash, 32);
             }
-            uint8_t section[8 + 368] = "GIRDETR1";
-            memcpy(section + 8, frame.details, frame.header.details_bytes);
+            uint8_t hashed[8 + 32] = "GIRDETR1";
+            const struct giro_hash block = giro_sha256(frame.details, frame.header.details_bytes);
+            memcpy(hashed + 8, &block, 32);
             const struct giro_hash root = frame.header.details_bytes != 0
-                                              ? giro_sha256(section, 8 + frame.header.details_bytes)
+                                              ? giro_sha256(hashed, sizeof(hashed))
                                               : giro_hash_zero;
             expect(&root, 32);
             cr_assert(frame.checker_signature == NULL);

@@ -225,10 +225,37 @@ static void record_put(struct giro_writer *writer, uint32_t index, struct giro_p
     giro_writer_put(writer, &record, sizeof(record));
 }
 
+/* Sealed details of some of the records, as many as fit in room bytes; returns their size. The fixed sample has one block. */
+static uint32_t details_fill(uint8_t *out, uint32_t room, uint32_t record_count,
+                             struct giro_prng *prng)
+{
+    uint32_t used = 0;
+    for (uint32_t i = 0; i < record_count; i++) {
+        const uint32_t cipher_bytes = 128 * within(prng, 1, 1, 8) + 16;
+        struct giro_details_header header = {.record = (uint16_t)i,
+                                             .ciphertext_bytes = (uint16_t)cipher_bytes,
+                                             .creditor_key_id = (uint16_t)within(prng, 1, 1, 9),
+                                             .supervisor_key_id = (uint16_t)within(prng, 2, 0, 2)};
+        if (used + sizeof(header) + cipher_bytes > room || within(prng, 1, 0, 3) == 0)
+            continue;
+        sample_fill(prng, &header.commitment, sizeof(header.commitment), 0x40);
+        sample_fill(prng, header.nonce, sizeof(header.nonce), 0x60);
+        sample_fill(prng, header.creditor_box, sizeof(header.creditor_box), 0x80);
+        if (header.supervisor_key_id != 0)
+            sample_fill(prng, header.supervisor_box, sizeof(header.supervisor_box), 0xA0);
+        memcpy(out + used, &header, sizeof(header));
+        sample_fill(prng, out + used + sizeof(header), cipher_bytes, 0xC0);
+        used += (uint32_t)sizeof(header) + cipher_bytes;
+    }
+    return used;
+}
+
 static size_t frame_put(struct giro_writer *writer, enum giro_kind kind, uint32_t record_count,
-                        uint32_t details_bytes, struct giro_prng *prng)
+                        uint32_t details_room, struct giro_prng *prng)
 {
     const size_t start = writer->offset;
+    uint8_t tail[GIRO_FRAME_BYTES_MAX];
+    const uint32_t details_bytes = details_fill(tail, details_room, record_count, prng);
     const struct giro_frame_header header = {
         .head = giro_head_make(kind),
         .chain_prefix = WIRE_TEST_PREFIX,
@@ -251,11 +278,10 @@ static size_t frame_put(struct giro_writer *writer, enum giro_kind kind, uint32_
     }
     if (kind == GIRO_KIND_SKIP)
         giro_writer_u64(writer, header.sequence + within(prng, 2, 0, 1000));
-    uint8_t tail[GIRO_FRAME_BYTES_MAX];
     const uint32_t signature_count = kind == GIRO_KIND_CONTROL ? 2 : 1;
-    const size_t tail_bytes = details_bytes + signature_count * GIRO_SIGNATURE_BYTES;
-    sample_fill(prng, tail, tail_bytes, 0x80);
-    giro_writer_put(writer, tail, tail_bytes);
+    const size_t signatures_bytes = signature_count * GIRO_SIGNATURE_BYTES;
+    sample_fill(prng, tail + details_bytes, signatures_bytes, 0x80);
+    giro_writer_put(writer, tail, details_bytes + signatures_bytes);
     return writer->offset - start;
 }
 
@@ -264,8 +290,7 @@ static size_t frame_make(uint32_t replica_count, struct giro_prng *prng, uint8_t
     struct giro_writer writer = writer_over(out);
     const uint32_t record_count = within(prng, 2, 1, GIRO_FRAME_RECORDS_MAX);
     const uint32_t room = GIRO_FRAME_BYTES_MAX - 104 - record_count * 64;
-    return frame_put(&writer, GIRO_KIND_FRAME, record_count, within(prng, 0, 0, room / 4) * 4,
-                     prng);
+    return frame_put(&writer, GIRO_KIND_FRAME, record_count, prng == NULL ? 0 : room, prng);
 }
 
 static size_t frame_details_make(uint32_t replica_count, struct giro_prng *prng, uint8_t *out)

@@ -107,7 +107,7 @@ GIRO_WIRE_AT(giro_frame_header, checker_key_id, 36);
 
 /* Signed message of a frame, and the preimage of its frame hash (SHA-256):
  *   tag 8 "GIRFRAM1" | chain id 32 | header 40 | SHA-256(record 1) .. SHA-256(record n) | details root 32
- * The details root is SHA-256(tag DETAILS_ROOT | details section), or 32 zero bytes without details.
+ * The details root is SHA-256(tag DETAILS_ROOT | SHA-256(block 1) .. SHA-256(block m)), or 32 zero bytes without details.
  * SKIP:    tag 8 "GIRSKIP1" | chain id 32 | header 40 | to 8
  * CONTROL: tag 8 "GIRCTRL1" | chain id 32 | header 40 | records as they are (both sign the same bytes) */
 #define GIRO_FRAME_MESSAGE_BYTES_MAX (8u + 32u + 40u + 32u * GIRO_FRAME_RECORDS_MAX + 32u)
@@ -124,7 +124,7 @@ struct giro_frame {
     uint64_t skip_to;                 /* SKIP: channel sequences from..to inclusive are given up */
 };
 /* giro_frame_decode checks everything that needs no state: head, sizes, counts, reserved bytes, chain
- * prefix. Members, keys, signature and records' contents are the callers'. *frame is set only on NONE. */
+ * prefix, form of the details. Members, keys, signature and records' contents are the callers'. *frame is set only on NONE. */
 enum giro_reject giro_frame_decode(const void *bytes, size_t size_bytes, uint64_t chain_prefix,
                                    struct giro_frame *frame) GIRO_MUST_USE;
 /* giro_frame_bytes returns the datagram size that this header implies, 0 if the header is out of range. */
@@ -133,6 +133,12 @@ size_t giro_frame_bytes(const struct giro_frame_header *header);
  * size. The frame hash is the SHA-256 of it. Cost: one SHA-256 per record (giro_sha256_many). */
 size_t giro_frame_message(const struct giro_frame *frame, const struct giro_hash *chain,
                           uint8_t *message);
+/* giro_frame_message_shown writes the same message of a FRAME from the hashes of its records and its details root: for whoever was
+ * shown some of the records only. */
+size_t giro_frame_message_shown(const struct giro_frame_header *header,
+                                const struct giro_hash *chain,
+                                const struct giro_hash *record_hashes,
+                                const struct giro_hash *details_root, uint8_t *message);
 /* giro_record_get copies record `index` of a decoded frame. */
 struct giro_record giro_record_get(const struct giro_frame *frame, uint32_t index);
 
@@ -170,18 +176,20 @@ GIRO_WIRE_SIZE(giro_control, 64);
 GIRO_WIRE_AT(giro_control, amount_minor, 8);
 GIRO_WIRE_AT(giro_control, link, 24);
 
-/* ---- Sealed details: section of a frame (filled by later work; carried from the first version) ------ */
+/* ---- Sealed details: section of a frame (what is in them: giro/details.h) -------------------------------- */
 
-/* offset size field (one per detailed record, then ciphertext padded to 128-byte steps)
+/* One block per detailed record, records ascending: this header, then the ciphertext of the plaintext padded to
+ * 128-byte steps. Each block is hashed by itself, so one can be shown without the others.
+ * offset size field
  *      0    2 record            index in the frame
- *      2    2 ciphertext_bytes  plaintext padded to 128 + 16 (Poly1305); <= 1,040
- *      4    2 creditor_key_id   sealing key used
- *      6    2 supervisor_key_id
- *      8   32 commitment        C = SHA-256(tag DETAILS, chain, member, channel, sequence, record,
- *                               UETR, K, plaintext)
+ *      2    2 ciphertext_bytes  128 x 1..8, and 16 (Poly1305)
+ *      4    2 creditor_key_id   sealing key used, from 1
+ *      6    2 supervisor_key_id 0 = the hub has no supervisor
+ *      8   32 commitment        C = SHA-256(tag DETAILS, chain 32, member 2, channel 2, sequence 8,
+ *                               record 2, UETR 16, K 32, padded plaintext)
  *     40   24 nonce             XChaCha20-Poly1305, C is the associated data
  *     64   80 creditor_box      K sealed to the creditor's sealing key
- *    144   80 supervisor_box    K sealed to the supervisor's sealing key
+ *    144   80 supervisor_box    K sealed to the supervisor's sealing key; zero without a supervisor
  *    224      ciphertext */
 struct giro_details_header {
     uint16_t record;
@@ -197,6 +205,27 @@ GIRO_WIRE_SIZE(giro_details_header, 224);
 GIRO_WIRE_AT(giro_details_header, commitment, 8);
 GIRO_WIRE_AT(giro_details_header, nonce, 40);
 GIRO_WIRE_AT(giro_details_header, supervisor_box, 144);
+
+#define GIRO_DETAILS_STEP_BYTES 128u
+#define GIRO_DETAILS_PLAIN_MAX  1024u
+#define GIRO_DETAILS_TAG_BYTES  16u
+#define GIRO_DETAILS_BLOCK_MAX  (224u + GIRO_DETAILS_PLAIN_MAX + GIRO_DETAILS_TAG_BYTES)
+#define GIRO_DETAILS_BLOCKS_MAX 20u /* in a frame of 8,972 bytes, each with its record */
+
+/* A block and its ciphertext, both in the bytes it was read from. */
+struct giro_details_block {
+    struct giro_details_header header;
+    const uint8_t *bytes; /* the whole block */
+    uint32_t size_bytes;
+    const uint8_t *ciphertext;
+};
+/* giro_details_block_decode reads the block that bytes begin with; *block is set only on NONE. */
+enum giro_reject giro_details_block_decode(const void *bytes, size_t size_bytes,
+                                           struct giro_details_block *block) GIRO_MUST_USE;
+/* giro_details_blocks reads all blocks of a decoded frame (GIRO_DETAILS_BLOCKS_MAX); returns their number. */
+uint32_t giro_details_blocks(const struct giro_frame *frame, struct giro_details_block *blocks);
+/* giro_details_root: SHA-256(tag DETAILS_ROOT | SHA-256 of each block), 32 zero bytes for none. */
+struct giro_hash giro_details_root(const struct giro_hash *block_hashes, uint32_t count);
 
 /* ---- Outcomes, statuses, reasons --------------------------------------------------------------------- */
 
