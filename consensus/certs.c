@@ -184,14 +184,6 @@ enum giro_reject giro_tc_check(struct giro_consensus *core, const struct giro_tc
     return signatures;
 }
 
-static void signers_note(struct giro_consensus *core, const uint8_t *bitmap, uint64_t round)
-{
-    for (uint32_t i = 0; i < core->env.options.replica_count; i++) {
-        if (giro_bitmap_has(bitmap, i))
-            giro_hello_signed_by(core, i, round);
-    }
-}
-
 bool giro_commit_try(struct giro_consensus *core, const struct giro_qc *qc)
 {
     struct giro_tree *const tree = &core->tree;
@@ -242,7 +234,7 @@ void giro_qc_take(struct giro_consensus *core, const struct giro_qc *qc, bool in
     GIRO_ASSERT(qc->header.epoch == core->env.options.epoch);
     if (qc->header.round == 0)
         return;
-    signers_note(core, qc->header.bitmap, qc->header.round);
+    giro_hello_qc(core, qc);
     if (qc->header.round > core->high_qc.header.round) {
         core->high_qc = *qc;
         giro_sync_envelope(core);
@@ -273,7 +265,7 @@ void giro_tc_take(struct giro_consensus *core, const struct giro_tc *tc, bool in
 {
     GIRO_ASSERT(tc->header.epoch == core->env.options.epoch);
     GIRO_ASSERT(tc->high_qc.header.round < tc->header.round);
-    signers_note(core, tc->header.bitmap, tc->header.round);
+    giro_hello_tc(core, tc);
     giro_qc_take(core, &tc->high_qc, in_log);
     if (tc->header.round <= core->high_tc.header.round ||
         tc->header.round <= core->high_qc.header.round)

@@ -128,10 +128,11 @@ struct giro_peer {
         fetch_credit; /* blocks it may send because it was asked; twice as many, for links that repeat */
     uint64_t evidence_rounds[GIRO_SAID_COUNT]; /* the last round reported, of each kind */
     uint64_t halted_height; /* it said that it stopped there; a HELLO of it says that it is back */
-    /* What HELLO answers about it. */
-    uint64_t incarnation, incarnation_before;
-    uint8_t nonce[16];
-    uint64_t signed_round;
+    /* What HELLO answers it with, of what it signed: of the highest incarnation and rounds seen, 0 = none. */
+    struct giro_hello_header question;
+    struct giro_vote voted;
+    struct giro_vote vote_heard; /* not verified yet */
+    struct giro_timeout_header timed_out;
 };
 struct giro_orphan {
     bool used;
@@ -161,6 +162,7 @@ struct giro_hello_state {
     bool done;
     uint64_t repeat_ns;
     uint64_t answer_round; /* highest current round of an answerer */
+    struct giro_hello_header question;
     uint8_t answered[GIRO_BITMAP_BYTES];
 };
 struct giro_seen { /* hashes of verified certificates */
@@ -355,7 +357,14 @@ void giro_hello_start(struct giro_consensus *core);
 void giro_hello_tick(struct giro_consensus *core);
 void giro_hello_on_message(struct giro_consensus *core, const struct giro_peer_envelope *envelope,
                            const uint8_t *body, size_t size_bytes);
-void giro_hello_signed_by(struct giro_consensus *core, uint32_t replica, uint64_t round);
+/* giro_hello_voted, giro_hello_timed_out note a verified signature of a replica: what its question will be answered with. */
+void giro_hello_voted(struct giro_consensus *core, const struct giro_vote *vote);
+void giro_hello_timed_out(struct giro_consensus *core, const struct giro_timeout_header *header);
+/* giro_hello_qc, giro_hello_tc note those inside a certificate. */
+void giro_hello_qc(struct giro_consensus *core, const struct giro_qc *qc);
+void giro_hello_tc(struct giro_consensus *core, const struct giro_tc *tc);
+/* giro_hello_heard notes a vote that came from its voter; it is verified when it is needed. */
+void giro_hello_heard(struct giro_consensus *core, const struct giro_vote *vote);
 
 /* ---- recover.c ---- */
 void giro_recover_safety(struct giro_consensus *core, const struct giro_event *event);

@@ -30,6 +30,7 @@
     X(TC_NOT_VERIFIED, "signatures inside a TC are not verified")                                  \
     X(STORED_VOTE_NOT_RESENT, "a restart does not send the last vote again")                       \
     X(CLONE_NOT_NOTICED, "a safety file older than what peers saw still signs")                    \
+    X(HELLO_NOT_VERIFIED, "a start believes unverified what peers say it signed")                  \
     X(EXPIRY_BY_LOCAL_CLOCK, "bodies are freed by the own clock, not by block time")
 
 enum giro_mutant {

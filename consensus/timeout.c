@@ -203,7 +203,7 @@ static enum giro_reject timeout_accept(struct giro_consensus *core, uint16_t sen
     const enum giro_reject reject = timeout_check(core, sender, timeout);
     if (reject != GIRO_REJECT_NONE)
         return reject;
-    giro_hello_signed_by(core, sender, header->round);
+    giro_hello_timed_out(core, header);
     giro_qc_take(core, &timeout->high_qc, false);
     if (header->has_last_tc != 0)
         giro_tc_take(core, &timeout->last_tc, false);

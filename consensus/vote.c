@@ -193,7 +193,7 @@ static uint32_t votes_verify(struct giro_consensus *core, const struct giro_qc_h
         slot->refused = !slot->verified;
         good += slot->verified;
         if (slot->verified)
-            giro_hello_signed_by(core, voters[i], fields->round);
+            giro_hello_voted(core, &slot->vote);
         else
             giro_env_reject_of(&core->env, voters[i], GIRO_REJECT_SIGNATURE);
     }
@@ -334,6 +334,7 @@ static enum giro_reject vote_accept(struct giro_consensus *core, uint16_t sender
         return GIRO_REJECT_EPOCH;
     if (vote->round > core->pace.round + GIRO_FAR_FUTURE_ROUNDS)
         return GIRO_REJECT_FUTURE;
+    giro_hello_heard(core, vote);
     struct giro_vote_slot *const slot = vote_slot(core, vote->round, sender);
     const bool late = vote->round <= core->high_qc.header.round;
     if (slot->vote.round > vote->round)

@@ -91,18 +91,3 @@ enum giro_reject giro_peer_envelope_decode(const void *bytes, size_t size_bytes,
     WIRE_REQUIRE(envelope->sender < GIRO_REPLICAS_MAX, SIGNER);
     return GIRO_REJECT_NONE;
 }
-
-size_t giro_hello_message(const struct giro_hash *chain, const struct giro_hello *hello,
-                          uint8_t *out)
-{
-    struct giro_writer writer;
-    giro_writer_init(&writer, out, GIRO_HELLO_MESSAGE_BYTES);
-    giro_writer_put(&writer, GIRO_TAG_HELLO, GIRO_TAG_BYTES);
-    giro_writer_put(&writer, chain, sizeof(*chain));
-    giro_writer_u64(&writer, hello->epoch);
-    giro_writer_put(&writer, hello->nonce,
-                    offsetof(struct giro_hello, signature) - offsetof(struct giro_hello, nonce));
-    GIRO_ASSERT(!writer.failed);
-    GIRO_ASSERT(writer.offset == GIRO_HELLO_MESSAGE_BYTES);
-    return writer.offset;
-}

@@ -37,6 +37,10 @@ enum giro_reject wire_signers_check(uint8_t scheme, uint32_t signer_count, const
 enum giro_reject wire_commit_id_check(uint64_t round, uint64_t parent_round,
                                       const struct giro_hash *commit_id) GIRO_MUST_USE;
 
+/* wire_timeout_header_read reads the part of a timeout that is signed for. */
+enum giro_reject wire_timeout_header_read(struct giro_reader *reader, uint32_t replica_count,
+                                          struct giro_timeout_header *header) GIRO_MUST_USE;
+
 /* wire_ids_check: batch ids ascend, so that none is repeated and one acknowledgement has one form. */
 enum giro_reject wire_ids_check(const struct giro_hash *ids, uint32_t id_count) GIRO_MUST_USE;
 /* wire_proof_read reads one proof of availability out of a longer run of bytes (a proposal carries several).

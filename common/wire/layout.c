@@ -358,17 +358,16 @@ GIRO_WIRE_AT(giro_halted, height, 16);
 GIRO_WIRE_AT(giro_halted, state_root, 24);
 GIRO_WIRE_AT(giro_halted, ledger_root, 56);
 
-GIRO_WIRE_AT(giro_hello, head, 0);
-GIRO_WIRE_AT(giro_hello, nonce, 8);
-GIRO_WIRE_AT(giro_hello, epoch, 24);
-GIRO_WIRE_AT(giro_hello, incarnation, 32);
-GIRO_WIRE_AT(giro_hello, highest_round, 40);
-GIRO_WIRE_AT(giro_hello, reserved, 48);
-GIRO_WIRE_AT(giro_hello, subject, 56);
-GIRO_WIRE_AT(giro_hello, answerer, 58);
-GIRO_WIRE_AT(giro_hello, answer, 60);
-GIRO_WIRE_AT(giro_hello, reserved2, 61);
-GIRO_WIRE_AT(giro_hello, signature, 72);
+GIRO_WIRE_AT(giro_hello_header, head, 0);
+GIRO_WIRE_AT(giro_hello_header, nonce, 8);
+GIRO_WIRE_AT(giro_hello_header, epoch, 24);
+GIRO_WIRE_AT(giro_hello_header, incarnation, 32);
+GIRO_WIRE_AT(giro_hello_header, subject, 40);
+GIRO_WIRE_AT(giro_hello_header, answerer, 42);
+GIRO_WIRE_AT(giro_hello_header, answer, 44);
+GIRO_WIRE_AT(giro_hello_header, parts, 45);
+GIRO_WIRE_AT(giro_hello_header, reserved, 46);
+GIRO_WIRE_AT(giro_hello_header, signature, 72);
 
 GIRO_WIRE_AT(giro_epoch_end_header, head, 0);
 GIRO_WIRE_AT(giro_epoch_end_header, epoch, 8);

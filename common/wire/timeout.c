@@ -70,16 +70,23 @@ bool giro_timeout_encode(const struct giro_timeout *timeout, struct giro_writer 
     return fits;
 }
 
-enum giro_reject giro_timeout_decode(struct giro_reader *reader, uint32_t replica_count,
-                                     struct giro_timeout *timeout)
+enum giro_reject wire_timeout_header_read(struct giro_reader *reader, uint32_t replica_count,
+                                          struct giro_timeout_header *header)
 {
-    struct giro_timeout_header *const header = &timeout->header;
     WIRE_TRY(wire_copy(reader, header, sizeof(*header)));
     WIRE_TRY(wire_head_check(&header->head, GIRO_KIND_TIMEOUT));
     WIRE_REQUIRE(wire_is_zero(header->reserved, sizeof(header->reserved)), RESERVED);
     WIRE_REQUIRE(header->has_last_tc <= 1, FIELD);
     WIRE_REQUIRE(header->voter < replica_count, SIGNER);
     WIRE_REQUIRE(header->high_qc_round < header->round, FIELD);
+    return GIRO_REJECT_NONE;
+}
+
+enum giro_reject giro_timeout_decode(struct giro_reader *reader, uint32_t replica_count,
+                                     struct giro_timeout *timeout)
+{
+    const struct giro_timeout_header *const header = &timeout->header;
+    WIRE_TRY(wire_timeout_header_read(reader, replica_count, &timeout->header));
     WIRE_TRY(giro_qc_decode(reader, replica_count, &timeout->high_qc));
     WIRE_REQUIRE(timeout->high_qc.header.round == header->high_qc_round, FIELD);
     if (header->has_last_tc == 0) {

@@ -52,7 +52,7 @@ struct giro_consensus_options {
     const struct giro_key_handle *vote_keys;  /* replica_count handles, borrowed */
     const struct giro_key_handle *batch_keys; /* replica_count handles, borrowed */
     const struct giro_secret_key
-        *batch_key; /* signs acknowledgements, proposals, commit votes, hello answers */
+        *batch_key; /* signs acknowledgements, proposals, commit votes, hellos */
     /* sign is who signs in batch_key's place: one that also records, or a replay. NULL: giro_sign. */
     struct giro_signature (*sign)(void *context, const void *message, size_t message_bytes);
     void *sign_context;

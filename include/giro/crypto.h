@@ -53,7 +53,7 @@ struct giro_public_key {
     X(CHECKPOINT, "GIRCHKP1", "replica signature over a checkpoint")                               \
     X(IMAGE, "GIRIMAG1", "root over the chunks of an image")                                       \
     X(CHUNK, "GIRCHNK1", "hash of a chunk of an image")                                            \
-    X(HELLO, "GIRHELO1", "replica signature over an incarnation answer")                           \
+    X(HELLO, "GIRHELO1", "replica signature over a question at start, or an answer to one")        \
     X(POSSESSION, "GIRPOSS1", "proof of possession at enrolment")                                  \
     X(QC_HASH, "GIRQCHA1", "hash of an encoded QC inside a block")                                 \
     X(TC_HASH, "GIRTCHA1", "hash of an encoded TC inside a block")                                 \

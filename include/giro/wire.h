@@ -91,7 +91,7 @@ GIRO_WIRE_SIZE(giro_head, 8);
     X(0x020C, FETCH_BLOCKS, "block request")                                                       \
     X(0x020D, FETCH_BATCHES, "batch request")                                                      \
     X(0x020E, NOT_FOUND, "not found")                                                              \
-    X(0x020F, HELLO, "incarnation question or answer")                                             \
+    X(0x020F, HELLO, "question at a start, or an answer")                                          \
     X(0x0210, PEER, "peer message envelope")                                                       \
     X(0x0211, EPOCH_END, "end of an epoch")                                                        \
     X(0x0212, CHECKPOINT, "checkpoint")                                                            \

@@ -1,4 +1,4 @@
-/* Votes, timeouts, commit votes, acknowledgements and the certificates made of them: the input's own kind chooses the
+/* Votes, timeouts, hellos, commit votes, acknowledgements and the certificates made of them: the input's own kind chooses the
  * decoder, as on a replica link. */
 #include "fuzz.h"
 #include "unit/wire_roundtrip.h"
@@ -11,6 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case GIRO_KIND_TC:
     case GIRO_KIND_VOTE:
     case GIRO_KIND_TIMEOUT:
+    case GIRO_KIND_HELLO:
     case GIRO_KIND_COMMIT_VOTE:
     case GIRO_KIND_CERTIFICATE:
     case GIRO_KIND_BATCH_ACK:

@@ -212,8 +212,11 @@ static void hello_answers(void)
 {
     const struct hub_node *const node = &hub->nodes[0];
     for (uint16_t i = 1; i < QUORUM; i++) {
-        struct giro_hello answer = {
-            .head = giro_head_make(GIRO_KIND_HELLO), .epoch = 1, .answerer = i, .answer = 1};
+        struct giro_hello_header answer = {.head = giro_head_make(GIRO_KIND_HELLO),
+                                           .epoch = 1,
+                                           .incarnation = 4, /* the start made it one more */
+                                           .answerer = i,
+                                           .answer = 1};
         uint8_t message[GIRO_HELLO_MESSAGE_BYTES];
         memcpy(answer.nonce, node->options.nonce, sizeof(answer.nonce));
         const size_t size_bytes = giro_hello_message(&hub->chain_id, &answer, message);

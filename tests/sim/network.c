@@ -62,7 +62,8 @@ static void deliver(struct sim_world *world, uint64_t from, uint64_t to, void *d
     sim_trace(world, giro_kind_text(envelope.body_kind), from * 1000 + to, packet->size_bytes,
               XXH3_64bits(packet->bytes, packet->size_bytes));
     if (receiver->traitor && world->body->traitor_hear != NULL)
-        world->body->traitor_hear(world, (uint32_t)to, packet->bytes, packet->size_bytes);
+        packet->size_bytes =
+            world->body->traitor_hear(world, (uint32_t)to, packet->bytes, packet->size_bytes);
     sim_disk_catch_up(receiver);
     world->body->message(receiver, (uint16_t)world->replicas[from].index, packet->bytes,
                          packet->size_bytes);
@@ -74,15 +75,15 @@ static bool drawn(struct sim_world *world, uint32_t per_mille)
     return per_mille > 0 && giro_prng_chance(&world->network_prng, per_mille, 1000);
 }
 
-/* Flips a bit or cuts the end off. Never the length of what an envelope needs: the transport frames messages. Never a HELLO or
- * a batch: they are unsigned and rest on the link's authentication, which a flipped bit would break in TLS (a traitor sends
- * what it likes). */
+/* Flips a bit or cuts the end off. Never the length of what an envelope needs: the transport frames messages. Never a
+ * batch: it is unsigned and rests on the link's authentication, which a flipped bit would break in TLS (a traitor sends what it
+ * likes). */
 static void corrupt(struct sim_world *world, struct packet *packet)
 {
     struct giro_prng *prng = &world->network_prng;
     struct giro_peer_envelope envelope;
     memcpy(&envelope, packet->bytes, sizeof(envelope));
-    if (envelope.body_kind == GIRO_KIND_HELLO || envelope.body_kind == GIRO_KIND_BATCH)
+    if (envelope.body_kind == GIRO_KIND_BATCH)
         return;
     world->faults[SIM_FAULT_CORRUPT]++;
     if (giro_prng_chance(prng, 1, 4) && packet->size_bytes > sizeof(struct giro_peer_envelope))

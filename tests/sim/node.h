@@ -133,7 +133,9 @@ void sim_traitors_open(struct sim_world *world);
 void sim_traitors_close(struct sim_world *world);
 void sim_traitor_send(struct sim_world *world, uint32_t from, uint16_t peer, const uint8_t *bytes,
                       uint32_t size_bytes);
-void sim_traitor_hear(struct sim_world *world, uint32_t to, uint8_t *bytes, uint32_t size_bytes);
+/* sim_traitor_hear may change what a traitor is about to hear; returns its size. */
+uint32_t sim_traitor_hear(struct sim_world *world, uint32_t to, uint8_t *bytes,
+                          uint32_t size_bytes);
 
 /* ---- lore.c: certificates and messages that were on the wire; qc, tc may be NULL. Nothing without traitors. */
 #define SIM_LORE_QCS       32u
@@ -178,6 +180,11 @@ uint32_t sim_forge_proposal(struct sim_world *world, uint32_t index, enum sim_fo
                             uint8_t *out, struct giro_vote *vote);
 /* A vote for any block, signed. */
 void sim_forge_vote_sign(struct sim_world *world, uint32_t index, struct giro_vote *vote);
+/* sim_forge_hello_parts puts into an answer something its subject never signed, or leaves out what it did;
+ * sim_forge_hello signs and writes it. */
+void sim_forge_hello_parts(struct sim_world *world, uint32_t index, struct giro_hello *hello);
+uint32_t sim_forge_hello(struct sim_world *world, uint32_t index, struct giro_hello *hello,
+                         uint8_t *out);
 /* A SYNC, TIMEOUT or TC body with certificates that do not hold. */
 uint32_t sim_forge_certificate(struct sim_world *world, uint32_t index, uint16_t body_kind,
                                const uint8_t *own, uint32_t own_bytes, uint8_t *out);

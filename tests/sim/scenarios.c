@@ -78,33 +78,35 @@ void sim_soak(struct sim_world *world)
 
 /* Name, function, worlds, replicas. The numbers are those of consensus.md section 10. */
 const struct sim_scenario sim_scenarios[] = {
-    {"lone_frame_then_quiet", sim_lone_frame_then_quiet, 1, 4},      /* 1 */
-    {"kill_one_at_every_write", sim_kill_one_at_every_write, 40, 4}, /* 2 */
-    {"power_loss_of_all", sim_power_loss_of_all, 4, 4},              /* 3 */
-    {"kill_all_at_every_write", sim_kill_all_at_every_write, 80, 4}, /* 4 */
-    {"safety_file_deleted", sim_safety_file_deleted, 1, 4},          /* 5 */
-    {"safety_file_rolled_back", sim_safety_file_rolled_back, 1, 4},  /* 5 */
-    {"safety_file_cloned", sim_safety_file_cloned, 1, 4},            /* 5 */
-    {"partition_minority", sim_partition_minority, 1, 7},            /* 6 */
-    {"partition_asymmetric", sim_partition_asymmetric, 8, 4},        /* 6 */
-    {"partition_flapping", sim_partition_flapping, 2, 7},            /* 6 */
-    {"messages_mangled", sim_messages_mangled, 2, 4},                /* 7 */
-    {"equivocating_leader", sim_equivocating_leader, 8, 4},          /* 8 */
-    {"votes_withheld", sim_votes_withheld, 1, 4},                    /* 9 */
-    {"votes_late", sim_votes_late, 1, 4},                            /* 9 */
-    {"votes_one_sided", sim_votes_one_sided, 1, 4},                  /* 9 */
-    {"slow_leader", sim_slow_leader, 1, 4},                          /* 9 */
-    {"invalid_certificates", sim_invalid_certificates, 1, 4},        /* 10 */
-    {"timers_below_round_trip", sim_timers_below_round_trip, 2, 4},  /* 11 */
-    {"clocks_skewed", sim_clocks_skewed, 1, 4},                      /* 12 */
-    {"clock_stepped", sim_clock_stepped, 1, 4},                      /* 12 */
-    {"clock_frozen", sim_clock_frozen, 1, 4},                        /* 12 */
-    {"leader_backdates", sim_leader_backdates, 1, 4},                /* 12 */
-    {"slow_disk_on_one", sim_slow_disk_on_one, 1, 4},                /* 13 */
-    {"slow_disk_on_many", sim_slow_disk_on_many, 1, 4},              /* 13 */
-    {"disk_full", sim_disk_full, 1, 4},                              /* 14 */
-    {"write_errors", sim_write_errors, 4, 4},                        /* 14 */
-    {"bad_batch_author", sim_bad_batch_author, 4, 4},                /* 15 */
+    {"lone_frame_then_quiet", sim_lone_frame_then_quiet, 1, 4},         /* 1 */
+    {"kill_one_at_every_write", sim_kill_one_at_every_write, 40, 4},    /* 2 */
+    {"power_loss_of_all", sim_power_loss_of_all, 4, 4},                 /* 3 */
+    {"kill_all_at_every_write", sim_kill_all_at_every_write, 80, 4},    /* 4 */
+    {"safety_file_deleted", sim_safety_file_deleted, 1, 4},             /* 5 */
+    {"safety_file_rolled_back", sim_safety_file_rolled_back, 1, 4},     /* 5 */
+    {"safety_file_cloned", sim_safety_file_cloned, 1, 4},               /* 5 */
+    {"hello_lies", sim_hello_lies, 8, 4},                               /* 5 */
+    {"rolled_back_beside_a_liar", sim_rolled_back_beside_a_liar, 8, 7}, /* 5 */
+    {"partition_minority", sim_partition_minority, 1, 7},               /* 6 */
+    {"partition_asymmetric", sim_partition_asymmetric, 8, 4},           /* 6 */
+    {"partition_flapping", sim_partition_flapping, 2, 7},               /* 6 */
+    {"messages_mangled", sim_messages_mangled, 2, 4},                   /* 7 */
+    {"equivocating_leader", sim_equivocating_leader, 8, 4},             /* 8 */
+    {"votes_withheld", sim_votes_withheld, 1, 4},                       /* 9 */
+    {"votes_late", sim_votes_late, 1, 4},                               /* 9 */
+    {"votes_one_sided", sim_votes_one_sided, 1, 4},                     /* 9 */
+    {"slow_leader", sim_slow_leader, 1, 4},                             /* 9 */
+    {"invalid_certificates", sim_invalid_certificates, 1, 4},           /* 10 */
+    {"timers_below_round_trip", sim_timers_below_round_trip, 2, 4},     /* 11 */
+    {"clocks_skewed", sim_clocks_skewed, 1, 4},                         /* 12 */
+    {"clock_stepped", sim_clock_stepped, 1, 4},                         /* 12 */
+    {"clock_frozen", sim_clock_frozen, 1, 4},                           /* 12 */
+    {"leader_backdates", sim_leader_backdates, 1, 4},                   /* 12 */
+    {"slow_disk_on_one", sim_slow_disk_on_one, 1, 4},                   /* 13 */
+    {"slow_disk_on_many", sim_slow_disk_on_many, 1, 4},                 /* 13 */
+    {"disk_full", sim_disk_full, 1, 4},                                 /* 14 */
+    {"write_errors", sim_write_errors, 4, 4},                           /* 14 */
+    {"bad_batch_author", sim_bad_batch_author, 4, 4},                   /* 15 */
     {"sync_info_lies", sim_sync_info_lies, 2, 4},
     {"replica_away", sim_replica_away, 1, 4},
     {"soak", sim_soak, 1, 4}, /* 20 */

@@ -26,7 +26,7 @@ extern sim_scenario_function sim_partition_minority, sim_partition_asymmetric,
 /* scenarios_traitor.c */
 extern sim_scenario_function sim_equivocating_leader, sim_votes_withheld, sim_votes_late,
     sim_votes_one_sided, sim_slow_leader, sim_leader_backdates, sim_bad_batch_author,
-    sim_sync_info_lies;
+    sim_sync_info_lies, sim_hello_lies, sim_rolled_back_beside_a_liar;
 /* scenarios_certs.c */
 extern sim_scenario_function sim_invalid_certificates;
 

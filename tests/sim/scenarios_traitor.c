@@ -1,4 +1,4 @@
-/* One traitor among the replicas: scenarios 8, 9, 12, 15. */
+/* One traitor among the replicas: scenarios 5, 8, 9, 12, 15. */
 #include <stdlib.h>
 
 #include "sim/scenarios.h"
@@ -60,6 +60,60 @@ void sim_sync_info_lies(struct sim_world *world)
 {
     with_traitor(world, SIM_FAULT_BIT(SIM_FAULT_LIE_SYNC) | SIM_FAULT_BIT(SIM_FAULT_FORGE), 20,
                  "with lying sync info");
+}
+
+/* ---- Answers to a start ------------------------------------------------------------------------------------ */
+
+/* 5: every honest replica starts again while one answerer hides what it signed or shows it signatures it never gave: all vote
+ * again, and what was forged is counted. */
+void sim_hello_lies(struct sim_world *world)
+{
+    const uint32_t traitor = world->options.repeat % world->replica_count;
+    uint64_t refused = 0;
+    sim_traitor_make(world, traitor, SIM_FAULT_BIT(SIM_FAULT_LIE_HELLO));
+    sim_start_all(world);
+    sim_load_until(world, 50 * SIM_MS, 8 * GIRO_NS_PER_S);
+    for (uint32_t i = 0; i < 3 * world->replica_count && !world->failed; i++) {
+        const uint32_t victim = i % world->replica_count;
+        sim_run(world, world->now_ns + 300 * SIM_MS, NULL);
+        if (victim == traitor)
+            continue;
+        sim_stop(world, victim, true);
+        sim_start(world, victim);
+        sim_run(world, world->now_ns + 300 * SIM_MS, NULL);
+        const struct giro_consensus_status status = sim_status(world, victim);
+        if (!world->failed && (status.observer || status.starting || status.votes_sent == 0))
+            sim_fail(world, "lies keep replica %u from voting after its start", victim);
+        refused += status.rejects[GIRO_REJECT_SIGNATURE];
+    }
+    if (!world->failed && (world->faults[SIM_FAULT_LIE_HELLO] < 6 || refused == 0))
+        sim_fail(world, "%lu lies, %lu refused", (unsigned long)world->faults[SIM_FAULT_LIE_HELLO],
+                 (unsigned long)refused);
+    sim_run(world, 8 * GIRO_NS_PER_S, NULL);
+    sim_settle_down(world, 30 * GIRO_NS_PER_S);
+}
+
+/* 5: a disk that was rolled back is noticed though one answerer lies. */
+void sim_rolled_back_beside_a_liar(struct sim_world *world)
+{
+    struct sim_replica *victim = &world->replicas[2];
+    sim_traitor_make(world, 3 + world->options.repeat % 4, SIM_FAULT_BIT(SIM_FAULT_LIE_HELLO));
+    sim_start_all(world);
+    sim_load_until(world, 50 * SIM_MS, 4 * GIRO_NS_PER_S);
+    sim_run(world, GIRO_NS_PER_S, NULL);
+    void *image = giro_disk_faulty_image(victim->faulty);
+    sim_run(world, 2 * GIRO_NS_PER_S, NULL);
+    sim_stop(world, 2, true);
+    giro_disk_faulty_restore(victim->faulty, image);
+    free(image);
+    victim->damaged = true;
+    sim_start(world, 2);
+    sim_run(world, 3 * GIRO_NS_PER_S, NULL);
+    const struct giro_consensus_status status = sim_status(world, 2);
+    if (!world->failed && (!status.observer || status.votes_sent + status.timeouts_sent > 0))
+        sim_fail(world, "a replica whose disk was rolled back signs beside a liar");
+    sim_run(world, 4 * GIRO_NS_PER_S, NULL);
+    sim_settle_down(world, 20 * GIRO_NS_PER_S);
 }
 
 /* ---- A leader that is always as slow as it may be ---------------------------------------------------------- */

@@ -90,7 +90,8 @@ void sim_signatures_real(void);
     X(BAD_BATCH, "bad-batch", "bad batches")                                                       \
     X(REPLAY, "replay", "replays")                                                                 \
     X(GARBAGE, "garbage", "garbage")                                                               \
-    X(SLOW_LEADER, "slow-leader", "slow traitors")
+    X(SLOW_LEADER, "slow-leader", "slow traitors")                                                 \
+    X(LIE_HELLO, "lie-hello", "lying answers to a start")
 enum sim_fault {
 #define SIM_FAULT_ENUM(name, option, text) SIM_FAULT_##name,
     SIM_FAULT_MAP(SIM_FAULT_ENUM)
@@ -129,7 +130,8 @@ struct sim_body {
     void (*traitor_send)(struct sim_world *world, uint32_t from, uint16_t peer,
                          const uint8_t *bytes, uint32_t size_bytes);
     /* What reaches a traitor may be changed for it. */
-    void (*traitor_hear)(struct sim_world *world, uint32_t to, uint8_t *bytes, uint32_t size_bytes);
+    uint32_t (*traitor_hear)(struct sim_world *world, uint32_t to, uint8_t *bytes,
+                             uint32_t size_bytes);
 };
 /* The highest numbers ever seen in a replica's safety file (I4) and in its signatures. */
 struct sim_safety_seen {

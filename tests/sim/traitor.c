@@ -173,6 +173,34 @@ static bool batch_attack(const struct letter *letter)
     return what == 3;
 }
 
+static bool hello_read(const struct sim_world *world, const uint8_t *body, uint32_t body_bytes,
+                       struct giro_hello *hello)
+{
+    struct giro_reader reader;
+    giro_reader_init(&reader, body, body_bytes);
+    return giro_hello_decode(&reader, world->replica_count, hello) == GIRO_REJECT_NONE &&
+           giro_reader_left(&reader) == 0;
+}
+
+/* An answer to a restarted replica that hides what it signed, or would have it believe that it signed more. True: sent. */
+static bool hello_attack(const struct letter *letter)
+{
+    struct sim_world *world = letter->world;
+    struct giro_hello hello;
+    uint8_t out[sizeof(hello)];
+    if (!hello_read(world, letter->body, letter->body_bytes, &hello) || hello.header.answer != 1 ||
+        !sim_fault_hit(world, SIM_FAULT_LIE_HELLO, 800))
+        return false;
+    const uint32_t index = world->replicas[letter->from].index;
+    sim_forge_hello_parts(world, index, &hello);
+    const uint32_t size_bytes = sim_forge_hello(world, index, &hello, out);
+    for (uint32_t to = 0; to < world->instance_count; to++) {
+        if (addressed(letter, to))
+            emit(letter, to, GIRO_KIND_HELLO, out, size_bytes, 0);
+    }
+    return true;
+}
+
 static void replay(const struct letter *letter)
 {
     struct sim_world *world = letter->world;
@@ -295,27 +323,27 @@ void sim_traitor_send(struct sim_world *world, uint32_t from, uint16_t peer, con
         instead = certificate_attack(&letter);
     else if (kind == GIRO_KIND_BATCH)
         instead = batch_attack(&letter);
+    else if (kind == GIRO_KIND_HELLO)
+        instead = hello_attack(&letter);
     replay(&letter);
     if (!instead)
         deliver_own(&letter);
 }
 
-/* A traitor does not ask whether it may sign: answers to its question say what it wants to hear. */
-void sim_traitor_hear(struct sim_world *world, uint32_t to, uint8_t *bytes, uint32_t size_bytes)
+/* A traitor does not ask whether it may sign: answers to its question bring nothing it signed. */
+uint32_t sim_traitor_hear(struct sim_world *world, uint32_t to, uint8_t *bytes, uint32_t size_bytes)
 {
     struct giro_peer_envelope envelope;
     struct giro_hello hello;
-    if (size_bytes != sizeof(envelope) + sizeof(hello))
-        return;
+    if (!hello_read(world, bytes + sizeof(envelope), size_bytes - (uint32_t)sizeof(envelope),
+                    &hello) ||
+        hello.header.answer != 1 || hello.header.subject != world->replicas[to].index)
+        return size_bytes;
     memcpy(&envelope, bytes, sizeof(envelope));
-    memcpy(&hello, bytes + sizeof(envelope), sizeof(hello));
-    if (envelope.body_kind != GIRO_KIND_HELLO || hello.answer != 1 ||
-        hello.answerer >= world->replica_count || hello.subject != world->replicas[to].index)
-        return;
-    uint8_t message[GIRO_HELLO_MESSAGE_BYTES];
-    hello.incarnation = 0;
-    hello.highest_round = 0;
-    size_t message_bytes = giro_hello_message(&world->hub->genesis.chain_id, &hello, message);
-    hello.signature = giro_sign(world->hub->batch_keys[hello.answerer], message, message_bytes);
-    memcpy(bytes + sizeof(envelope), &hello, sizeof(hello));
+    hello.header.parts = 0;
+    envelope.size_bytes =
+        (uint32_t)sizeof(envelope) +
+        sim_forge_hello(world, hello.header.answerer, &hello, bytes + sizeof(envelope));
+    memcpy(bytes, &envelope, sizeof(envelope));
+    return envelope.size_bytes;
 }

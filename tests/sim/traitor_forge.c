@@ -370,3 +370,95 @@ uint32_t sim_forge_certificate(struct sim_world *world, uint32_t index, uint16_t
         return forge_tc(world, own, own_bytes, out);
     return forge_sync(world, out);
 }
+
+/* ---- Answers to a start ---------------------------------------------------------------------------------- */
+
+uint32_t sim_forge_hello(struct sim_world *world, uint32_t index, struct giro_hello *hello,
+                         uint8_t *out)
+{
+    struct giro_writer writer;
+    uint8_t message[GIRO_HELLO_MESSAGE_BYTES];
+    const size_t message_bytes =
+        giro_hello_message(&world->hub->genesis.chain_id, &hello->header, message);
+    hello->header.signature = giro_sign(world->hub->batch_keys[index], message, message_bytes);
+    giro_writer_init(&writer, out, sizeof(*hello));
+    if (!giro_hello_encode(hello, &writer))
+        return 0;
+    return (uint32_t)writer.offset;
+}
+
+/* A vote and a timeout in the subject's name, above all it signed, under the traitor's key. */
+static void made_up(struct sim_world *world, uint32_t index, struct giro_hello *hello)
+{
+    const uint64_t round = 1 + hello->vote.round + hello->timeout.round;
+    uint8_t message[GIRO_TIMEOUT_MESSAGE_BYTES];
+    hello->vote = (struct giro_vote){.head = giro_head_make(GIRO_KIND_VOTE),
+                                     .epoch = hello->header.epoch,
+                                     .round = round,
+                                     .parent_round = round - 1};
+    sim_forge_vote_sign(world, index, &hello->vote);
+    hello->vote.voter = hello->header.subject;
+    const size_t message_bytes = giro_timeout_message(
+        &world->hub->genesis.chain_id, hello->header.epoch, round, round - 1, message);
+    hello->timeout = (struct giro_timeout_header){
+        .head = giro_head_make(GIRO_KIND_TIMEOUT),
+        .epoch = hello->header.epoch,
+        .round = round,
+        .high_qc_round = round - 1,
+        .voter = hello->header.subject,
+        .signature = giro_sign(world->hub->vote_keys[index], message, message_bytes)};
+    hello->header.parts = GIRO_HELLO_VOTE | GIRO_HELLO_TIMEOUT;
+}
+
+/* Votes of others out of a real QC, under the subject's name. */
+static void borrowed(struct sim_world *world, struct giro_hello *hello)
+{
+    const struct sim_lore *lore = world->nodes->lore;
+    if (lore->qc_count == 0)
+        return;
+    const struct giro_qc *qc = &lore->qcs[(lore->qc_count - 1) % SIM_LORE_QCS];
+    const uint64_t pick =
+        sim_fault_between(world, SIM_FAULT_LIE_HELLO, 0, qc->header.signer_count - 1);
+    hello->vote = (struct giro_vote){.head = giro_head_make(GIRO_KIND_VOTE),
+                                     .epoch = qc->header.epoch,
+                                     .round = qc->header.round,
+                                     .parent_round = qc->header.parent_round,
+                                     .block_id = qc->header.block_id,
+                                     .commit_id = qc->header.commit_id,
+                                     .voter = hello->header.subject,
+                                     .signature = qc->signatures[pick]};
+    hello->header.parts = GIRO_HELLO_VOTE;
+}
+
+void sim_forge_hello_parts(struct sim_world *world, uint32_t index, struct giro_hello *hello)
+{
+    uint8_t message[GIRO_HELLO_MESSAGE_BYTES];
+    struct giro_hello_header *const question = &hello->question;
+    switch (sim_fault_between(world, SIM_FAULT_LIE_HELLO, 0, 5)) {
+    case 0:
+        hello->header.parts = 0;
+        break;
+    case 1: /* what the subject signed, moved up */
+        hello->vote.round += 7;
+        hello->vote.parent_round += 7;
+        hello->timeout.round += 7;
+        break;
+    case 2:
+        made_up(world, index, hello);
+        break;
+    case 3:
+        borrowed(world, hello);
+        break;
+    default: /* another start of the subject, under the traitor's key, or the very question asked */
+        *question = hello->header;
+        question->answerer = question->subject;
+        question->answer = question->parts = 0;
+        question->incarnation += sim_fault_between(world, SIM_FAULT_LIE_HELLO, 0, 1);
+        question->nonce[0] ^= (uint8_t)sim_fault_between(world, SIM_FAULT_LIE_HELLO, 0, 1);
+        const size_t message_bytes =
+            giro_hello_message(&world->hub->genesis.chain_id, question, message);
+        question->signature = giro_sign(world->hub->batch_keys[index], message, message_bytes);
+        hello->header.parts |= GIRO_HELLO_QUESTION;
+        break;
+    }
+}

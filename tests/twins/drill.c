@@ -66,6 +66,50 @@ static void rolled_back_file_does_not_sign(struct hub *hub, void *context)
         hub_fail(hub, "hello: replica 0 signs again with a safety file from before its last votes");
 }
 
+/* ---- Nobody can make a replica doubt itself with what it did not sign --------------------------------------------------- */
+
+static bool not_from_the_last(struct hub *hub, const struct hub_message *message)
+{
+    (void)hub;
+    return message->from != 3;
+}
+
+static void made_up_signatures_stop_nobody(struct hub *hub, void *context)
+{
+    (void)context;
+    run_for(hub, 3);
+    hub->dishonest = 1u << 3;
+    hub->filter = not_from_the_last;
+    hub_kill(hub, 0, HUB_RECORDS_MAX, 3);
+    hub_start(hub, 0);
+    struct giro_hello answer = {
+        .header = {.head = giro_head_make(GIRO_KIND_HELLO),
+                   .epoch = 1,
+                   .incarnation = 2,
+                   .answerer = 3,
+                   .answer = 1,
+                   .parts = GIRO_HELLO_VOTE},
+        .vote = {
+            .head = giro_head_make(GIRO_KIND_VOTE), .epoch = 1, .round = 99, .parent_round = 97}};
+    uint8_t message[GIRO_HELLO_MESSAGE_BYTES];
+    memcpy(answer.header.nonce, hub->nodes[0].options.nonce, sizeof(answer.header.nonce));
+    const size_t message_bytes = giro_hello_message(&hub->chain_id, &answer.header, message);
+    answer.header.signature = giro_sign(hub->batch_secrets[3], message, message_bytes);
+    uint8_t bytes[sizeof(answer)];
+    struct giro_writer writer;
+    giro_writer_init(&writer, bytes, sizeof(bytes));
+    if (!giro_hello_encode(&answer, &writer))
+        hub_fail(hub, "drill: the answer does not fit");
+    hub_send_forged(hub, 3, 0, GIRO_KIND_HELLO, bytes, writer.offset);
+    hub_deliver_all(hub,
+                    10000); /* before the honest answers: their questions are still on the way */
+    const struct giro_consensus_status status = hub_status(hub, 0);
+    if (!hub->failed && (status.observer || status.starting))
+        hub_fail(hub, "hello: replica 0 was talked out of signing");
+    if (!hub->failed && status.rejects[GIRO_REJECT_SIGNATURE] == 0)
+        hub_fail(hub, "drill: replica 0 did not hear the made-up vote");
+}
+
 /* ---- A leader whose clock is wrong costs a round, not the chain ------------------------------------------------------- */
 
 static void leader_with_a_wrong_clock_costs_a_round(struct hub *hub, void *context)
@@ -236,6 +280,7 @@ const struct drill drills[] = {
     {"certified_above_the_own_blocks", certified_above_the_own_blocks},
     {"commit_shown_to_one_replica", commit_shown_to_one_replica},
     {"all_killed_at_any_moment", all_killed_at_any_moment},
+    {"made_up_signatures_stop_nobody", made_up_signatures_stop_nobody},
 };
 const uint32_t drill_count = sizeof(drills) / sizeof(drills[0]);
 

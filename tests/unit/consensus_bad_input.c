@@ -143,13 +143,15 @@ static size_t make_halted(struct bench *bench)
 
 static size_t make_hello(struct bench *bench)
 {
-    struct giro_hello hello = {.head = giro_head_make(GIRO_KIND_HELLO),
-                               .epoch = 1,
-                               .incarnation = 5,
-                               .subject = SENDER,
-                               .answerer = SENDER};
+    struct giro_hello_header hello = {.head = giro_head_make(GIRO_KIND_HELLO),
+                                      .epoch = 1,
+                                      .incarnation = 5,
+                                      .subject = SENDER,
+                                      .answerer = SENDER};
+    uint8_t message[GIRO_HELLO_MESSAGE_BYTES];
+    const size_t message_bytes = giro_hello_message(&bench->net->chain_id, &hello, message);
+    hello.signature = giro_sign(bench->net->nodes[SENDER].batch_key, message, message_bytes);
     memcpy(body, &hello, sizeof(hello));
-    (void)bench;
     return sizeof(hello);
 }
 
@@ -366,14 +368,16 @@ static const struct row hellos[] = {CUT,
                                     EMPTY,
                                     {"epoch", 24, 8, 2, 0, R(EPOCH)},
                                     {"incarnation 0", 32, 8, 0, 0, R(FIELD)},
-                                    {"question with an answer in it", 40, 8, 5, 0, R(FIELD)},
-                                    {"question about another", 56, 2, 1, 0, R(FIELD)},
-                                    {"about one that is not", 56, 2, 9, 0, R(SIGNER)},
-                                    {"in another's name", 58, 2, 1, 0, R(SIGNER)},
-                                    {"neither question nor answer", 60, 1, 2, 0, R(FIELD)},
-                                    {"answer about itself", 60, 1, 1, 0, R(SIGNER)},
-                                    {"signed question", 80, 1, 1, 0, R(FIELD)},
-                                    {"reserved", 61, 1, 1, 0, R(RESERVED)}};
+                                    {"another incarnation", 32, 8, 6, 0, R(SIGNATURE)},
+                                    {"another nonce", 8, FLIP, 0, 0, R(SIGNATURE)},
+                                    {"question with an answer in it", 45, 1, 2, 0, R(FIELD)},
+                                    {"question about another", 40, 2, 1, 0, R(SIGNER)},
+                                    {"about one that is not", 40, 2, 9, 0, R(SIGNER)},
+                                    {"in another's name", 42, 2, 1, 0, R(SIGNER)},
+                                    {"neither question nor answer", 44, 1, 2, 0, R(FIELD)},
+                                    {"answer about itself", 44, 1, 1, 0, R(SIGNER)},
+                                    {"reserved", 46, 1, 1, 0, R(RESERVED)},
+                                    {"signature", 72, FLIP, 0, 0, R(SIGNATURE)}};
 static const struct row batches[] = {CUT,
                                      LONG,
                                      EMPTY,

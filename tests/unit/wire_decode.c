@@ -62,6 +62,7 @@ Test(wire, decoding_gives_back_the_encoded_struct_with_zeros_behind_the_last_sig
     static struct giro_timeout timeout;
     static struct giro_certificate certificate;
     struct giro_vote vote;
+    struct giro_hello hello;
     struct giro_commit_vote commit_vote;
     struct giro_batch_ack ack;
     struct giro_prng prng;
@@ -80,6 +81,8 @@ Test(wire, decoding_gives_back_the_encoded_struct_with_zeros_behind_the_last_sig
         DECODED(tc, tc);
         DECODED(timeout, timeout);
         DECODED(vote, vote);
+        sample_hello(&hello, n, i % 8, &prng);
+        DECODED(hello, hello);
         DECODED(commit_vote, commit_vote);
         DECODED(certificate, certificate);
         DECODED(batch_ack, ack);
@@ -137,6 +140,10 @@ Test(wire, every_reserved_byte_must_be_zero)
         {"qc", 114, 6},
         {"qc_genesis", 114, 6},
         {"vote", 98, 6},
+        {"hello", 46, 26},
+        {"hello", 136 + 46, 26},
+        {"hello", 272 + 98, 6},
+        {"hello", 440 + 35, 5},
         {"timeout", 35, 5},
         {"timeout", 104 + 114, 6},
         {"tc", 42, 6},
@@ -332,6 +339,29 @@ Test(wire, votes_and_certificates_are_held_to_their_ranges)
         {"certificate", 145, 1, 2, GIRO_REJECT_QUORUM},
         {"certificate", 145, 1, 0, GIRO_REJECT_QUORUM},
         {"certificate", 145, 1, 200, GIRO_REJECT_COUNT},
+    };
+    ROWS_HOLD(rows);
+}
+
+Test(wire, hellos_are_held_to_their_ranges_and_their_subject)
+{
+    static const struct field_row rows[] = {
+        {"hello", 32, 8, 0, GIRO_REJECT_FIELD},
+        {"hello", 40, 2, 1, GIRO_REJECT_SIGNER}, /* of another subject than its parts */
+        {"hello", 40, 2, 4, GIRO_REJECT_SIGNER},
+        {"hello", 42, 2, 4, GIRO_REJECT_SIGNER},
+        {"hello", 44, 1, 0, GIRO_REJECT_SIGNER}, /* a question in another's name */
+        {"hello", 44, 1, 2, GIRO_REJECT_FIELD},
+        {"hello", 45, 1, 0, GIRO_REJECT_OVERSIZED},
+        {"hello", 45, 1, 3, GIRO_REJECT_OVERSIZED},
+        {"hello", 45, 1, 15, GIRO_REJECT_FIELD},
+        {"hello", 136 + 44, 1, 1, GIRO_REJECT_FIELD}, /* an answer in the place of a question */
+        {"hello", 136 + 42, 2, 1, GIRO_REJECT_SIGNER},
+        {"hello", 136 + 45, 1, 1, GIRO_REJECT_FIELD},
+        {"hello", 272 + 96, 2, 1, GIRO_REJECT_SIGNER},
+        {"hello", 440 + 32, 2, 1, GIRO_REJECT_SIGNER},
+        {"hello", 440 + 34, 1, 1, GIRO_REJECT_FIELD},
+        {"hello", 440 + 24, 8, 1000, GIRO_REJECT_FIELD},
     };
     ROWS_HOLD(rows);
 }

@@ -42,13 +42,13 @@ Test(wire_message, replicas_sign_exactly_the_documented_bytes)
     static struct giro_qc qc;
     struct giro_commit_vote commit;
     struct giro_batch_ack ack;
-    struct giro_hello hello = {.head = giro_head_make(GIRO_KIND_HELLO),
-                               .epoch = 1,
-                               .incarnation = 9,
-                               .highest_round = 1000,
-                               .subject = 2,
-                               .answerer = 3,
-                               .answer = 1};
+    struct giro_hello_header hello = {.head = giro_head_make(GIRO_KIND_HELLO),
+                                      .epoch = 1,
+                                      .incarnation = 9,
+                                      .subject = 2,
+                                      .answerer = 3,
+                                      .answer = 1,
+                                      .parts = GIRO_HELLO_VOTE};
     const struct giro_hash chain = sample_chain();
     const struct giro_hash first = {{0x20}};
     uint8_t message[1024];

@@ -220,6 +220,9 @@ static enum giro_reject part_again(uint16_t kind, struct giro_reader *reader,
     case GIRO_KIND_VOTE:
         AGAIN(vote);
         break;
+    case GIRO_KIND_HELLO:
+        AGAIN(hello);
+        break;
     case GIRO_KIND_COMMIT_VOTE:
         AGAIN(commit_vote);
         break;

@@ -115,6 +115,44 @@ void sample_vote(struct giro_vote *vote, uint32_t replica_count, struct giro_prn
     sample_fill(prng, &vote->signature, sizeof(vote->signature), 0x60);
 }
 
+static void hello_header(struct giro_hello_header *header, uint16_t subject, struct giro_prng *prng)
+{
+    header->head = giro_head_make(GIRO_KIND_HELLO);
+    sample_fill(prng, header->nonce, sizeof(header->nonce), 0x70);
+    header->epoch = WIRE_TEST_EPOCH;
+    header->incarnation = 1 + number(prng, 8) % (UINT64_MAX - 1);
+    header->subject = header->answerer = subject;
+    sample_fill(prng, &header->signature, sizeof(header->signature), 0x80);
+}
+
+void sample_hello(struct giro_hello *hello, uint32_t replica_count, uint8_t parts,
+                  struct giro_prng *prng)
+{
+    static struct giro_timeout timeout;
+    const uint16_t subject = (uint16_t)within(prng, 2 % replica_count, 0, replica_count - 1);
+    memset(hello, 0, sizeof(*hello));
+    hello_header(&hello->header, subject, prng);
+    hello->header.answerer = (uint16_t)within(prng, replica_count - 1, 0, replica_count - 1);
+    hello->header.answer = 1;
+    hello->header.parts = parts;
+    if ((parts & GIRO_HELLO_QUESTION) != 0) {
+        hello_header(&hello->question, subject, prng);
+        hello->question.incarnation = 10;
+    }
+    if ((parts & GIRO_HELLO_VOTE) != 0) {
+        sample_vote(&hello->vote, replica_count, prng);
+        hello->vote.round = 1000;
+        hello->vote.parent_round = 999;
+        hello->vote.voter = subject;
+    }
+    if ((parts & GIRO_HELLO_TIMEOUT) != 0) {
+        sample_timeout(&timeout, replica_count, false, prng);
+        hello->timeout = timeout.header;
+        hello->timeout.high_qc_round = 998;
+        hello->timeout.voter = subject;
+    }
+}
+
 static void commit_body(struct giro_commit_body *body, enum giro_kind kind, struct giro_prng *prng)
 {
     body->head = giro_head_make(kind);
@@ -415,6 +453,15 @@ static size_t vote_make(uint32_t replica_count, struct giro_prng *prng, uint8_t 
     return writer.offset;
 }
 
+static size_t hello_make(uint32_t replica_count, struct giro_prng *prng, uint8_t *out)
+{
+    struct giro_hello hello;
+    struct giro_writer writer = writer_over(out);
+    sample_hello(&hello, replica_count, (uint8_t)within(prng, 7, 0, 7), prng);
+    giro_hello_encode(&hello, &writer);
+    return writer.offset;
+}
+
 static size_t commit_vote_make(uint32_t replica_count, struct giro_prng *prng, uint8_t *out)
 {
     struct giro_commit_vote vote;
@@ -651,6 +698,7 @@ const struct wire_sample wire_samples[] = {
     {"vote", GIRO_KIND_VOTE, vote_make},
     {"timeout", GIRO_KIND_TIMEOUT, timeout_make},
     {"tc", GIRO_KIND_TC, tc_make},
+    {"hello", GIRO_KIND_HELLO, hello_make},
     {"commit_vote", GIRO_KIND_COMMIT_VOTE, commit_vote_make},
     {"certificate", GIRO_KIND_CERTIFICATE, certificate_make},
     {"batch", GIRO_KIND_BATCH, batch_make},

@@ -23,6 +23,8 @@ void sample_qc(struct giro_qc *qc, uint32_t replica_count, uint64_t round, struc
 void sample_tc(struct giro_tc *tc, uint32_t replica_count, uint64_t round, struct giro_prng *prng);
 void sample_timeout(struct giro_timeout *timeout, uint32_t replica_count, bool has_last_tc,
                     struct giro_prng *prng);
+void sample_hello(struct giro_hello *hello, uint32_t replica_count, uint8_t parts,
+                  struct giro_prng *prng);
 void sample_vote(struct giro_vote *vote, uint32_t replica_count, struct giro_prng *prng);
 void sample_commit_vote(struct giro_commit_vote *vote, uint32_t replica_count,
                         struct giro_prng *prng);

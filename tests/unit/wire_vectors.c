@@ -87,16 +87,6 @@ Test(wire_vectors, requests_and_answers_have_exactly_the_stored_bytes)
                                        .state_root = hash_from(0x30),
                                        .ledger_root = hash_from(0x50)};
     HOLD("halted", "announcement", halted);
-    struct giro_hello hello = {.head = giro_head_make(GIRO_KIND_HELLO),
-                               .epoch = 1,
-                               .incarnation = 9,
-                               .highest_round = 1000,
-                               .subject = 2,
-                               .answerer = 3,
-                               .answer = 1};
-    sample_fill(NULL, hello.nonce, sizeof(hello.nonce), 0x70);
-    sample_fill(NULL, &hello.signature, sizeof(hello.signature), 0x80);
-    HOLD("hello", "answer", hello);
     const struct giro_epoch_end_header epoch_end = {.head = giro_head_make(GIRO_KIND_EPOCH_END),
                                                     .epoch = 1,
                                                     .last_height = 5000,
@@ -430,7 +420,10 @@ static const struct {
     {"proposal", 24 + 210, 2, 2},
     {"peer", 12, 2, GIRO_KIND_SYNC},
     {"peer", 56, 8, 898},
-    {"hello", 60, 1, 1},
+    {"hello", 44, 2, 0x0701},
+    {"hello", 136 + 32, 8, 10},
+    {"hello", 272 + 16, 8, 1000},
+    {"hello", 440 + 24, 8, 998},
     {"entry", 32, 8, (uint64_t)-300},
     {"entry", 40, 8, UINT64_MAX},
     {"entry", 48, 8, 300},

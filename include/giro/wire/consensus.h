@@ -483,37 +483,48 @@ struct giro_halted {
 };
 GIRO_WIRE_SIZE(giro_halted, 88);
 GIRO_WIRE_AT(giro_halted, state_root, 24);
-/* HELLO, question (answer = 0) and answer (1). The answer is about `subject`: the highest incarnation seen
- * and the highest round in which a signature of it was seen. Signed by the answerer's batch key:
- * tag HELLO | chain 32 | epoch 8 | bytes 8..72 of this struct.
+/* HELLO, a question at a start (answer 0) or an answer to it (1). A question says which start of the subject it is, signed by
+ * the subject's batch key. An answer, signed by the answerer's, claims nothing: it brings what the subject itself signed, of
+ * all that the answerer has seen: a question of the same or a higher incarnation that is not the one answered, the vote and
+ * the timeout of the highest round. Encoded: header 136 | question 136 | vote 168 | timeout header 104, those that parts
+ * names. Signed string: tag HELLO | chain 32 | epoch 8 | bytes 8..72 of the header.
  * offset size field
  *      0    8 head
- *      8   16 nonce            fresh, chosen by the asker
+ *      8   16 nonce            fresh, chosen by the asker; an answer repeats it
  *     24    8 epoch
- *     32    8 incarnation      question: the asker's new one; answer: highest seen of subject
- *     40    8 highest_round    answer: highest signed round seen of subject
- *     48    8 reserved
- *     56    2 subject
- *     58    2 answerer
- *     60    1 answer
- *     61   11 reserved2
- *     72   64 signature        answer only, else zero */
-struct giro_hello {
+ *     32    8 incarnation      of the asker, from 1; an answer repeats it
+ *     40    2 subject          who asks
+ *     42    2 answerer         a question: the subject
+ *     44    1 answer           0 or 1
+ *     45    1 parts            enum giro_hello_part; a question: 0
+ *     46   26 reserved
+ *     72   64 signature */
+struct giro_hello_header {
     struct giro_head head;
     uint8_t nonce[16];
     uint64_t epoch;
     uint64_t incarnation;
-    uint64_t highest_round;
-    uint64_t reserved;
     uint16_t subject;
     uint16_t answerer;
     uint8_t answer;
-    uint8_t reserved2[11];
+    uint8_t parts;
+    uint8_t reserved[26];
     struct giro_signature signature;
 };
-GIRO_WIRE_SIZE(giro_hello, 136);
-GIRO_WIRE_AT(giro_hello, subject, 56);
-GIRO_WIRE_AT(giro_hello, signature, 72);
+GIRO_WIRE_SIZE(giro_hello_header, 136);
+GIRO_WIRE_AT(giro_hello_header, subject, 40);
+GIRO_WIRE_AT(giro_hello_header, signature, 72);
+enum giro_hello_part {
+    GIRO_HELLO_QUESTION = 1,
+    GIRO_HELLO_VOTE = 2,
+    GIRO_HELLO_TIMEOUT = 4, /* its has_last_tc is 0: nothing follows it */
+};
+struct giro_hello { /* parts that are not there are zero */
+    struct giro_hello_header header;
+    struct giro_hello_header question;
+    struct giro_vote vote;
+    struct giro_timeout_header timeout;
+};
 
 /* EPOCH_END: layout fixed now, made by later work. Encoded: header | signatures.
  * Signed string: tag EPOCH_END | chain 32 | epoch 8 | header bytes 16..144
@@ -580,6 +591,10 @@ enum giro_reject giro_certificate_decode(struct giro_reader *reader, uint32_t re
 bool giro_batch_ack_encode(const struct giro_batch_ack *ack, struct giro_writer *writer);
 enum giro_reject giro_batch_ack_decode(struct giro_reader *reader, uint32_t replica_count,
                                        struct giro_batch_ack *ack) GIRO_MUST_USE;
+/* A HELLO's parts are the subject's (else SIGNER); a question brings none (FIELD). */
+bool giro_hello_encode(const struct giro_hello *hello, struct giro_writer *writer);
+enum giro_reject giro_hello_decode(struct giro_reader *reader, uint32_t replica_count,
+                                   struct giro_hello *hello) GIRO_MUST_USE;
 /* giro_proposal_decode also checks that qc_hash, tc_hash, certificate_hash and the block id fit the bytes,
  * that each proof's reference equals the block's, and the author signature's presence (not its validity). */
 enum giro_reject giro_proposal_decode(const void *bytes, size_t size_bytes, uint32_t replica_count,
@@ -612,7 +627,7 @@ size_t giro_batch_ack_message(const struct giro_hash *chain, const struct giro_b
 size_t giro_proposal_message(const struct giro_hash *chain, uint64_t epoch,
                              const struct giro_hash *block_id, uint8_t *out);
 #define GIRO_HELLO_MESSAGE_BYTES (8u + 32u + 8u + 64u)
-size_t giro_hello_message(const struct giro_hash *chain, const struct giro_hello *hello,
+size_t giro_hello_message(const struct giro_hash *chain, const struct giro_hello_header *hello,
                           uint8_t *out);
 
 /* Batches. giro_batch_decode checks the header and walks every frame with giro_frame_decode (signatures are the
