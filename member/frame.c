@@ -42,6 +42,22 @@ size_t giro_frame_make(const struct giro_genesis *genesis, const struct giro_sec
     return body + GIRO_SIGNATURE_BYTES;
 }
 
+size_t giro_skip_make(const struct giro_genesis *genesis, const struct giro_secret_key *key,
+                      uint16_t member, uint16_t key_id, uint16_t channel, uint64_t first,
+                      uint64_t last, uint8_t *out)
+{
+    GIRO_ASSERT(first <= last);
+    struct giro_frame_header header =
+        header_make(genesis, GIRO_KIND_SKIP, member, key_id, channel, first, 0);
+    size_t body = sizeof(header) + sizeof(last);
+    memcpy(out, &header, sizeof(header));
+    memcpy(out + sizeof(header), &last, sizeof(last));
+    memset(out + body, 0, GIRO_SIGNATURE_BYTES);
+    struct giro_signature signature = sign_bytes(genesis, key, out, body + GIRO_SIGNATURE_BYTES);
+    memcpy(out + body, &signature, sizeof(signature));
+    return body + GIRO_SIGNATURE_BYTES;
+}
+
 size_t giro_control_make(const struct giro_genesis *genesis, const struct giro_secret_key *maker,
                          uint16_t maker_key_id, const struct giro_secret_key *checker,
                          uint16_t checker_key_id, uint16_t channel, uint64_t sequence,

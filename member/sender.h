@@ -21,6 +21,11 @@
 size_t giro_frame_make(const struct giro_genesis *genesis, const struct giro_secret_key *key,
                        uint16_t member, uint16_t key_id, uint16_t channel, uint64_t sequence,
                        const struct giro_record *records, uint32_t record_count, uint8_t *out);
+/* giro_skip_make builds and signs a frame that gives up the sequences first..last of a channel, of which none may ever have been
+ * sent: where the hub executed `first` already, it takes a skip for an equivocation. last - first < 512. */
+size_t giro_skip_make(const struct giro_genesis *genesis, const struct giro_secret_key *key,
+                      uint16_t member, uint16_t key_id, uint16_t channel, uint64_t first,
+                      uint64_t last, uint8_t *out);
 /* giro_control_make builds a CONTROL frame signed by maker and checker. */
 size_t giro_control_make(const struct giro_genesis *genesis, const struct giro_secret_key *maker,
                          uint16_t maker_key_id, const struct giro_secret_key *checker,
@@ -62,6 +67,28 @@ enum giro_err giro_sequence_reserve(const char *keys_dir, const char *bic, uint1
 enum giro_err giro_sequence_return(const char *keys_dir, const char *bic, uint16_t channel,
                                    uint64_t first, uint64_t next,
                                    struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
+
+/* An outbox reserves with its number written beside the counter, in the same step: what it reserved last is known for certain
+ * after a death at any moment. A claim is empty (first == next) when all of it was used or given back. */
+struct giro_sequence_claim {
+    uint64_t outbox; /* 0: no outbox ever used the channel */
+    uint64_t first, next;
+};
+/* giro_sequence_claim reserves [claim->first, claim->next) of `count` for claim->outbox. GIRO_ERR_STATE: another outbox has a
+ * claim that is not empty. */
+enum giro_err giro_sequence_claim(const char *keys_dir, const char *bic, uint16_t channel,
+                                  uint64_t count, struct giro_sequence_claim *claim,
+                                  struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
+/* giro_sequence_claimed reads the last claim. */
+enum giro_err giro_sequence_claimed(const char *keys_dir, const char *bic, uint16_t channel,
+                                    struct giro_sequence_claim *claim,
+                                    struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
+/* giro_sequence_release gives the end of the last claim, [claim->first, claim->next), back and empties the claim: *released. Where
+ * somebody reserved more since, only an empty end can be: else nothing changes, and the sequences are a gap that a skip must
+ * close. */
+enum giro_err giro_sequence_release(const char *keys_dir, const char *bic, uint16_t channel,
+                                    const struct giro_sequence_claim *claim, bool *released,
+                                    struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 
 /* ---- Streaming ---------------------------------------------------------------------------------------------------- */
 

@@ -283,7 +283,7 @@ enum giro_err giro_log_append(struct giro_log *log, enum giro_log_kind kind,
     check(log);
     if (log->failed)
         return GIRO_ERR_IO;
-    GIRO_ASSERT(kind > GIRO_LOG_PAD_RECORD && kind <= GIRO_LOG_EVIDENCE_RECORD);
+    GIRO_ASSERT(kind > GIRO_LOG_PAD_RECORD && kind <= GIRO_LOG_OUTBOX_RANGE_RECORD);
     uint64_t body_bytes = 0;
     for (uint32_t i = 0; i < part_count; i++)
         body_bytes += parts[i].size_bytes;

@@ -78,7 +78,7 @@ const char *giro_log_record_shape(const struct giro_log_record_header *header, u
     static const uint8_t zeros[16];
     if (header->magic != GIRO_MAGIC)
         return "no record where one must start";
-    if (header->kind < GIRO_LOG_PAD_RECORD || header->kind > GIRO_LOG_EVIDENCE_RECORD)
+    if (header->kind < GIRO_LOG_PAD_RECORD || header->kind > GIRO_LOG_OUTBOX_RANGE_RECORD)
         return "a record of unknown kind";
     if (header->reserved != 0 || header->reserved2 != 0 ||
         memcmp(header->reserved3, zeros, sizeof zeros) != 0)

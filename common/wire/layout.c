@@ -576,6 +576,17 @@ GIRO_WIRE_AT(giro_safety_slot, replica, 368);
 GIRO_WIRE_AT(giro_safety_slot, reserved, 370);
 GIRO_WIRE_AT(giro_safety_slot, checksum, 376);
 
+GIRO_WIRE_AT(giro_outbox_done, sequence, 0);
+GIRO_WIRE_AT(giro_outbox_done, channel, 8);
+GIRO_WIRE_AT(giro_outbox_done, outcome, 10);
+GIRO_WIRE_AT(giro_outbox_done, reserved, 11);
+
+GIRO_WIRE_AT(giro_outbox_range, outbox, 0);
+GIRO_WIRE_AT(giro_outbox_range, first, 8);
+GIRO_WIRE_AT(giro_outbox_range, next, 16);
+GIRO_WIRE_AT(giro_outbox_range, channel, 24);
+GIRO_WIRE_AT(giro_outbox_range, reserved, 26);
+
 GIRO_WIRE_AT(giro_leader_window, head, 0);
 GIRO_WIRE_AT(giro_leader_window, height, 8);
 GIRO_WIRE_AT(giro_leader_window, candidates, 16);

@@ -302,6 +302,12 @@ Test(wire_vectors, disk_formats_have_exactly_the_stored_bytes)
     memset(&slot.last_timeout.signature, 0, sizeof(slot.last_timeout.signature));
     sample_fill(NULL, slot.checksum, sizeof(slot.checksum), 0xE0);
     HOLD("safety_slot", "safety slot", slot);
+    const struct giro_outbox_done done = {
+        .sequence = 4711, .channel = 3, .outcome = GIRO_OUTCOME_EXECUTED};
+    HOLD("outbox_done", "frame with its outcome", done);
+    const struct giro_outbox_range range = {
+        .outbox = UINT64_C(0x0123456789abcdef), .first = 4712, .next = 4864, .channel = 3};
+    HOLD("outbox_range", "reserved sequences", range);
     const struct giro_leader_window leaders = {.head = giro_head_make(GIRO_KIND_LEADER_WINDOW),
                                                .height = 300,
                                                .candidates = {{0x7F}, {0x5E}},

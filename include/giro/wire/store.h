@@ -49,7 +49,10 @@ GIRO_WIRE_AT(giro_log_segment_header, checksum, 80);
     X(7, QC, "a QC that committed blocks")                                                         \
     X(8, TC, "a timeout certificate")                                                              \
     X(9, PROOF, "a proof of availability")                                                         \
-    X(10, EVIDENCE, "evidence against a replica: two messages that contradict each other")
+    X(10, EVIDENCE, "evidence against a replica: two messages that contradict each other")         \
+    X(11, OUTBOX_FRAME, "a frame that a member signed, kept until it has its outcome")             \
+    X(12, OUTBOX_DONE, "frames that have their outcome")                                           \
+    X(13, OUTBOX_RANGE, "sequences that an outbox reserved")
 enum giro_log_kind {
 #define GIRO_LOG_KIND_ENUM(number, name, text) GIRO_LOG_##name##_RECORD = (number),
     GIRO_LOG_KIND_MAP(GIRO_LOG_KIND_ENUM)
@@ -80,6 +83,38 @@ struct giro_log_record_header {
 GIRO_WIRE_SIZE(giro_log_record_header, 64);
 GIRO_WIRE_AT(giro_log_record_header, sequence, 16);
 GIRO_WIRE_AT(giro_log_record_header, checksum, 32);
+
+/* ---- A member's outbox: a block log whose replica is the member's index --------------------------------------------- */
+
+/* OUTBOX_FRAME: the exact bytes of a FRAME or SKIP. OUTBOX_DONE: one or more of these.
+ * offset size field
+ *      0    8 sequence
+ *      8    2 channel
+ *     10    1 outcome        enum giro_outcome
+ *     11    5 reserved       0 */
+struct giro_outbox_done {
+    uint64_t sequence;
+    uint16_t channel;
+    uint8_t outcome;
+    uint8_t reserved[5];
+};
+GIRO_WIRE_SIZE(giro_outbox_done, 16);
+
+/* OUTBOX_RANGE: the frames of a range stand behind it in the log, in sequence order.
+ * offset size field
+ *      0    8 outbox         number of the outbox, random
+ *      8    8 first          first sequence that no frame in the log before this record has
+ *     16    8 next           end of the range
+ *     24    2 channel
+ *     26    6 reserved       0 */
+struct giro_outbox_range {
+    uint64_t outbox;
+    uint64_t first;
+    uint64_t next;
+    uint16_t channel;
+    uint8_t reserved[6];
+};
+GIRO_WIRE_SIZE(giro_outbox_range, 32);
 
 /* ---- Safety slot ------------------------------------------------------------------------------------------------ */
 
@@ -303,8 +338,8 @@ GIRO_WIRE_AT(giro_event_record_header, checksum, 16);
     X(8, LOCAL_BATCH, "frame_count 4, record_count 4, frames packed as in a batch")                \
     X(9, VERDICT, "slot 4, valid 1, zeros 3, batch_id 32")                                         \
     X(10, EXECUTED,                                                                                \
-      "height 8, next_due_ns 8, state_root 32, ledger_root 32, repeated frames 32 x 4, "             \
-      "checkpoint 1, zeros 7")                                                                       \
+      "height 8, next_due_ns 8, state_root 32, ledger_root 32, repeated frames 32 x 4, "           \
+      "checkpoint 1, zeros 7")                                                                     \
     X(11, RECOVER_IMAGE,                                                                           \
       "next_due_ns 8, manifest_bytes 4, sections_bytes 4, manifest, sections of the core")         \
     X(12, CHECKPOINTED, "height 8, image_root 32")                                                 \
