@@ -257,7 +257,7 @@ size_t packet_build(const struct packet_host *host, const struct giro_endpoint *
 {
     uint8_t *ip = out + ETHER_BYTES, *udp = ip + IPV4_BYTES;
     uint32_t udp_bytes = UDP_BYTES + size_bytes;
-    GIRO_ASSERT(size_bytes <= GIRO_FRAME_MTU_BYTES);
+    GIRO_ASSERT(size_bytes <= PACKET_PAYLOAD_MAX);
     ether_put(out, to->mac, host->mac, TYPE_IPV4);
     ipv4_put(ip, IPV4_BYTES + udp_bytes, identification, PROTOCOL_UDP, host->ipv4, to->ipv4);
     put16(udp, host->udp_port);

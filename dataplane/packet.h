@@ -9,8 +9,8 @@
 
 #include "giro/dataplane.h"
 
-#define PACKET_HEADERS_BYTES 42u   /* Ethernet 14, IPv4 20, UDP 8 */
-#define PACKET_BYTES_MAX     1514u /* an ordinary Ethernet packet without its check sequence */
+#define PACKET_HEADERS_BYTES 42u    /* Ethernet 14, IPv4 20, UDP 8 */
+#define PACKET_PAYLOAD_MAX   65507u /* of UDP over IPv4 */
 
 struct packet_host {
     uint8_t mac[6];
@@ -40,7 +40,7 @@ enum packet_verdict packet_parse(const struct packet_host *host, const uint8_t *
  * out[0..out_bytes) and returns its size; 0 if it does not fit. */
 size_t packet_reply(const struct packet_host *host, enum packet_verdict verdict,
                     const uint8_t *packet, size_t size_bytes, uint8_t *out, size_t out_bytes);
-/* packet_build writes headers and payload (at most GIRO_FRAME_MTU_BYTES) into out, which has
+/* packet_build writes headers and payload (at most PACKET_PAYLOAD_MAX) into out, which has
  * PACKET_HEADERS_BYTES + size_bytes, and returns that size. identification: IPv4's field. */
 size_t packet_build(const struct packet_host *host, const struct giro_endpoint *to,
                     uint16_t identification, const void *bytes, uint32_t size_bytes, uint8_t *out);

@@ -31,15 +31,30 @@ enum giro_err giro_port_open(const struct giro_port_options *options, struct gir
                            "the port's UDP port is 0");
         return GIRO_ERR_CONFIG;
     }
-    if (strcmp(options->driver, "udp") == 0)
-        return port_udp_open(options, ipv4, port, diagnosis);
-    return port_dpdk_open(options, ipv4, port, diagnosis);
+    struct giro_port_options filled = *options;
+    filled.mtu = options->mtu == 0 ? PORT_MTU : options->mtu;
+    filled.queues = options->queues == 0 ? 1 : options->queues;
+    if (filled.mtu < PORT_MTU || filled.mtu > GIRO_PORT_MTU_MAX ||
+        filled.queues > GIRO_PORT_QUEUES_MAX) {
+        giro_diagnosis_set(diagnosis, "mtu is 1,500 to 9,216, queues 1 to 16", "",
+                           "the port's mtu %u or queues %u cannot be", filled.mtu, filled.queues);
+        return GIRO_ERR_CONFIG;
+    }
+    enum giro_err err = strcmp(options->driver, "udp") == 0
+                            ? port_udp_open(&filled, ipv4, port, diagnosis)
+                            : port_dpdk_open(&filled, ipv4, port, diagnosis);
+    if (err == GIRO_ERR_OK)
+        (*port)->datagram_max = filled.mtu - PORT_HEADERS;
+    return err;
 }
 
 void giro_port_close(struct giro_port *port)
 {
-    if (port != NULL)
-        port->ops->close(port);
+    if (port == NULL)
+        return;
+    struct capture *capture = port->capture;
+    port->ops->close(port); /* may still send */
+    capture_close(capture);
 }
 
 int giro_port_fd(const struct giro_port *port)
@@ -47,9 +62,16 @@ int giro_port_fd(const struct giro_port *port)
     return port->fd;
 }
 
+uint32_t giro_port_datagram_max(const struct giro_port *port)
+{
+    return port->datagram_max;
+}
+
 uint32_t giro_port_receive(struct giro_port *port, struct giro_datagram *datagrams)
 {
     port->ops->flush(port);
+    if (port->capture != NULL)
+        capture_tick(port->capture);
     uint32_t count = port->ops->receive(port, datagrams);
     GIRO_ASSERT(count <= GIRO_PORT_BURST);
     port->counters.received += count;
@@ -61,7 +83,7 @@ uint32_t giro_port_receive(struct giro_port *port, struct giro_datagram *datagra
 enum giro_err giro_port_send(struct giro_port *port, const struct giro_endpoint *to,
                              const void *bytes, uint32_t size_bytes)
 {
-    if (size_bytes > PORT_PAYLOAD_BYTES || to->ipv4 == 0 || to->port == 0) {
+    if (size_bytes > port->datagram_max || to->ipv4 == 0 || to->port == 0) {
         port->counters.send_failed++;
         return GIRO_ERR_ARGUMENT;
     }
@@ -79,4 +101,31 @@ void giro_port_flush(struct giro_port *port)
 void giro_port_counters(const struct giro_port *port, struct giro_port_counters *counters)
 {
     *counters = port->counters;
+}
+
+/* ---- Capture --------------------------------------------------------------------------------- */
+
+enum giro_err giro_port_capture_start(struct giro_port *port,
+                                      const struct giro_capture_options *options,
+                                      struct giro_diagnosis *diagnosis)
+{
+    struct giro_capture_state state;
+    giro_port_capture_state(port, &state);
+    if (state.running)
+        return GIRO_ERR_STATE;
+    capture_close(port->capture);
+    return capture_open(options, &port->capture, diagnosis);
+}
+
+void giro_port_capture_stop(struct giro_port *port)
+{
+    if (port->capture != NULL)
+        capture_finish(port->capture);
+}
+
+void giro_port_capture_state(const struct giro_port *port, struct giro_capture_state *state)
+{
+    *state = (struct giro_capture_state){.running = false};
+    if (port->capture != NULL)
+        capture_state(port->capture, state);
 }

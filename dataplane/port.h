@@ -2,10 +2,12 @@
 #ifndef DATAPLANE_PORT_H
 #define DATAPLANE_PORT_H
 
+#include "capture.h"
 #include "giro/dataplane.h"
 
-#define PORT_TX_QUEUE      64u
-#define PORT_PAYLOAD_BYTES GIRO_FRAME_MTU_BYTES /* largest datagram sent */
+#define PORT_TX_QUEUE 64u
+#define PORT_MTU      1500u
+#define PORT_HEADERS  28u /* of the MTU: IPv4 and UDP */
 
 struct port_ops {
     uint32_t (*receive)(struct giro_port *port, struct giro_datagram *datagrams);
@@ -20,11 +22,13 @@ struct port_ops {
 struct giro_port {
     const struct port_ops *ops;
     int fd;                         /* readable when packets may wait, or -1 */
+    uint32_t datagram_max;          /* largest payload sent */
     const struct giro_allow *allow; /* NULL: everybody */
+    struct capture *capture;        /* NULL: never started */
     struct giro_port_counters counters;
 };
 
-/* ipv4 is options->address, parsed, in host order. */
+/* ipv4 is options->address, parsed, in host order; mtu and queues are set and in range. */
 enum giro_err port_udp_open(const struct giro_port_options *options, uint32_t ipv4,
                             struct giro_port **port, struct giro_diagnosis *diagnosis);
 enum giro_err port_dpdk_open(const struct giro_port_options *options, uint32_t ipv4,

@@ -17,13 +17,16 @@
 #define ARGS_MAX           20u
 #define ARG_BYTES          512u
 #define RING_FRAMES_MIN    64u
-#define LOCKED_SPARE_BYTES (1024u * 1024u) /* for keys, which live in locked memory too */
-#define RING_FRAMES        4096u           /* 8 MiB each way, as the UDP port's socket buffers */
+#define LOCKED_SPARE_BYTES (1024u * 1024u)      /* for keys, which live in locked memory too */
+#define RING_BYTES         (8u * 1024u * 1024u) /* each way, as the UDP port's socket buffers */
 #define RING_FRAME         2048u
+#define RING_JUMBO         16384u /* a power of two: slots do not cross blocks */
+#define RING_JUMBO_BYTES   (16u * 1024u * 1024u)
 #define RING_BLOCK         65536u
 #define MEMORY_MB_MIN      32u
 
 static_assert(RING_FRAMES_MIN * RING_FRAME % RING_BLOCK == 0, "whole blocks");
+static_assert(RING_JUMBO > GIRO_PORT_MTU_MAX + 128u, "a packet and the kernel's words before it");
 
 struct args {
     char text[ARGS_MAX][ARG_BYTES];
@@ -75,15 +78,23 @@ static bool lockable(size_t size_bytes)
     return true;
 }
 
-static uint32_t ring_frames(void)
+uint32_t eal_ring_frame(uint32_t mtu)
 {
-    uint32_t frames = RING_FRAMES;
-    while (frames > RING_FRAMES_MIN && !lockable(2u * frames * RING_FRAME + LOCKED_SPARE_BYTES))
+    return mtu > 1500 ? RING_JUMBO : RING_FRAME;
+}
+
+static uint32_t ring_frames(const struct giro_port_options *options)
+{
+    uint32_t frame = eal_ring_frame(options->mtu);
+    uint32_t wanted = (frame == RING_JUMBO ? RING_JUMBO_BYTES : RING_BYTES) / frame;
+    uint32_t frames = wanted;
+    while (frames > RING_FRAMES_MIN &&
+           !lockable((size_t)2 * options->queues * frames * frame + LOCKED_SPARE_BYTES))
         frames /= 2;
-    if (frames < RING_FRAMES)
+    if (frames < wanted)
         GIRO_LOG(WARN, "port",
                  "the locked-memory limit allows rings of %u packets, not %u; raise ulimit -l",
-                 frames, RING_FRAMES);
+                 frames, wanted);
     return frames;
 }
 
@@ -101,8 +112,9 @@ static void arg_device(struct args *args, const struct giro_port_options *option
     arg(args, "--vdev");
     if (strcmp(options->driver, "af_packet") == 0) {
         snprintf(name, name_bytes, "net_af_packet0");
-        arg(args, "%s,iface=%s,blocksz=%u,framesz=%u,framecnt=%u,qdisc_bypass=1", name, device,
-            RING_BLOCK, RING_FRAME, ring_frames());
+        arg(args, "%s,iface=%s,qpairs=%u,blocksz=%u,framesz=%u,framecnt=%u,qdisc_bypass=1", name,
+            device, options->queues, RING_BLOCK, eal_ring_frame(options->mtu),
+            ring_frames(options));
         return;
     }
     snprintf(name, name_bytes, "%s0", options->driver);

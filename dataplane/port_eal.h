@@ -10,13 +10,15 @@
 enum giro_err eal_start(const struct giro_port_options *options, char *name, size_t name_bytes,
                         struct giro_diagnosis *diagnosis);
 void eal_stop(void);
+/* eal_ring_frame is the slot of af_packet's rings for packets of this MTU. */
+uint32_t eal_ring_frame(uint32_t mtu);
 
-/* interface_prepare brings a kernel interface up and refuses one that has ipv4 itself: the
+/* interface_prepare brings a kernel interface up, raises its MTU to mtu, and refuses one that has ipv4 itself: the
  * kernel would answer in our name. */
-enum giro_err interface_prepare(const char *device, uint32_t ipv4,
+enum giro_err interface_prepare(const char *device, uint32_t ipv4, uint32_t mtu,
                                 struct giro_diagnosis *diagnosis);
-/* interface_socket finds the descriptor of this process's packet socket bound to device, or -1:
- * the PMD offers no receive interrupt, but its socket can be polled. */
-int interface_socket(const char *device);
+/* interface_wait_fd finds a descriptor that is readable when a packet socket of this process bound to device is, or -1: the PMD
+ * offers no receive interrupt, but its sockets can be polled. *own is what the caller is to close, -1 if nothing. */
+int interface_wait_fd(const char *device, int *own);
 
 #endif

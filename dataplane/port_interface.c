@@ -7,6 +7,7 @@
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -44,19 +45,36 @@ static int bring_up(int fd, const char *device)
     return ioctl(fd, SIOCSIFFLAGS, &request) == 0 ? 0 : errno;
 }
 
-enum giro_err interface_prepare(const char *device, uint32_t ipv4, struct giro_diagnosis *diagnosis)
+/* Never lowers it: others may use the interface. */
+static int raise_mtu(int fd, const char *device, uint32_t mtu)
+{
+    struct ifreq request;
+    if (!request_make(&request, device))
+        return ENODEV;
+    if (ioctl(fd, SIOCGIFMTU, &request) != 0)
+        return errno;
+    if (request.ifr_mtu >= (int)mtu)
+        return 0;
+    request.ifr_mtu = (int)mtu;
+    return ioctl(fd, SIOCSIFMTU, &request) == 0 ? 0 : errno;
+}
+
+enum giro_err interface_prepare(const char *device, uint32_t ipv4, uint32_t mtu,
+                                struct giro_diagnosis *diagnosis)
 {
     const char *shown = device == NULL ? "" : device;
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return GIRO_ERR_NETWORK;
     int fault = bring_up(fd, device);
+    if (fault == 0)
+        fault = raise_mtu(fd, device, mtu);
     bool taken = fault == 0 && has_address(fd, device, ipv4);
     close(fd);
     if (fault != 0) {
         giro_diagnosis_set(diagnosis, strerror(fault),
                            "check the interface's name and the right NET_ADMIN, or use driver udp",
-                           "interface \"%s\" cannot be brought up", shown);
+                           "interface \"%s\" cannot be brought up with an MTU of %u", shown, mtu);
         return GIRO_ERR_PORT;
     }
     if (taken) {
@@ -83,20 +101,39 @@ static bool is_bound_to(int fd, int interface_index)
     return packet.sll_ifindex == interface_index;
 }
 
-int interface_socket(const char *device)
+/* The packet sockets bound to device, at most max; there is one for each queue. */
+static uint32_t sockets_find(const char *device, int *sockets, uint32_t max)
 {
-    int interface_index = (int)if_nametoindex(device), found = -1;
+    int interface_index = (int)if_nametoindex(device);
+    uint32_t count = 0;
     DIR *open_files = opendir("/proc/self/fd");
-    if (open_files == NULL || interface_index == 0)
-        goto done;
-    for (struct dirent *entry; found < 0 && (entry = readdir(open_files)) != NULL;) {
+    if (open_files == NULL)
+        return 0;
+    for (struct dirent *entry; interface_index != 0 && (entry = readdir(open_files)) != NULL;) {
         char *end = NULL;
         long fd = strtol(entry->d_name, &end, 10);
-        if (*end == '\0' && is_bound_to((int)fd, interface_index))
-            found = (int)fd;
+        if (*end == '\0' && count < max && is_bound_to((int)fd, interface_index))
+            sockets[count++] = (int)fd;
     }
-done:
-    if (open_files != NULL)
-        closedir(open_files);
-    return found;
+    closedir(open_files);
+    return count;
+}
+
+int interface_wait_fd(const char *device, int *own)
+{
+    int sockets[GIRO_PORT_QUEUES_MAX];
+    uint32_t count = sockets_find(device, sockets, GIRO_PORT_QUEUES_MAX);
+    *own = -1;
+    if (count <= 1)
+        return count == 1 ? sockets[0] : -1;
+    int all = epoll_create1(EPOLL_CLOEXEC);
+    for (uint32_t i = 0; i < count && all >= 0; i++) {
+        struct epoll_event event = {.events = EPOLLIN};
+        if (epoll_ctl(all, EPOLL_CTL_ADD, sockets[i], &event) == 0)
+            continue;
+        close(all);
+        all = -1;
+    }
+    *own = all;
+    return all;
 }

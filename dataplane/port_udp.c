@@ -3,6 +3,7 @@
  * With UDP_GRO the kernel may hand over several datagrams of one sender glued together; they are
  * cut apart by the segment size it names. What does not fit the burst stays in the receive
  * buffers, so the next recvmmsg waits until all segments of the last one are handed out. */
+#include "packet.h"
 #include "port.h"
 
 #include <arpa/inet.h>
@@ -40,8 +41,22 @@ struct port_udp {
     struct iovec tx_parts[PORT_TX_QUEUE];
     struct sockaddr_in tx_to[PORT_TX_QUEUE];
     uint32_t tx_first, tx_count;
-    uint8_t tx_bytes[PORT_TX_QUEUE][PORT_PAYLOAD_BYTES];
+    uint8_t *tx_bytes; /* PORT_TX_QUEUE x slot_bytes */
+    uint32_t slot_bytes;
+    struct packet_host host; /* our own address, for captures */
 };
+
+/* A capture wants whole packets: the kernel keeps the headers for itself, so they are made again. */
+static void record(struct port_udp *udp, bool sent, const struct giro_endpoint *other,
+                   const void *bytes, uint32_t size_bytes, const char *note)
+{
+    uint8_t packet[PACKET_HEADERS_BYTES + PACKET_PAYLOAD_MAX];
+    const struct giro_endpoint own = {.ipv4 = udp->host.ipv4, .port = udp->host.udp_port};
+    const struct packet_host from = {.ipv4 = other->ipv4, .udp_port = other->port};
+    size_t size =
+        packet_build(sent ? &udp->host : &from, sent ? other : &own, 0, bytes, size_bytes, packet);
+    capture_packet(udp->base.capture, sent, packet, size, note);
+}
 
 static void rx_prepare(struct port_udp *udp, uint32_t index)
 {
@@ -83,10 +98,27 @@ static uint32_t segment_bytes(struct msghdr *message)
     return 0;
 }
 
+/* All of a message from an address that is not allowed. */
+static void refuse(struct port_udp *udp, const struct giro_endpoint *from, const uint8_t *bytes,
+                   uint32_t total, uint32_t step)
+{
+    uint32_t at = 0;
+    do {
+        uint32_t size = step != 0 && step < total - at ? step : total - at;
+        if (udp->base.capture != NULL)
+            record(udp, false, from, bytes + at, size, "dropped: not on the allow-list");
+        udp->base.counters.not_allowed++;
+        at += size;
+    } while (at < total);
+    udp->rx_index++;
+}
+
 static uint32_t hand_out(struct port_udp *udp, struct giro_datagram *datagrams, uint32_t room)
 {
     struct mmsghdr *message = &udp->rx[udp->rx_index];
-    const struct sockaddr_in *from = &udp->rx_from[udp->rx_index];
+    const struct sockaddr_in *address = &udp->rx_from[udp->rx_index];
+    const struct giro_endpoint from = {.ipv4 = ntohl(address->sin_addr.s_addr),
+                                       .port = ntohs(address->sin_port)};
     const uint8_t *bytes = udp->rx_parts[udp->rx_index].iov_base;
     uint32_t total = message->msg_len, step = segment_bytes(&message->msg_hdr), count = 0;
     if (message->msg_hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
@@ -94,18 +126,17 @@ static uint32_t hand_out(struct port_udp *udp, struct giro_datagram *datagrams, 
         udp->rx_index++;
         return 0;
     }
-    if (udp->rx_offset == 0 && !giro_allow_address(udp->base.allow, ntohl(from->sin_addr.s_addr))) {
-        udp->base.counters.not_allowed += step == 0 ? 1 : (total + step - 1) / step;
-        udp->rx_index++;
+    if (!giro_allow_address(udp->base.allow, from.ipv4)) {
+        refuse(udp, &from, bytes, total, step);
         return 0;
     }
     do { /* an empty datagram is handed out too: the ingress counts it */
         uint32_t left = total - udp->rx_offset;
         uint32_t size = step != 0 && step < left ? step : left;
         datagrams[count] = (struct giro_datagram){
-            .bytes = bytes + udp->rx_offset,
-            .size_bytes = size,
-            .from = {.ipv4 = ntohl(from->sin_addr.s_addr), .port = ntohs(from->sin_port)}};
+            .bytes = bytes + udp->rx_offset, .size_bytes = size, .from = from};
+        if (udp->base.capture != NULL)
+            record(udp, false, &from, datagrams[count].bytes, size, NULL);
         count++;
         udp->rx_offset += size;
     } while (count < room && udp->rx_offset < total);
@@ -166,7 +197,9 @@ static enum giro_err udp_send(struct giro_port *port, const struct giro_endpoint
         return GIRO_ERR_FULL;
     uint32_t index = (udp->tx_first + udp->tx_count) % PORT_TX_QUEUE;
     if (size_bytes > 0) /* bytes may be NULL then */
-        memcpy(udp->tx_bytes[index], bytes, size_bytes);
+        memcpy(udp->tx_bytes + (size_t)index * udp->slot_bytes, bytes, size_bytes);
+    if (port->capture != NULL)
+        record(udp, true, to, bytes, size_bytes, NULL);
     udp->tx_parts[index].iov_len = size_bytes;
     udp->tx_to[index].sin_port = htons(to->port);
     udp->tx_to[index].sin_addr.s_addr = htonl(to->ipv4);
@@ -181,6 +214,7 @@ static void udp_close(struct giro_port *port)
     if (port->fd >= 0)
         close(port->fd);
     free(udp->rx_bytes);
+    free(udp->tx_bytes);
     free(udp);
 }
 
@@ -222,10 +256,14 @@ enum giro_err port_udp_open(const struct giro_port_options *options, uint32_t ip
         return GIRO_ERR_NOMEM;
     udp->base.ops = &udp_ops;
     udp->base.allow = options->allow;
+    udp->host = (struct packet_host){.ipv4 = ipv4, .udp_port = options->udp_port};
+    udp->slot_bytes = options->mtu - PORT_HEADERS;
     udp->rx_bytes = malloc((size_t)MESSAGES * MESSAGE_BYTES);
-    udp->base.fd = udp->rx_bytes == NULL ? -1 : socket_open(ipv4, options->udp_port);
+    udp->tx_bytes = malloc((size_t)PORT_TX_QUEUE * udp->slot_bytes);
+    bool memory = udp->rx_bytes != NULL && udp->tx_bytes != NULL;
+    udp->base.fd = memory ? socket_open(ipv4, options->udp_port) : -1;
     if (udp->base.fd < 0) {
-        int kept = udp->rx_bytes == NULL ? ENOMEM : errno;
+        int kept = memory ? errno : ENOMEM;
         giro_diagnosis_set(diagnosis, strerror(kept),
                            "check that the address is this machine's and the port is free",
                            "UDP port %u at %s cannot be opened", options->udp_port,
@@ -237,7 +275,7 @@ enum giro_err port_udp_open(const struct giro_port_options *options, uint32_t ip
         rx_prepare(udp, i);
     for (uint32_t i = 0; i < PORT_TX_QUEUE; i++) {
         udp->tx_to[i].sin_family = AF_INET;
-        udp->tx_parts[i].iov_base = udp->tx_bytes[i];
+        udp->tx_parts[i].iov_base = udp->tx_bytes + (size_t)i * udp->slot_bytes;
         udp->tx[i].msg_hdr = (struct msghdr){.msg_name = &udp->tx_to[i],
                                              .msg_namelen = sizeof(udp->tx_to[i]),
                                              .msg_iov = &udp->tx_parts[i],

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "apps/girod/api_answer.h"
+#include "apps/girod/api_capture.h"
 #include "apps/girod/api_render.h"
 #include "apps/tls/tls.h"
 
@@ -59,62 +61,7 @@ static uint32_t client_of(const struct giro_api *api, struct evhttp_request *req
     return client_by_key(api->options.genesis, &key);
 }
 
-/* ---- Answers ---------------------------------------------------------------------------------------- */
-
-static void answer_bytes(struct evhttp_request *request, int code, const char *type,
-                         struct evbuffer *body)
-{
-    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
-    evhttp_add_header(headers, "Content-Type", type);
-    evhttp_add_header(headers, "Cache-Control", "no-store");
-    evhttp_send_reply(request, code, NULL, body);
-}
-
-static void answer_json(struct evhttp_request *request, int code, json_t *json)
-{
-    char *text = json == NULL ? NULL : json_dumps(json, JSON_INDENT(2));
-    struct evbuffer *body = evbuffer_new();
-    if (text != NULL && body != NULL)
-        evbuffer_add_printf(body, "%s\n", text);
-    answer_bytes(request, text == NULL ? 500 : code, "application/json", body);
-    if (body != NULL)
-        evbuffer_free(body);
-    free(text);
-    json_decref(json);
-}
-
-static void answer_error(struct evhttp_request *request, int code, const char *sentence)
-{
-    answer_json(request, code, json_pack("{s:s}", "error", sentence));
-}
-
 /* ---- Journals ------------------------------------------------------------------------------------------ */
-
-/* from and to of the query; false if one is not a number. */
-static bool range_of(struct evhttp_request *request, uint64_t *from, uint64_t *to)
-{
-    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
-    const char *query = evhttp_uri_get_query(uri);
-    struct evkeyvalq values;
-    TAILQ_INIT(&values);
-    if (query != NULL && evhttp_parse_query_str(query, &values) != 0)
-        return false;
-    bool good = true;
-    struct {
-        const char *name;
-        uint64_t *value;
-    } wanted[] = {{"from", from}, {"to", to}};
-    for (int i = 0; i < 2; i++) {
-        const char *text = evhttp_find_header(&values, wanted[i].name);
-        char *end = NULL;
-        if (text == NULL)
-            continue;
-        *wanted[i].value = strtoull(text, &end, 10);
-        good = good && text[0] >= '0' && text[0] <= '9' && *end == '\0';
-    }
-    evhttp_clear_headers(&values);
-    return good;
-}
 
 /* Bytes [from, to) of the file, at most ANSWER_MAX; none if the range is empty. */
 static void send_journal(struct evhttp_request *request, const char *path, uint64_t size_bytes,
@@ -133,9 +80,9 @@ static void send_journal(struct evhttp_request *request, const char *path, uint6
     snprintf(total, sizeof(total), "%lu", (unsigned long)size_bytes);
     evhttp_add_header(evhttp_request_get_output_headers(request), "Giro-Journal-Bytes", total);
     if (good)
-        answer_bytes(request, 200, "application/octet-stream", body);
+        giro_api_answer_bytes(request, 200, "application/octet-stream", body);
     else
-        answer_error(request, 500, "the journal cannot be read here; ask another replica");
+        giro_api_answer_error(request, 500, "the journal cannot be read here; ask another replica");
     if (body != NULL)
         evbuffer_free(body);
 }
@@ -149,12 +96,12 @@ static void get_journal(struct giro_api *api, struct evhttp_request *request, ui
     uint16_t date = 0;
     if (sscanf(rest, "%11[A-Z0-9]/%10[0-9-]%c", bic, date_text, &extra) != 2 ||
         !giro_date_parse(date_text, strlen(date_text), &date)) {
-        answer_error(request, 400, "expected /v1/journal/<BIC>/<YYYY-MM-DD>");
+        giro_api_answer_error(request, 400, "expected /v1/journal/<BIC>/<YYYY-MM-DD>");
         return;
     }
     uint32_t member = giro_genesis_member_by_bic(api->options.genesis, bic);
     if (client != GIRO_MEMBER_OPERATOR && client != member) {
-        answer_error(request, 403, "a member reads its own journal only");
+        giro_api_answer_error(request, 403, "a member reads its own journal only");
         return;
     }
     char path[700] = "";
@@ -163,10 +110,11 @@ static void get_journal(struct giro_api *api, struct evhttp_request *request, ui
                               : giro_journal_files_path(api->options.journals, (uint16_t)member,
                                                         date, path, sizeof(path));
     uint64_t from = 0, to = size_bytes;
-    if (size_bytes == 0 || !range_of(request, &from, &to)) {
-        answer_error(request, size_bytes == 0 ? 404 : 400,
-                     size_bytes == 0 ? "no journal of that member and date here"
-                                     : "from and to are byte offsets");
+    const struct giro_api_number range[] = {{"from", &from}, {"to", &to}};
+    if (size_bytes == 0 || !giro_api_numbers(request, range, 2)) {
+        giro_api_answer_error(request, size_bytes == 0 ? 404 : 400,
+                              size_bytes == 0 ? "no journal of that member and date here"
+                                              : "from and to are byte offsets");
         return;
     }
     send_journal(request, path, size_bytes, from, to > size_bytes ? size_bytes : to);
@@ -174,11 +122,11 @@ static void get_journal(struct giro_api *api, struct evhttp_request *request, ui
 
 static void get_journals(struct giro_api *api, struct evhttp_request *request, uint32_t client)
 {
-    answer_json(request, 200,
-                giro_api_render_journals(
-                    api->options.genesis, api->options.journals,
-                    giro_settlement_business_date(giro_replica_settlement(api->options.replica)),
-                    client));
+    giro_api_answer_json(
+        request, 200,
+        giro_api_render_journals(
+            api->options.genesis, api->options.journals,
+            giro_settlement_business_date(giro_replica_settlement(api->options.replica)), client));
 }
 
 /* ---- Payments --------------------------------------------------------------------------------------------- */
@@ -188,14 +136,16 @@ static bool find_payment(struct giro_api *api, struct evhttp_request *request, u
 {
     uint8_t uetr[GIRO_UETR_BYTES];
     if (!giro_uetr_parse(text, strlen(text), uetr)) {
-        answer_error(request, 400, "a UETR is 36 characters: 8-4-4-4-12 hexadecimal digits");
+        giro_api_answer_error(request, 400,
+                              "a UETR is 36 characters: 8-4-4-4-12 hexadecimal digits");
         return false;
     }
     bool known = giro_replica_find(api->options.replica, uetr, found);
     bool allowed = known && (client == GIRO_MEMBER_OPERATOR || client == found->debtor ||
                              client == found->creditor);
     if (!allowed) /* the same answer for both: existence is not told to strangers */
-        answer_error(request, 404, "no payment with that UETR between you and anyone here");
+        giro_api_answer_error(request, 404,
+                              "no payment with that UETR between you and anyone here");
     return allowed;
 }
 
@@ -210,12 +160,12 @@ static void get_proof(struct giro_api *api, struct evhttp_request *request, uint
     enum giro_err err = giro_ledger_file_proof(api->options.ledger, found.height, found.leaf_index,
                                                &proof, &size_bytes);
     if (err != GIRO_ERR_OK) {
-        answer_error(request, 404, "executed, but not certified at this replica yet");
+        giro_api_answer_error(request, 404, "executed, but not certified at this replica yet");
         return;
     }
     struct evbuffer *body = evbuffer_new();
     evbuffer_add(body, proof, size_bytes);
-    answer_bytes(request, 200, "application/octet-stream", body);
+    giro_api_answer_bytes(request, 200, "application/octet-stream", body);
     evbuffer_free(body);
     free(proof);
 }
@@ -225,7 +175,7 @@ static void get_payment(struct giro_api *api, struct evhttp_request *request, ui
 {
     struct giro_found found;
     if (find_payment(api, request, client, rest, &found))
-        answer_json(request, 200, giro_api_render_payment(api->options.genesis, &found));
+        giro_api_answer_json(request, 200, giro_api_render_payment(api->options.genesis, &found));
 }
 
 static void get_channel(struct giro_api *api, struct evhttp_request *request, uint32_t client,
@@ -234,16 +184,16 @@ static void get_channel(struct giro_api *api, struct evhttp_request *request, ui
     char *end = NULL;
     unsigned long channel = strtoul(rest, &end, 10);
     if (rest[0] < '0' || rest[0] > '9' || *end != '\0' || channel >= GIRO_CHANNELS_MAX) {
-        answer_error(request, 400, "a channel is a number from 0 to 63");
+        giro_api_answer_error(request, 400, "a channel is a number from 0 to 63");
         return;
     }
     uint64_t base = 0, next = 0;
     bool stopped = false;
     giro_settlement_channel(giro_replica_settlement(api->options.replica), (uint16_t)client,
                             (uint16_t)channel, &base, &next, &stopped);
-    answer_json(request, 200,
-                json_pack("{s:I, s:I, s:b}", "base", (json_int_t)base, "next", (json_int_t)next,
-                          "stopped", stopped));
+    giro_api_answer_json(request, 200,
+                         json_pack("{s:I, s:I, s:b}", "base", (json_int_t)base, "next",
+                                   (json_int_t)next, "stopped", stopped));
 }
 
 static void post_control(struct giro_api *api, struct evhttp_request *request, uint32_t client)
@@ -252,7 +202,7 @@ static void post_control(struct giro_api *api, struct evhttp_request *request, u
     size_t size_bytes = evbuffer_get_length(body);
     struct giro_frame frame;
     if (client != GIRO_MEMBER_OPERATOR) {
-        answer_error(request, 403, "operators only");
+        giro_api_answer_error(request, 403, "operators only");
         return;
     }
     const uint8_t *bytes = evbuffer_pullup(body, -1);
@@ -265,30 +215,39 @@ static void post_control(struct giro_api *api, struct evhttp_request *request, u
     if (reject == GIRO_REJECT_NONE)
         reject = api->options.control(api->options.context, bytes, size_bytes);
     if (reject == GIRO_REJECT_NONE)
-        answer_json(request, 202, json_pack("{s:s}", "taken", "follow it by its channel"));
+        giro_api_answer_json(request, 202, json_pack("{s:s}", "taken", "follow it by its channel"));
     else
-        answer_error(request, 400, giro_reject_text(reject));
+        giro_api_answer_error(request, 400, giro_reject_text(reject));
 }
 
 /* ---- Routing ------------------------------------------------------------------------------------------------- */
 
 static void get_status(struct giro_api *api, struct evhttp_request *request)
 {
-    answer_json(request, 200, giro_api_render_status(&api->options));
+    giro_api_answer_json(request, 200, giro_api_render_status(&api->options));
 }
 
 static void get_metrics(struct giro_api *api, struct evhttp_request *request, uint32_t client)
 {
     if (client != GIRO_MEMBER_OPERATOR) {
-        answer_error(request, 403, "operators only");
+        giro_api_answer_error(request, 403, "operators only");
         return;
     }
     struct evbuffer *body = evbuffer_new();
     giro_api_render_metrics(&api->options, body);
     /* In one piece: of a body in several (more than 4 KiB printed) clients lost the end when the connection closed. */
     (void)evbuffer_pullup(body, -1);
-    answer_bytes(request, 200, "text/plain; version=0.0.4", body);
+    giro_api_answer_bytes(request, 200, "text/plain; version=0.0.4", body);
     evbuffer_free(body);
+}
+
+static void capture(struct giro_api *api, struct evhttp_request *request, uint32_t client,
+                    bool post, const char *rest)
+{
+    if (client == GIRO_MEMBER_OPERATOR)
+        giro_api_capture(api->options.port, api->options.capture_path, request, post, rest);
+    else
+        giro_api_answer_error(request, 403, "operators only");
 }
 
 /* rest is what follows prefix in path, NULL if path does not begin with it. */
@@ -305,8 +264,10 @@ static void route(struct giro_api *api, struct evhttp_request *request, uint32_t
     const char *rest;
     if (post && strcmp(path, "/v1/control") == 0)
         post_control(api, request, client);
+    else if ((rest = after(path, "/v1/capture")) != NULL)
+        capture(api, request, client, post, rest);
     else if (post)
-        answer_error(request, 404, "no such place to post to");
+        giro_api_answer_error(request, 404, "no such place to post to");
     else if (strcmp(path, "/v1/status") == 0)
         get_status(api, request);
     else if (strcmp(path, "/v1/journals") == 0)
@@ -322,7 +283,7 @@ static void route(struct giro_api *api, struct evhttp_request *request, uint32_t
     else if ((rest = after(path, "/v1/channel/")) != NULL)
         get_channel(api, request, client, rest);
     else
-        answer_error(request, 404, "no such page; docs/protocol.md lists them");
+        giro_api_answer_error(request, 404, "no such page; docs/protocol.md lists them");
 }
 
 static void on_request(struct evhttp_request *request, void *context)
@@ -331,7 +292,7 @@ static void on_request(struct evhttp_request *request, void *context)
     uint32_t client = client_of(api, request);
     const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(request));
     if (client == GIRO_NONE || path == NULL)
-        answer_error(request, 403, "show an enrolled key");
+        giro_api_answer_error(request, 403, "show an enrolled key");
     else
         route(api, request, client, path);
 }

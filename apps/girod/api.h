@@ -10,6 +10,7 @@
  *   GET /v1/proof/<uetr>               encoded proof (kind PROOF) of the payment's frame leaf          debtor, creditor, operator
  *   GET /v1/payment/<uetr>             JSON: record index in the frame, debtor, creditor               debtor, creditor, operator
  *   POST /v1/control                   body: one CONTROL frame; handed to the hub like a datagram     operator
+ *   /v1/capture                        packets of the port: apps/girod/api_capture.h                   operator
  *   GET /metrics                       Prometheus text                                                 operator
  * Errors: 400, 403, 404, 500 with {"error": "..."}; never more than 64 connections (others wait in the listen queue), 16 MiB
  * an answer (larger journals are read in ranges).
@@ -30,7 +31,8 @@ struct giro_api_options {
     const struct giro_config_address *address;
     const struct giro_secret_key *transport_key; /* the server's certificate */
     const struct giro_replica *replica;
-    const struct giro_port *port; /* may be NULL */
+    struct giro_port *port;   /* may be NULL */
+    const char *capture_path; /* where a capture is kept */
     const struct giro_ingress *ingress;
     const struct giro_links *links;
     struct giro_ledger_file *ledger;

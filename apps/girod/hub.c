@@ -57,6 +57,7 @@ struct giro_hub {
     struct giro_event_file *events; /* NULL: not configured */
     struct giro_links *links;
     struct giro_api *api;
+    char capture_path[600];
     struct event_base *base;
     struct event *port_event, *disk_event, *timer_event, *signal_events[2];
     struct giro_ingress_frame
@@ -547,6 +548,8 @@ static enum giro_err open_port(struct giro_hub *hub, struct giro_diagnosis *diag
                                      .device = config->port_device,
                                      .address = config->port_address,
                                      .udp_port = config->port_udp_port,
+                                     .mtu = config->port_mtu,
+                                     .queues = config->port_queues,
                                      .memory_mb = config->port_memory_mb,
                                      .program = program,
                                      .allow = hub->allow};
@@ -622,12 +625,15 @@ static enum giro_err open_events(struct giro_hub *hub, struct giro_diagnosis *di
                                        .message = on_link_message,
                                        .state = on_link_state};
     GIRO_TRY(giro_links_open(&links, &hub->links, diagnosis));
+    snprintf(hub->capture_path, sizeof(hub->capture_path), "%s/capture.pcapng",
+             hub->config.data_path);
     struct giro_api_options api = {.base = hub->base,
                                    .genesis = &hub->genesis,
                                    .address = &hub->config.https,
                                    .transport_key = hub->transport_key,
                                    .replica = hub->replica,
                                    .port = hub->port,
+                                   .capture_path = hub->capture_path,
                                    .ingress = hub->ingress,
                                    .links = hub->links,
                                    .ledger = hub->ledger,

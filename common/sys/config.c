@@ -19,7 +19,7 @@ struct raw {
     int64_t *replica, *files_interval_s, *event_log_mb;
     struct raw_port {
         char *driver, *device, *address;
-        int64_t *udp_port, *memory_mb;
+        int64_t *udp_port, *mtu, *queues, *memory_mb;
         char **allow;
         uint32_t allow_count;
     } port;
@@ -55,6 +55,8 @@ enum key_index {
     KEY_DEVICE,
     KEY_ADDRESS,
     KEY_UDP_PORT,
+    KEY_MTU,
+    KEY_QUEUES,
     KEY_MEMORY_MB,
     KEY_ALLOW,
     KEY_PEERS,
@@ -81,13 +83,16 @@ static const struct key keys[KEY_COUNT] = {
     [KEY_EVENT_LOG_MB] = {"", "event_log_mb", "mebibytes from 1 to 1048576", 1, 1 << 20, 256},
     [KEY_LOG_LEVEL] = {"", "log_level", "error, warn, info or debug", 0, 0, 0},
     [KEY_VERIFIER] = {"", "verifier", "avx512, avx2, portable or libsodium", 0, 0, 0},
-    [KEY_PORT] = {"", "port", "a section with driver, device, address, udp_port, memory_mb, allow",
+    [KEY_PORT] = {"", "port",
+                  "a section with driver, device, address, udp_port, mtu, queues, memory_mb, allow",
                   0, 0, 0},
     [KEY_DRIVER] = {"port", "driver", "af_packet, udp or a DPDK driver, at most 31 bytes", 0, 0, 0},
     [KEY_DEVICE] = {"port", "device", "an interface, vdev or PCI address, at most 127 bytes", 0, 0,
                     0},
     [KEY_ADDRESS] = {"port", "address", "an IPv4 address such as 10.77.0.2", 0, 0, 0},
     [KEY_UDP_PORT] = {"port", "udp_port", "a port number from 1 to 65535", 1, 65535, 7400},
+    [KEY_MTU] = {"port", "mtu", "bytes from 1500 to 9216", 1500, 9216, 1500},
+    [KEY_QUEUES] = {"port", "queues", "a number from 1 to 16", 1, 16, 1},
     [KEY_MEMORY_MB] = {"port", "memory_mb", "mebibytes from 1 to 65536", 1, 65536, 64},
     [KEY_ALLOW] = {"port", "allow",
                    "a list of 1 to 1024 prefixes such as 10.1.0.0/16, each alone or followed by "
@@ -128,6 +133,8 @@ static const cyaml_schema_field_t port_fields[] = {
     TEXT(device, MAY, struct raw_port, 127),
     TEXT(address, MUST, struct raw_port, 31),
     NUMBER(udp_port, MAY, struct raw_port),
+    NUMBER(mtu, MAY, struct raw_port),
+    NUMBER(queues, MAY, struct raw_port),
     NUMBER(memory_mb, MAY, struct raw_port),
     CYAML_FIELD_SEQUENCE_COUNT("allow", MAY, struct raw_port, allow, allow_count, &allow_value, 1,
                                GIRO_CONFIG_ALLOW_MAX),
@@ -472,6 +479,8 @@ static enum giro_err take_port(const struct loading *loading)
     uint32_t udp_port = 0;
     GIRO_TRY(take_number(loading, KEY_UDP_PORT, port->udp_port, &udp_port));
     config->port_udp_port = (uint16_t)udp_port;
+    GIRO_TRY(take_number(loading, KEY_MTU, port->mtu, &config->port_mtu));
+    GIRO_TRY(take_number(loading, KEY_QUEUES, port->queues, &config->port_queues));
     config->port_allow_count = port->allow_count;
     for (uint32_t i = 0; i < port->allow_count; i++)
         snprintf(config->port_allow[i], sizeof config->port_allow[i], "%s", port->allow[i]);

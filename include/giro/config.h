@@ -16,6 +16,8 @@
  *     device: veth0b                # interface, vdev argument or PCI address; not for udp
  *     address: 10.77.0.2            # IPv4 of the hub on this port (udp: local address to bind)
  *     udp_port: 7400
+ *     mtu: 1500                     # of the link, 1500..9216
+ *     queues: 1                     # receive queues of a DPDK port, 1..16
  *     memory_mb: 64
  *     allow:                        # who may send from where (giro/dataplane.h); left out: everybody
  *       - 10.1.0.0/16
@@ -65,6 +67,7 @@ struct giro_config {
     char port_device[128];
     char port_address[32];
     uint16_t port_udp_port;
+    uint32_t port_mtu, port_queues;
     uint32_t port_memory_mb;
     uint32_t port_allow_count;
     char port_allow[GIRO_CONFIG_ALLOW_MAX]

@@ -56,11 +56,15 @@ struct giro_port_options {
         *device; /* af_packet: interface name; pci: address; else vdev arguments; udp: unused */
     const char *address; /* IPv4 of the hub on this port, dotted */
     uint16_t udp_port;
-    uint32_t memory_mb;  /* DPDK memory without huge pages */
+    uint32_t mtu;       /* of the link, IPv4 header included: 1,500..GIRO_PORT_MTU_MAX; 0 = 1,500 */
+    uint32_t queues;    /* receive queues of a DPDK port, 1..GIRO_PORT_QUEUES_MAX; 0 = 1 */
+    uint32_t memory_mb; /* DPDK memory without huge pages */
     const char *program; /* EAL's argv[0] and file prefix: unique per process */
     const struct giro_allow
         *allow; /* packets from other addresses are dropped before anything is done for them */
 };
+#define GIRO_PORT_MTU_MAX    9216u
+#define GIRO_PORT_QUEUES_MAX 16u
 struct giro_port;
 /* giro_port_open starts the back end (for DPDK: EAL with --no-huge --no-shconf, floating lcore, own file prefix, no telemetry
  * socket; call once per process, before other threads). The diagnosis says what to do. */
@@ -72,7 +76,9 @@ int giro_port_fd(const struct giro_port *port);
 #define GIRO_PORT_BURST 64u
 /* giro_port_receive returns up to GIRO_PORT_BURST datagrams; never blocks. The bytes of the previous burst become invalid. */
 uint32_t giro_port_receive(struct giro_port *port, struct giro_datagram *datagrams);
-/* giro_port_send queues one datagram of up to 1,472 bytes; giro_port_flush sends what is queued (called by receive too).
+/* giro_port_datagram_max is the largest UDP payload that fits the link: mtu - 28. */
+uint32_t giro_port_datagram_max(const struct giro_port *port);
+/* giro_port_send queues one datagram of up to giro_port_datagram_max bytes; giro_port_flush sends what is queued (called by receive too).
  * FULL: the transmit queue is full; receipts may be dropped then (the member asks again). */
 enum giro_err giro_port_send(struct giro_port *port, const struct giro_endpoint *to,
                              const void *bytes, uint32_t size_bytes) GIRO_MUST_USE;
@@ -84,6 +90,31 @@ struct giro_port_counters {
         truncated; /* dropped, by cause */
 };
 void giro_port_counters(const struct giro_port *port, struct giro_port_counters *counters);
+
+/* Capture, for diagnosis: every packet the port receives or sends, those it drops with the reason as comment, in a pcapng file
+ * (Wireshark, tshark). It ends by itself when the file has bytes_max or duration_ns is over. A UDP port knows no Ethernet:
+ * headers are made up there (MAC addresses zero) and what the kernel dropped is not in it. Sessions' content stays sealed. */
+#define GIRO_CAPTURE_PACKET_MAX 65536u
+#define GIRO_CAPTURE_BYTES_MIN  4096u
+struct giro_capture_options {
+    const char *path;   /* an older file of that name is removed; mode 0600 */
+    uint64_t bytes_max; /* GIRO_CAPTURE_BYTES_MIN.. */
+    uint64_t duration_ns;
+    uint32_t packet_bytes_max; /* longer packets are cut; 1..GIRO_CAPTURE_PACKET_MAX */
+};
+struct giro_capture_state {
+    bool running;
+    enum giro_err err; /* why it ended early */
+    uint64_t packets, bytes;
+};
+/* giro_port_capture_start: STATE if one is running, ARGUMENT, NOMEM, IO. */
+enum giro_err giro_port_capture_start(struct giro_port *port,
+                                      const struct giro_capture_options *options,
+                                      struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
+/* giro_port_capture_stop ends it now; nothing if none runs. */
+void giro_port_capture_stop(struct giro_port *port);
+/* giro_port_capture_state: of the one that runs or ran last; zeros if there was none. */
+void giro_port_capture_state(const struct giro_port *port, struct giro_capture_state *state);
 
 /* ---- Ingress -------------------------------------------------------------------------------------------------------------- */
 

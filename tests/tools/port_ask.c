@@ -1,4 +1,4 @@
-/* port_ask udp ADDRESS UDP_PORT COUNT: sends COUNT numbered datagrams of many sizes through the
+/* port_ask udp ADDRESS UDP_PORT COUNT BYTES: sends COUNT numbered datagrams of many sizes up to BYTES through the
  * kernel, 64 ahead of the echoes, and checks every byte that comes back. port_ask ping ADDRESS
  * COUNT: the same with ICMP echo (needs NET_RAW). Exit 0: all came back; 1: some did not. */
 #include <arpa/inet.h>
@@ -11,13 +11,13 @@
 #include <unistd.h>
 
 #define AHEAD         64u
-#define PAYLOAD_BYTES 1472u
+#define PAYLOAD_BYTES 9188u
 #define WAIT_MS       2000
 
-/* The n-th payload: its number, then bytes that follow from it; between 4 and 1,472 bytes. */
-static size_t payload_make(uint32_t number, uint8_t *out)
+/* The n-th payload: its number, then bytes that follow from it; between 4 and max bytes. */
+static size_t payload_make(uint32_t number, size_t max, uint8_t *out)
 {
-    size_t size = number % 3 == 0 ? PAYLOAD_BYTES : 4 + number * 37u % (PAYLOAD_BYTES - 4);
+    size_t size = number % 3 == 0 ? max : 4 + number * 37u % (max - 4);
     memcpy(out, &number, sizeof(number));
     for (size_t i = 4; i < size; i++)
         out[i] = (uint8_t)(number + i * 7);
@@ -41,13 +41,13 @@ static int readable(int fd)
 }
 
 /* Returns how many right echoes came; stops at the first silence. */
-static uint32_t ask_udp(int fd, uint32_t count)
+static uint32_t ask_udp(int fd, uint32_t count, size_t max)
 {
     uint8_t sent[PAYLOAD_BYTES], got[PAYLOAD_BYTES + 1];
     uint32_t next = 0, back = 0;
     while (back < count) {
         for (; next < count && next - back < AHEAD; next++) {
-            size_t size = payload_make(next, sent);
+            size_t size = payload_make(next, max, sent);
             if (send(fd, sent, size, 0) != (ssize_t)size)
                 return back;
         }
@@ -56,7 +56,7 @@ static uint32_t ask_udp(int fd, uint32_t count)
         if (length < 4)
             return back;
         memcpy(&number, got, sizeof(number));
-        if ((size_t)length != payload_make(number, sent) ||
+        if ((size_t)length != payload_make(number, max, sent) ||
             memcmp(sent, got, (size_t)length) != 0) {
             fprintf(stderr, "port_ask: datagram %u came back changed\n", number);
             return back;
@@ -107,21 +107,22 @@ static uint32_t ask_ping(int fd, uint32_t count)
 
 int main(int argc, char **argv)
 {
-    int udp = argc == 5 && strcmp(argv[1], "udp") == 0;
+    int udp = argc == 6 && strcmp(argv[1], "udp") == 0;
     int ping = argc == 4 && strcmp(argv[1], "ping") == 0;
-    if (!udp && !ping) {
-        fprintf(stderr,
-                "usage: port_ask udp ADDRESS UDP_PORT COUNT | port_ask ping ADDRESS COUNT\n");
+    size_t max = udp ? strtoul(argv[5], NULL, 10) : 0;
+    if ((!udp && !ping) || (udp && (max <= 4 || max > PAYLOAD_BYTES))) {
+        fprintf(stderr, "usage: port_ask udp ADDRESS UDP_PORT COUNT BYTES | port_ask ping ADDRESS "
+                        "COUNT\n");
         return 2;
     }
-    uint32_t count = (uint32_t)strtoul(argv[argc - 1], NULL, 10);
+    uint32_t count = (uint32_t)strtoul(argv[udp ? 4 : 3], NULL, 10);
     int fd = udp ? socket_connected(SOCK_DGRAM, 0, argv[2], (uint16_t)strtoul(argv[3], NULL, 10))
                  : socket_connected(SOCK_RAW, IPPROTO_ICMP, argv[2], 0);
     if (fd < 0) {
         perror("port_ask");
         return 1;
     }
-    uint32_t back = udp ? ask_udp(fd, count) : ask_ping(fd, count);
+    uint32_t back = udp ? ask_udp(fd, count, max) : ask_ping(fd, count);
     printf("%s: %u of %u came back\n", argv[1], back, count);
     close(fd);
     return back == count ? 0 : 1;

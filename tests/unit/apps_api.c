@@ -308,6 +308,41 @@ static enum giro_err post(struct site *site, uint32_t client, const char *path, 
     return err;
 }
 
+Test(api, an_operator_captures_packets_of_the_port_and_nobody_else, .timeout = 60)
+{
+    struct site *site = site_open();
+    static const char *const wrong[] = {"?seconds=0", "?seconds=601", "?megabytes=17",
+                                        "?megabytes=x", "?seconds=-1"};
+    char path[100], uetr[37];
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    expect(site, "/v1/capture", (enum giro_err[]){FORBIDDEN, FORBIDDEN, FORBIDDEN, OK});
+    expect(site, "/v1/capture/file", (enum giro_err[]){FORBIDDEN, FORBIDDEN, FORBIDDEN, NOT_FOUND});
+    cr_expect(post(site, DEBTOR, "/v1/capture", "", 0) == FORBIDDEN);
+    cr_expect(post(site, OPERATOR, "/v1/capture/never", "", 0) == NOT_FOUND);
+    for (uint32_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        snprintf(path, sizeof(path), "/v1/capture%s", wrong[i]);
+        cr_expect(post(site, OPERATOR, path, "", 0) == WRONG, "%s", path);
+    }
+    cr_assert(post(site, OPERATOR, "/v1/capture?seconds=60&megabytes=1", "", 0) == OK);
+    cr_expect(post(site, OPERATOR, "/v1/capture", "", 0) == WRONG, "one at a time");
+    pay(site, uetr);
+    cr_expect(ask(site, OPERATOR, "/v1/capture/file") == NOT_FOUND, "it still runs");
+    cr_assert(post(site, OPERATOR, "/v1/capture/stop", "", 0) == OK);
+    cr_assert(get(site, OPERATOR, "/v1/capture", &bytes, &size) == OK);
+    json_t *json = json_loads((const char *)bytes, 0, NULL);
+    cr_expect(json_is_false(json_object_get(json, "running")));
+    cr_expect(json_integer_value(json_object_get(json, "packets")) >= 2, "a frame and a receipt");
+    json_int_t expected = json_integer_value(json_object_get(json, "bytes"));
+    json_decref(json);
+    free(bytes);
+    cr_assert(get(site, OPERATOR, "/v1/capture/file", &bytes, &size) == OK);
+    static const uint8_t magic[4] = {0x0a, 0x0d, 0x0d, 0x0a};
+    cr_expect((json_int_t)size == expected && memcmp(bytes, magic, 4) == 0);
+    free(bytes);
+    site_close(site);
+}
+
 Test(api, only_operators_post_controls_and_only_whole_ones, .timeout = 60)
 {
     struct site *site = site_open();

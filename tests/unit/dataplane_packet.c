@@ -5,6 +5,8 @@
 #include "dataplane/packet.h"
 #include "dataplane_support.h"
 
+#define PACKET_BYTES 1514u /* Ethernet */
+
 static struct packet_host us = {.mac = {2, 0, 0, 0, 0, 1}, .ipv4 = 0x0a4d0001, .udp_port = 7001};
 static const struct packet_host member = {
     .mac = {2, 0, 0, 0, 0, 2}, .ipv4 = 0x0a4d0002, .udp_port = 40000};
@@ -36,7 +38,7 @@ static enum packet_verdict parse(const uint8_t *packet, size_t size, struct giro
         }
     }
     if (verdict == PACKET_ARP || verdict == PACKET_ECHO) {
-        uint8_t answer[PACKET_BYTES_MAX];
+        uint8_t answer[PACKET_BYTES];
         size_t answered = packet_reply(&us, verdict, exact, size, answer, sizeof(answer));
         cr_assert(answered <= sizeof(answer));
     }
@@ -55,7 +57,7 @@ static void ip_fix(uint8_t *packet)
 
 Test(dataplane_packet, answers_arp_for_its_own_address_only)
 {
-    uint8_t packet[60] = {0}, answer[PACKET_BYTES_MAX];
+    uint8_t packet[60] = {0}, answer[PACKET_BYTES];
     memcpy(packet, arp_request, sizeof(arp_request));
     cr_assert(parse(packet, 42, NULL) == PACKET_ARP);
     cr_assert(parse(packet, 60, NULL) == PACKET_ARP, "padded to the Ethernet minimum");
@@ -85,7 +87,7 @@ Test(dataplane_packet, answers_arp_for_its_own_address_only)
 
 Test(dataplane_packet, builds_what_it_parses_for_every_size)
 {
-    uint8_t payload[GIRO_FRAME_MTU_BYTES], packet[PACKET_BYTES_MAX];
+    uint8_t payload[GIRO_FRAME_MTU_BYTES], packet[PACKET_BYTES];
     for (uint32_t i = 0; i < sizeof(payload); i++)
         payload[i] = (uint8_t)(i * 29 + 3);
     for (uint32_t size = 0; size <= GIRO_FRAME_MTU_BYTES; size++) {
@@ -105,7 +107,7 @@ Test(dataplane_packet, builds_what_it_parses_for_every_size)
 
 Test(dataplane_packet, never_sends_a_zero_checksum_and_accepts_none)
 {
-    uint8_t packet[PACKET_BYTES_MAX];
+    uint8_t packet[PACKET_BYTES];
     uint32_t ones = 0;
     for (uint32_t value = 0; value < 65536; value++) {
         uint8_t payload[2] = {(uint8_t)(value >> 8), (uint8_t)value};
@@ -160,7 +162,7 @@ Test(dataplane_packet, drops_bad_ipv4_and_udp_by_cause)
         {"UDP checksum", 40, 2, 0x1111, false, 92, PACKET_BAD_CHECKSUM},
     };
     for (uint32_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        uint8_t packet[PACKET_BYTES_MAX] = {0}, payload[50];
+        uint8_t packet[PACKET_BYTES] = {0}, payload[50];
         memset(payload, 0x5a, sizeof(payload));
         cr_assert(packet_build(&member, &to_us, 1, payload, sizeof(payload), packet) == 92);
         for (uint32_t j = 0; j < rows[i].bytes; j++)
@@ -202,7 +204,7 @@ Test(dataplane_packet, reads_nothing_behind_the_address_of_who_is_not_allowed)
     struct giro_diagnosis diagnosis;
     struct giro_datagram datagram;
     struct packet_host strict = us, stranger = member;
-    uint8_t payload[100] = {0}, packet[PACKET_BYTES_MAX];
+    uint8_t payload[100] = {0}, packet[PACKET_BYTES];
     cr_assert(giro_allow_open(entries, 1, &nobody, &allow, &diagnosis) == GIRO_ERR_OK);
     strict.allow = allow;
     stranger.ipv4 = 0x0a4d0004;
@@ -221,7 +223,7 @@ Test(dataplane_packet, reads_nothing_behind_the_address_of_who_is_not_allowed)
 
 Test(dataplane_packet, answers_ping_with_the_same_data)
 {
-    uint8_t packet[2048], answer[PACKET_BYTES_MAX];
+    uint8_t packet[2048], answer[PACKET_BYTES];
     static const uint32_t sizes[] = {0, 1, 56, 57, 1472};
     for (uint32_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         size_t total = echo_make(sizes[i], packet);

@@ -194,6 +194,43 @@ Test(dataplane_port_udp, refuses_datagrams_it_cannot_send_and_counts_them)
     cr_assert(counters.sent == 1 && counters.sent_bytes == 11 && counters.send_failed == 4);
 }
 
+Test(dataplane_port_udp, carries_a_jumbo_frame_of_138_payments_and_refuses_what_no_link_has)
+{
+    struct giro_port_options options = {.driver = "udp",
+                                        .address = "127.0.0.1",
+                                        .udp_port = free_udp_port(),
+                                        .mtu = GIRO_PORT_MTU_MAX,
+                                        .program = "test"};
+    struct giro_port *jumbo, *none;
+    struct giro_diagnosis diagnosis;
+    static uint8_t bytes[GIRO_PORT_MTU_MAX], got[GIRO_PORT_MTU_MAX];
+    cr_assert(giro_port_open(&options, &jumbo, &diagnosis) == GIRO_ERR_OK);
+    cr_assert(giro_port_datagram_max(jumbo) == 9188 && giro_port_datagram_max(port) == 1472);
+    cr_assert(9188 >= 40 + 138 * 64 + 64 + 44, "with the session's overhead, too");
+    memset(bytes, 9, sizeof(bytes));
+    int member = client_from("127.0.0.2", options.udp_port);
+    struct sockaddr_in own;
+    socklen_t own_bytes = sizeof(own);
+    cr_assert(getsockname(member, (struct sockaddr *)&own, &own_bytes) == 0);
+    struct giro_endpoint to = {.ipv4 = INADDR_LOOPBACK + 1, .port = ntohs(own.sin_port)};
+    for (uint32_t i = 0; i < 3 * GIRO_PORT_BURST; i++) {
+        cr_assert(giro_port_send(jumbo, &to, bytes, 9188 - i) == GIRO_ERR_OK);
+        giro_port_flush(jumbo);
+        cr_assert(wait_readable(member));
+        cr_assert(recv(member, got, sizeof(got), 0) == 9188 - i);
+        cr_assert(memcmp(got, bytes, 9188 - i) == 0);
+    }
+    cr_assert(giro_port_send(jumbo, &to, bytes, 9189) == GIRO_ERR_ARGUMENT);
+    giro_port_close(jumbo);
+    close(member);
+    static const uint32_t wrong[][2] = {{1499, 1}, {9217, 1}, {1500, 17}};
+    for (uint32_t i = 0; i < 3; i++) {
+        options.mtu = wrong[i][0];
+        options.queues = wrong[i][1];
+        cr_assert(giro_port_open(&options, &none, &diagnosis) == GIRO_ERR_CONFIG, "row %u", i);
+    }
+}
+
 Test(dataplane_port_udp, explains_why_it_cannot_open)
 {
     uint16_t taken = free_udp_port();

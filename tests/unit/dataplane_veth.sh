@@ -1,6 +1,7 @@
-#!/bin/sh
+#!/bin/bash
 # dataplane_veth.sh PORT_ECHO PORT_ASK: the DPDK port on one end of a veth pair, the kernel on the other, in a network
-# namespace of its own. Pings the port's address, then has datagrams echoed through it. Exit 77: not allowed here.
+# namespace of its own. Pings the port's address, then has datagrams echoed through it: with an ordinary MTU and one receive
+# queue, then with jumbo packets and two queues, captured. Exit 77: not allowed here.
 set -eu
 echo_program=$1
 ask_program=$2
@@ -21,28 +22,54 @@ ip link set lo up
 ip link set member0 up
 ip address add 10.77.0.2/24 dev member0
 
-out=$(mktemp)
-"$echo_program" af_packet giro0 $hub 7001 > "$out" &
-server=$!
-trap 'kill $server 2> /dev/null || true; rm -f "$out"' EXIT
-tries=0
-until grep -q ready "$out"; do
-    if ! kill -0 $server 2> /dev/null; then
-        code=0
-        wait $server || code=$?
-        [ $code = 77 ] && echo "SKIPPED: DPDK cannot open a port here"
-        exit $code
-    fi
-    tries=$((tries + 1))
-    [ $tries -lt 200 ] || { echo "the port is not ready after 20 s"; exit 1; }
-    sleep 0.1
-done
-if grep -q 'fd=-1' "$out"; then echo "the port has no descriptor to sleep on"; exit 1; fi
+work=$(mktemp -d)
+out=$work/out
+server=
+trap '[ -z "$server" ] || kill $server 2> /dev/null || true; rm -rf "$work"' EXIT
 
+# port_start [OPTION...]: port_echo with these options.
+port_start() {
+    "$echo_program" af_packet giro0 $hub 7001 "$@" > "$out" &
+    server=$!
+    tries=0
+    until grep -q ready "$out"; do
+        if ! kill -0 $server 2> /dev/null; then
+            code=0
+            wait $server || code=$?
+            [ $code = 77 ] && echo "SKIPPED: DPDK cannot open a port here"
+            exit $code
+        fi
+        tries=$((tries + 1))
+        [ $tries -lt 200 ] || { echo "the port is not ready after 20 s"; exit 1; }
+        sleep 0.1
+    done
+    if grep -q 'fd=-1' "$out"; then echo "the port has no descriptor to sleep on"; exit 1; fi
+}
+
+port_stop() {
+    kill -TERM $server
+    wait $server || { echo "the port did not close cleanly"; exit 1; }
+    server=
+    cat "$out"
+}
+
+port_start
 "$ask_program" ping $hub 5
-"$ask_program" udp $hub 7001 3000
-kill -TERM $server
-wait $server || { echo "the port did not close cleanly"; exit 1; }
-cat "$out"
+"$ask_program" udp $hub 7001 3000 1472
+port_stop
 grep -q 'received=3000 sent=3000 send_failed=0' "$out"
 grep -q ' echo=5 ' "$out"
+
+# Flows of several source ports: PACKET_FANOUT spreads them over the queues, and every one is answered.
+ip link set member0 mtu 9216
+port_start mtu=9216 queues=2 capture="$work/port.pcapng"
+for _ in 1 2 3 4 5 6; do "$ask_program" udp $hub 7001 250 9188; done
+port_stop
+grep -q 'received=1500 sent=1500 send_failed=0' "$out"
+[ "$(head -c 4 "$work/port.pcapng" | od -An -tx4 | tr -d ' ')" = 0a0d0d0a ] || { echo "no pcapng was written"; exit 1; }
+if command -v tshark > /dev/null; then
+    count() { tshark -n -r "$work/port.pcapng" -o udp.check_checksum:TRUE -o ip.check_checksum:TRUE -Y "$1" 2> /dev/null | wc -l; }
+    [ "$(count "udp.dstport == 7001 && ip.src == 10.77.0.2 && udp.checksum.status == 1")" = 1500 ] || { echo "received packets are missing in the capture"; exit 1; }
+    [ "$(count "udp.srcport == 7001 && ip.src == $hub && udp.checksum.status == 1")" = 1500 ] || { echo "sent packets are missing in the capture"; exit 1; }
+    [ "$(count "udp.length == 9196")" -ge 1000 ] || { echo "no jumbo packet in the capture"; exit 1; }
+fi

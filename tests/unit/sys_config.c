@@ -98,7 +98,7 @@ Test(sys, config_fills_in_what_is_left_out)
     cr_assert(config.event_log_path[0] == '\0' && config.event_log_mb == 256);
     cr_assert(config.log_level == GIRO_LOG_INFO && config.port_device[0] == '\0');
     cr_assert(config.port_udp_port == 7400 && config.port_memory_mb == 64);
-    cr_assert(config.port_allow_count == 0);
+    cr_assert(config.port_allow_count == 0 && config.port_mtu == 1500 && config.port_queues == 1);
     cr_assert(config.segment_mb == 64 && config.frames_pending == 65536);
     cr_assert(config.batches == 256 && config.member_frames_per_second == 0);
     cr_assert(config.verify_frames == 16 && config.verify_wait_us == 50);
@@ -119,6 +119,30 @@ static char *edit(const char *from, const char *to)
     char *text = malloc(sizeof full + strlen(to));
     sprintf(text, "%.*s%s%s", (int)(at - full), full, to, at + strlen(from));
     return text;
+}
+
+Test(sys, config_reads_mtu_and_queues_within_their_ranges)
+{
+    static const struct {
+        const char *to;
+        enum giro_err err;
+    } rows[] = {{"  mtu: 9216\n  queues: 16\n", GIRO_ERR_OK},
+                {"  mtu: 9217\n", GIRO_ERR_CONFIG},
+                {"  mtu: 1499\n", GIRO_ERR_CONFIG},
+                {"  queues: 0\n", GIRO_ERR_CONFIG},
+                {"  queues: 17\n", GIRO_ERR_CONFIG}};
+    char directory[256];
+    scratch_make(directory);
+    struct giro_config config;
+    struct giro_diagnosis diagnosis;
+    for (uint32_t i = 0; i < 5; i++) {
+        char *text = edit("  memory_mb: 32\n", rows[i].to);
+        cr_assert(load(directory, text, &config, &diagnosis) == rows[i].err, "row %u: %s", i,
+                  diagnosis.fact);
+        cr_assert(i > 0 || (config.port_mtu == 9216 && config.port_queues == 16));
+        free(text);
+    }
+    scratch_remove(directory);
 }
 
 Test(sys, config_hands_on_the_allow_list_as_it_is_written)

@@ -1,0 +1,56 @@
+#include "apps/girod/api_answer.h"
+
+#include <event2/buffer.h>
+#include <event2/keyvalq_struct.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+void giro_api_answer_bytes(struct evhttp_request *request, int code, const char *type,
+                           struct evbuffer *body)
+{
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+    evhttp_add_header(headers, "Content-Type", type);
+    evhttp_add_header(headers, "Cache-Control", "no-store");
+    evhttp_send_reply(request, code, NULL, body);
+}
+
+void giro_api_answer_json(struct evhttp_request *request, int code, json_t *json)
+{
+    char *text = json == NULL ? NULL : json_dumps(json, JSON_INDENT(2));
+    struct evbuffer *body = evbuffer_new();
+    if (text != NULL && body != NULL)
+        evbuffer_add_printf(body, "%s\n", text);
+    giro_api_answer_bytes(request, text == NULL ? 500 : code, "application/json", body);
+    if (body != NULL)
+        evbuffer_free(body);
+    free(text);
+    json_decref(json);
+}
+
+void giro_api_answer_error(struct evhttp_request *request, int code, const char *sentence)
+{
+    giro_api_answer_json(request, code, json_pack("{s:s}", "error", sentence));
+}
+
+bool giro_api_numbers(struct evhttp_request *request, const struct giro_api_number *numbers,
+                      uint32_t count)
+{
+    const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
+    struct evkeyvalq values;
+    TAILQ_INIT(&values);
+    if (query != NULL && evhttp_parse_query_str(query, &values) != 0)
+        return false;
+    bool good = true;
+    for (uint32_t i = 0; i < count; i++) {
+        const char *text = evhttp_find_header(&values, numbers[i].name);
+        char *end = NULL;
+        if (text == NULL)
+            continue;
+        *numbers[i].value = strtoull(text, &end, 10);
+        good = good && text[0] >= '0' && text[0] <= '9' && *end == '\0';
+    }
+    evhttp_clear_headers(&values);
+    return good;
+}
