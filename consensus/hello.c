@@ -1,6 +1,6 @@
 /* The question at start: has anybody a signature of ours that our record does not know, or another question of this
  * incarnation or a higher one? q - 1 answers come before the first signature. A replica whose safety file was rolled back or
- * cloned is shown what it signed itself, and stays an observer. An answer claims nothing: what it brings counts if our own
+ * cloned is shown what it signed itself, and stays an observer; shown later, it becomes one. An answer claims nothing: what it brings counts if our own
  * key signed it, so an answerer that lies changes nothing. */
 #include "consensus/internal.h"
 
@@ -290,6 +290,14 @@ static enum giro_reject proofs_check(struct giro_consensus *core, const struct g
     return reject;
 }
 
+/* From now on it signs nothing and sends nothing that waits for a disk. */
+static void observe(struct giro_consensus *core)
+{
+    core->observer = true;
+    core->env.may_sign = false;
+    core->pace.unsent = false;
+}
+
 static enum giro_reject answer_take(struct giro_consensus *core, const struct giro_hello *answer,
                                     uint64_t sender_round)
 {
@@ -297,7 +305,7 @@ static enum giro_reject answer_take(struct giro_consensus *core, const struct gi
     const struct giro_hello_header *const header = &answer->header;
     if (header->subject != core->env.options.self)
         return GIRO_REJECT_SIGNER;
-    if (hello->done || giro_bitmap_has(hello->answered, header->answerer))
+    if (giro_bitmap_has(hello->answered, header->answerer))
         return GIRO_REJECT_NONE;
     if (!question_same(header, &hello->question))
         return GIRO_REJECT_STALE;
@@ -311,8 +319,8 @@ static enum giro_reject answer_take(struct giro_consensus *core, const struct gi
     if (sender_round > hello->answer_round)
         hello->answer_round = sender_round;
     if (contradicted && !GIRO_MUTANT_IS(CLONE_NOT_NOTICED))
-        core->observer = true;
-    if (giro_bitmap_count(hello->answered) + 1 >= core->env.quorum)
+        observe(core);
+    if (!hello->done && giro_bitmap_count(hello->answered) + 1 >= core->env.quorum)
         hello_finish(core);
     return GIRO_REJECT_NONE;
 }

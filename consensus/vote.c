@@ -51,6 +51,8 @@ void giro_sign_on_signed(struct giro_consensus *core, const struct giro_event *e
         giro_env_reject(&core->env, event->signed_.reject);
         return;
     }
+    if (core->observer)
+        return;
     if (event->signed_.is_timeout)
         giro_timeout_signed(core, &event->signed_.timeout);
     else

@@ -187,6 +187,27 @@ Test(consensus_hello, only_what_the_own_keys_signed_above_the_record_makes_an_ob
     }
 }
 
+/* Those who answer after the q - 1 first are listened to as well. */
+Test(consensus_hello, a_proof_that_comes_late_ends_the_signing)
+{
+    for (uint32_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct row *const row = &rows[i];
+        struct net *net = asking();
+        answer(net, 0, &rows[0]);
+        answer(net, 2, &rows[0]);
+        cr_assert(!net_status(net, ASKER).starting && !net_status(net, ASKER).observer);
+        answer(net, 3, row);
+        const uint32_t signs = net->nodes[ASKER].signs;
+        cr_assert(net_status(net, ASKER).observer == row->observer, "%s", row->name);
+        net->filter = NULL;
+        net_pay(net, 0, 100);
+        net_run(net, GIRO_NS_PER_S);
+        cr_assert((net->nodes[ASKER].signs > signs) == !row->observer, "%s", row->name);
+        net_check(net);
+        net_free(net);
+    }
+}
+
 /* ---- What a real answer brings ----------------------------------------------------------------------------- */
 
 static struct giro_hello heard;
