@@ -205,6 +205,7 @@ void giro_batches_start(struct giro_batches *batches, uint64_t incarnation)
             continue;
         if (!batches->slots[i].proved)
             giro_batches_ack_due(batches, i);
+        batches->slots[i].arrived_ns = batches->env->now_ns;
         resend_arm(batches, i, batches->env->now_ns);
     }
     for (uint32_t i = 0; i < batches->want_count; i++)
@@ -257,7 +258,8 @@ bool giro_batches_local(struct giro_batches *batches, const struct giro_event *e
     giro_batches_slot_log(batches, slot);
     giro_env_send(env, GIRO_PEER_ALL, GIRO_KIND_BATCH, bytes, size_bytes);
     giro_batches_ack_due(batches, slot);
-    resend_arm(batches, slot, env->now_ns + GIRO_BATCH_RESEND_NS);
+    batches->slots[slot].resend_delay_ns = batches->proving.wait_ns;
+    resend_arm(batches, slot, env->now_ns + batches->proving.wait_ns);
     return true;
 }
 
@@ -405,7 +407,7 @@ static void prove_anew(struct giro_batches *batches, uint32_t slot)
     GIRO_ASSERT(s->own && !s->proved && s->state == GIRO_SLOT_LOGGED);
     giro_batches_acks_forget(batches, slot);
     giro_batches_ack_due(batches, slot);
-    s->resend_delay_ns = GIRO_BATCH_RESEND_NS;
+    s->resend_delay_ns = batches->proving.wait_ns;
     resend_arm(batches, slot, batches->env->now_ns);
 }
 
@@ -434,6 +436,8 @@ static uint64_t resend(struct giro_batches *batches, uint32_t slot)
     } else {
         giro_batches_acks_refresh(batches, slot);
         body_send(batches, slot);
+        s->repeated = true;
+        giro_patience_failed(&batches->proving, env->now_ns);
     }
     if (s->resend_delay_ns < GIRO_BATCH_RESEND_MAX_NS)
         s->resend_delay_ns *= 2;

@@ -48,6 +48,10 @@ static uint16_t next_peer(const struct giro_batches *batches, struct giro_batch_
 
 static void ask(struct giro_batches *batches, struct giro_batch_want *want)
 {
+    if (want->asked_count == 0)
+        want->retry_delay_ns = batches->asking.wait_ns;
+    else if (want->asked != GIRO_PEER_ALL) /* in vain */
+        giro_patience_failed(&batches->asking, batches->env->now_ns);
     struct giro_env *env = batches->env;
     size_t size_bytes = sizeof(struct giro_fetch_batches_header) + GIRO_HASH_BYTES;
     uint16_t peer = next_peer(batches, want);
@@ -66,6 +70,7 @@ static void ask(struct giro_batches *batches, struct giro_batch_want *want)
     memcpy(bytes + sizeof(header), &want->reference.batch_id, GIRO_HASH_BYTES);
     giro_env_send(env, peer, GIRO_KIND_FETCH_BATCHES, bytes, size_bytes);
     env->counters.fetches_sent++;
+    want->asked_ns = env->now_ns;
     want->asked = peer;
     want->asked_count++;
 }
@@ -119,8 +124,7 @@ void giro_batches_want(struct giro_batches *batches, const struct giro_batch_ref
                                      .asked = GIRO_PEER_ALL,
                                      .cursor = (env->options.self + 1 + batches->want_count) %
                                                env->options.replica_count,
-                                     .retry_ns = env->now_ns,
-                                     .retry_delay_ns = GIRO_FETCH_RETRY_NS};
+                                     .retry_ns = env->now_ns};
     if (proof != NULL && proof_bytes >= sizeof(struct giro_batch_proof_header)) {
         struct giro_batch_proof_header header;
         memcpy(&header, proof, sizeof(header));
@@ -147,6 +151,9 @@ void giro_batches_fetch_take(struct giro_batches *batches, const struct giro_has
         giro_env_reject(batches->env, GIRO_REJECT_LIMIT);
         return;
     }
+    if (batches->wants[at].asked_count == 1)
+        giro_patience_answered(&batches->asking,
+                               batches->env->now_ns - batches->wants[at].asked_ns);
     uint32_t slot = giro_batches_slot_make(batches, id, header, bytes, true);
     giro_batches_unwant(batches, id);
     giro_batches_slot_log(batches, slot);

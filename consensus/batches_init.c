@@ -131,6 +131,8 @@ static void limits_init(struct giro_batches *batches, const struct giro_consensu
     batches->shared_max = options->batches_max - batches->guaranteed * options->replica_count;
     GIRO_ASSERT(batches->guaranteed >= 2);
     memcpy(&batches->chain_prefix, options->chain_id.bytes, sizeof(batches->chain_prefix));
+    giro_patience_init(&batches->proving, GIRO_BATCH_RESEND_NS, GIRO_BATCH_RESEND_MAX_NS);
+    giro_patience_init(&batches->asking, GIRO_FETCH_RETRY_NS, GIRO_FETCH_RETRY_MAX_NS);
     batches->wake_ns = UINT64_MAX;
     batches->expiry_floor_ns = UINT64_MAX;
 }

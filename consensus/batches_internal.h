@@ -8,6 +8,7 @@
 #define GIRO_CONSENSUS_BATCHES_INTERNAL_H
 
 #include "consensus/batches.h"
+#include "consensus/patience.h"
 
 #define GIRO_FETCHED_MAX          GIRO_BLOCK_REFERENCES_MAX
 #define GIRO_WANTS_MAX            (GIRO_BLOCK_REFERENCES_MAX * GIRO_CERTIFIED_LAG_MAX)
@@ -32,7 +33,7 @@ struct giro_batch_slot {
     enum giro_slot_state state;
     uint64_t log_sequence;
     uint64_t expiry_ns;  /* block time until which we promised to keep it */
-    uint64_t arrived_ns; /* monotonic; of fetched bodies */
+    uint64_t arrived_ns; /* monotonic; of own ones: when their body was first sent */
     bool own;            /* made by this replica, now or before a restart */
     bool fetched;
     bool pinned;    /* handed to execution: stays until giro_batches_executed */
@@ -43,6 +44,7 @@ struct giro_batch_slot {
     bool disputed;  /* our verdict was invalid though a proof exists: we do not vouch for it */
     /* Own batches: acknowledgements collected, and when to send body or proof again. */
     uint64_t resend_ns, resend_delay_ns;
+    bool repeated; /* the body was sent again */
     uint32_t ack_count;
     uint8_t acked[GIRO_BITMAP_BYTES];   /* voters in the collection */
     uint8_t checked[GIRO_BITMAP_BYTES]; /* of those: signature known to be valid */
@@ -63,7 +65,7 @@ struct giro_batch_want {
     uint32_t cursor;                    /* next replica to consider */
     uint16_t asked;                     /* whom last, GIRO_PEER_ALL = nobody yet */
     uint8_t refused[GIRO_BITMAP_BYTES]; /* who said NOT_FOUND */
-    uint64_t retry_ns, retry_delay_ns;
+    uint64_t asked_ns, retry_ns, retry_delay_ns;
 };
 
 struct giro_executed_entry {
@@ -90,10 +92,12 @@ struct giro_index_list {
 struct giro_batches {
     struct giro_env *env;
     uint64_t chain_prefix;
-    uint64_t sequence_next;   /* of own batches */
-    uint64_t wake_ns;         /* never later than the next timer */
-    uint64_t committed_ns;    /* highest block time given to giro_batches_expire */
-    uint64_t expiry_floor_ns; /* nothing in the pools expires before this */
+    uint64_t sequence_next;       /* of own batches */
+    uint64_t wake_ns;             /* never later than the next timer */
+    uint64_t committed_ns;        /* highest block time given to giro_batches_expire */
+    uint64_t expiry_floor_ns;     /* nothing in the pools expires before this */
+    struct giro_patience proving; /* from sending a body to its proof */
+    struct giro_patience asking;  /* from asking for a body to its coming */
     bool started;
     bool ripe; /* a proof could not be made for want of room in the action list */
 

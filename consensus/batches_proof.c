@@ -52,6 +52,9 @@ static uint32_t pool_put(struct giro_batches *batches, const struct giro_batch_r
         if (entry->own) {
             GIRO_ASSERT(batches->own_unproved_count > 0);
             batches->own_unproved_count--;
+            if (batches->started && !batches->slots[slot].repeated)
+                giro_patience_answered(&batches->proving,
+                                       batches->env->now_ns - batches->slots[slot].arrived_ns);
         }
     }
     return proof;

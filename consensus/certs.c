@@ -211,7 +211,7 @@ bool giro_commit_try(struct giro_consensus *core, const struct giro_qc *qc)
         giro_leader_window_add(&core->leaders, core->env.options.replica_count,
                                &tree->proposals[next]);
     }
-    core->pace.commit_round = core->pace.round;
+    giro_pace_committed(core);
     giro_sync_envelope(core);
     return true;
 }

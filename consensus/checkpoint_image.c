@@ -80,7 +80,7 @@ static void image_take(struct giro_consensus *core, const struct giro_manifest *
     core->commit_qc = manifest->qc;
     core->high_qc = manifest->qc;
     giro_pace_enter(core, manifest->qc.header.round + 1, GIRO_NONE);
-    core->pace.commit_round = core->pace.round;
+    giro_pace_committed(core);
     giro_sync_envelope(core);
 }
 

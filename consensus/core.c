@@ -94,6 +94,7 @@ struct giro_consensus *giro_consensus_init(void *mem, size_t size_bytes,
         giro_arena_take_raw(&arena, (size_t)GIRO_ORPHANS_MAX * core->tree.slot_bytes, 64);
     core->build = giro_arena_take_raw(&arena, core->tree.slot_bytes, 64);
     giro_pace_init(core, &arena);
+    giro_fetch_init(core);
     giro_checkpoints_init(&core->checkpoints, &arena, options);
     GIRO_ASSERT(batches_memory != NULL);
     GIRO_ASSERT(certify_memory != NULL);

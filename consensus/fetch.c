@@ -2,19 +2,19 @@
  *
  * Needed iff the high QC's block is not rooted in the last commit. Far behind: committed heights upwards, from a peer
  * that says it has them. Near: by id, walking from the first unknown ancestor down to our last commit. One request is
- * under way; what does not come in time is asked of the next peer. */
+ * under way; what does not come in the time that answers took of late is asked of the next peer. */
 #include "consensus/internal.h"
 
 #define FETCH_TIMEOUT_MIN_NS 20000000ull
 #define FETCH_TIMEOUT_MAX_NS 1000000000ull
 #define FETCH_FAILED_NS      5000000ull
 
-static uint64_t timeout_ns(const struct giro_consensus *core)
+void giro_fetch_init(struct giro_consensus *core)
 {
-    const uint64_t twice_ns = 2 * core->env.options.round_floor_ns;
-    if (twice_ns < FETCH_TIMEOUT_MIN_NS)
-        return FETCH_TIMEOUT_MIN_NS;
-    return twice_ns < FETCH_TIMEOUT_MAX_NS ? twice_ns : FETCH_TIMEOUT_MAX_NS;
+    uint64_t least_ns = 2 * core->env.options.round_floor_ns;
+    least_ns = least_ns < FETCH_TIMEOUT_MIN_NS ? FETCH_TIMEOUT_MIN_NS : least_ns;
+    least_ns = least_ns < FETCH_TIMEOUT_MAX_NS ? least_ns : FETCH_TIMEOUT_MAX_NS;
+    giro_patience_init(&core->fetch.patience, least_ns, FETCH_TIMEOUT_MAX_NS);
 }
 
 /* ---- Asking ------------------------------------------------------------------------------------------- */
@@ -131,7 +131,8 @@ static void fetch_send(struct giro_consensus *core)
     fetch->active = true;
     fetch->progress = false;
     GIRO_ASSERT(fetch->from_height > core->tree.committed_height);
-    fetch->deadline_ns = core->env.now_ns + timeout_ns(core);
+    fetch->asked_ns = core->env.now_ns;
+    fetch->deadline_ns = core->env.now_ns + fetch->patience.wait_ns;
     fetch->next_peer = peer_after(core, fetch->peer);
     const struct giro_fetch_blocks request = {.head = giro_head_make(GIRO_KIND_FETCH_BLOCKS),
                                               .block_id = fetch->id,
@@ -164,6 +165,8 @@ void giro_fetch_settle(struct giro_consensus *core)
     if (fetch->active) {
         if (core->env.now_ns < fetch->deadline_ns)
             return;
+        if (!fetch->progress)
+            giro_patience_failed(&fetch->patience, core->env.now_ns);
         /* Not as it said: not asked by height again until it says so again. */
         if (fetch->by_height && !fetch->progress) {
             core->peers[fetch->peer].committed_height = 0;
@@ -187,12 +190,14 @@ void giro_fetch_got(struct giro_consensus *core, uint16_t sender, const struct g
     struct giro_fetch *const fetch = &core->fetch;
     if (!fetch->active || fetch->peer != sender)
         return;
+    if (!fetch->progress)
+        giro_patience_answered(&fetch->patience, core->env.now_ns - fetch->asked_ns);
     fetch->progress = true;
     if (fetch->by_height)
         fetch->resume_height = block->height + 1;
     if (useful) {
         /* The peer has what we need, but may send less than was asked for: the rest follows closely or not at all. */
-        fetch->deadline_ns = core->env.now_ns + timeout_ns(core) / 4;
+        fetch->deadline_ns = core->env.now_ns + fetch->patience.wait_ns / 4;
         fetch->next_peer = sender;
     }
     GIRO_ASSERT(fetch->left > 0);
@@ -212,7 +217,8 @@ void giro_fetch_below(struct giro_consensus *core, uint16_t sender,
     fetch->progress = true;
     fetch->below_id = *parent_id;
     fetch->next_peer = sender;
-    fetch->deadline_ns = core->env.now_ns + timeout_ns(core) / 4; /* the rest of the answer */
+    fetch->deadline_ns =
+        core->env.now_ns + fetch->patience.wait_ns / 4; /* the rest of the answer */
 }
 
 void giro_fetch_failed(struct giro_consensus *core, uint16_t sender)

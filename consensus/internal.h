@@ -15,6 +15,7 @@
 #include "consensus/env.h"
 #include "consensus/leader.h"
 #include "consensus/mutant.h"
+#include "consensus/patience.h"
 
 #define GIRO_BLOCKS_MIN         128u
 #define GIRO_BLOCKS_MAX         65536u
@@ -26,15 +27,17 @@
 #define GIRO_CHAIN_USUAL        16u /* certified blocks without a commit; beyond, the back-off rises */
 #define GIRO_CHAIN_STEP         4u /* once per so many */
 #define GIRO_ROUND_TIMER_MAX_NS (10u * GIRO_NS_PER_S)
-#define GIRO_BASE_FLOORS_MAX    25u /* T_base <= 25 x floor */
-#define GIRO_FETCH_COUNT_MAX    64u
-#define GIRO_FETCH_GAP          8u /* more heights behind than this: ask by height */
-#define GIRO_HELLO_REPEAT_NS    (100u * 1000000ull)
-#define GIRO_SERVE_BURST        8u         /* requests of one peer answered at once, */
-#define GIRO_SERVE_REFILL_NS    1000000ull /* then one per this */
-#define GIRO_VOTE_ALL_MAX       16u        /* votes go to all up to this many replicas */
-#define GIRO_RECENT_ROUNDS      64u        /* rounds whose block is known by round */
-#define GIRO_BLOCK_STEP_NS      1000u      /* block time advances by at least this */
+#define GIRO_REPEAT_MAX_NS                                                                         \
+    (1u * GIRO_NS_PER_S)         /* from a timeout to its repetition, unless the timer is longer */
+#define GIRO_BASE_FLOORS_MAX 25u /* T_base <= 25 x floor */
+#define GIRO_FETCH_COUNT_MAX 64u
+#define GIRO_FETCH_GAP       8u /* more heights behind than this: ask by height */
+#define GIRO_HELLO_REPEAT_NS (100u * 1000000ull)
+#define GIRO_SERVE_BURST     8u         /* requests of one peer answered at once, */
+#define GIRO_SERVE_REFILL_NS 1000000ull /* then one per this */
+#define GIRO_VOTE_ALL_MAX    16u        /* votes go to all up to this many replicas */
+#define GIRO_RECENT_ROUNDS   64u        /* rounds whose block is known by round */
+#define GIRO_BLOCK_STEP_NS   1000u      /* block time advances by at least this */
 
 /* ---- Tree: blocks above the last executed one, and executed ones until their slot is needed ------ */
 
@@ -101,9 +104,11 @@ struct giro_leader_times {
 };
 struct giro_pace {
     uint64_t round;
-    uint64_t commit_round; /* the round this replica was in at its last commit */
+    uint64_t commit_round;   /* the round this replica was in at its last commit */
+    uint64_t commit_base_ns; /* and T_base then: what the back-off multiplies */
     bool running;
     uint64_t started_ns, deadline_ns;
+    uint64_t repeat_ns; /* from one sending of the timeout to the next, 0 = not sent yet */
     uint64_t base_ns;
     struct giro_leader_times *leaders;
     uint64_t *sorted; /* scratch of the q-th smallest */
@@ -120,8 +125,10 @@ struct giro_pace {
 
 enum giro_said { GIRO_SAID_BLOCK, GIRO_SAID_VOTE, GIRO_SAID_TIMEOUT, GIRO_SAID_COUNT };
 struct giro_peer {
-    uint64_t committed_height;          /* as its last message claims */
-    uint64_t sync_next_ns, ask_next_ns; /* not to be told, or asked, before */
+    uint64_t committed_height; /* as its last message claims */
+    uint64_t ask_next_ns;      /* not to be asked before */
+    /* The sync info it was sent last, and how long it is not sent the same again. */
+    uint64_t told_qc_round, told_tc_round, told_ns, tell_wait_ns;
     uint64_t serve_refilled_ns;
     uint32_t serve_tokens;
     uint32_t
@@ -153,7 +160,8 @@ struct giro_fetch {
         below_id; /* unknown parent of the oldest block of the last answer by id; zero = none */
     uint64_t from_height;
     uint32_t left;
-    uint64_t deadline_ns;
+    uint64_t asked_ns, deadline_ns;
+    struct giro_patience patience;
     uint8_t refused[GIRO_BITMAP_BYTES]; /* who has not got the blocks above refused_height */
     uint64_t refused_height;
     uint64_t sync_next_ns; /* not to ask for an image before */
@@ -312,6 +320,8 @@ void giro_pace_init(struct giro_consensus *core, struct giro_arena *arena);
 /* giro_pace_enter: certified is the author of the block whose QC ends the round before, GIRO_NONE after a TC or when that block
  * is not here. */
 void giro_pace_enter(struct giro_consensus *core, uint64_t round, uint32_t certified);
+/* giro_pace_committed: the back-off begins anew. */
+void giro_pace_committed(struct giro_consensus *core);
 uint64_t giro_pace_timer_ns(const struct giro_consensus *core);
 void giro_pace_settle(struct giro_consensus *core);
 uint64_t giro_pace_next_ns(const struct giro_consensus *core);
@@ -340,6 +350,7 @@ void giro_sync_tell(struct giro_consensus *core, uint16_t peer);
 void giro_sync_ask(struct giro_consensus *core, uint16_t peer);
 
 /* ---- fetch.c ---- */
+void giro_fetch_init(struct giro_consensus *core);
 void giro_fetch_settle(struct giro_consensus *core);
 /* giro_fetch_got: a block came that was asked for; useful: it was not here. */
 void giro_fetch_got(struct giro_consensus *core, uint16_t sender, const struct giro_block *block,

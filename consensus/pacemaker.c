@@ -14,6 +14,7 @@ void giro_pace_init(struct giro_consensus *core, struct giro_arena *arena)
     core->pace.round = 1;
     core->pace.proposer = GIRO_NONE;
     core->pace.base_ns = core->env.options.round_floor_ns;
+    core->pace.commit_base_ns = core->pace.base_ns;
 }
 
 /* 4 x the q-th smallest of the leaders' p99 round times: f slow leaders cannot raise it. A leader without a sample
@@ -72,6 +73,7 @@ void giro_pace_enter(struct giro_consensus *core, uint64_t round, uint32_t certi
         sample_add(core, leader, core->env.now_ns - pace->started_ns);
     pace->round = round;
     pace->running = false;
+    pace->repeat_ns = 0;
     pace->proposed = false;
     pace->unsent = false;
     pace->announced = false;
@@ -97,22 +99,41 @@ static uint64_t chain_length(const struct giro_consensus *core)
     return core->tree.blocks[slot].height - core->tree.committed_height;
 }
 
-/* Blocks that are certified in rounds that do not follow one another commit nothing and fill the pool, which cannot let go
- * of them: timers that are below the round trip would fill it. So the back-off goes on with the length of that chain. */
+void giro_pace_committed(struct giro_consensus *core)
+{
+    core->pace.commit_round = core->pace.round;
+    core->pace.commit_base_ns = core->pace.base_ns;
+}
+
+/* How often the back-off may multiply. Eight times; then once more for each turn of all leaders without a commit, which says
+ * that the timer, not they, is at fault. Blocks that are certified in rounds that do not follow one another commit nothing and
+ * fill the pool, which cannot let go of them: timers that are below the round trip would fill it. So the back-off goes on with
+ * the length of that chain, too. */
+static uint64_t steps_max(const struct giro_consensus *core, uint64_t rounds)
+{
+    const uint64_t length = chain_length(core);
+    const uint64_t turns = rounds > GIRO_BACKOFF_MAX
+                               ? (rounds - GIRO_BACKOFF_MAX) / core->env.options.replica_count
+                               : 0;
+    return GIRO_BACKOFF_MAX + turns +
+           (length > GIRO_CHAIN_USUAL ? (length - GIRO_CHAIN_USUAL) / GIRO_CHAIN_STEP : 0);
+}
+
+/* The back-off multiplies what T_base was at the last commit. A T_base that rose since then was measured in rounds that this very
+ * back-off made long enough: multiplied again, one silent leader would cost ten seconds. */
 uint64_t giro_pace_timer_ns(const struct giro_consensus *core)
 {
     const struct giro_pace *const pace = &core->pace;
     GIRO_ASSERT(pace->round >= pace->commit_round);
     const uint64_t rounds = pace->round - pace->commit_round;
-    const uint64_t length = chain_length(core);
-    const uint64_t more =
-        length > GIRO_CHAIN_USUAL ? (length - GIRO_CHAIN_USUAL) / GIRO_CHAIN_STEP : 0;
-    uint64_t timer_ns = pace->base_ns;
-    for (uint64_t i = 0; i < rounds && i < GIRO_BACKOFF_MAX + more; i++) {
+    const uint64_t steps = steps_max(core, rounds);
+    uint64_t timer_ns = pace->commit_base_ns;
+    for (uint64_t i = 0; i < rounds && i < steps; i++) {
         if (timer_ns >= GIRO_ROUND_TIMER_MAX_NS)
             break;
         timer_ns += timer_ns / 2;
     }
+    timer_ns = timer_ns > pace->base_ns ? timer_ns : pace->base_ns;
     return timer_ns < GIRO_ROUND_TIMER_MAX_NS ? timer_ns : GIRO_ROUND_TIMER_MAX_NS;
 }
 
@@ -152,6 +173,16 @@ static void nudge(struct giro_consensus *core)
     }
 }
 
+/* When the timeout is sent again: after the timer, then after twice as long each time. */
+static uint64_t repeat_ns(struct giro_pace *pace, uint64_t timer_ns)
+{
+    const uint64_t most_ns = timer_ns > GIRO_REPEAT_MAX_NS ? timer_ns : GIRO_REPEAT_MAX_NS;
+    const uint64_t twice_ns = 2 * pace->repeat_ns;
+    pace->repeat_ns = twice_ns < timer_ns ? timer_ns : twice_ns;
+    pace->repeat_ns = pace->repeat_ns < most_ns ? pace->repeat_ns : most_ns;
+    return pace->repeat_ns;
+}
+
 void giro_pace_settle(struct giro_consensus *core)
 {
     struct giro_pace *const pace = &core->pace;
@@ -169,7 +200,7 @@ void giro_pace_settle(struct giro_consensus *core)
         nudge(core);
     if (core->env.now_ns < pace->deadline_ns)
         return;
-    pace->deadline_ns = core->env.now_ns + giro_pace_timer_ns(core);
+    pace->deadline_ns = core->env.now_ns + repeat_ns(pace, giro_pace_timer_ns(core));
     if (core->env.may_sign) {
         giro_timeout_make(core);
     } else if (core->env.options.replica_count > 1) {

@@ -1,9 +1,11 @@
 /* Sync info: five numbers ride on every message. A peer that is behind is sent our high QC and TC, one that is ahead is
- * asked for its own; both at most once per interval and peer. */
+ * asked for its own; both at most once per interval and peer. The same QC and TC again: each time after twice the wait, for
+ * behind a long wire a peer looks behind until what it was told has arrived. */
 #include "consensus/internal.h"
 
 #define SYNC_INTERVAL_MIN_NS 5000000ull
 #define SYNC_INTERVAL_MAX_NS 50000000ull
+#define SYNC_SAME_MAX_NS     500000000ull
 #define SYNC_BYTES_MAX                                                                             \
     (sizeof(struct giro_sync_header) + GIRO_QC_BYTES_MAX + sizeof(struct giro_tc))
 
@@ -66,9 +68,16 @@ void giro_sync_tell(struct giro_consensus *core, uint16_t peer)
 {
     struct giro_peer *const state = &core->peers[peer];
     GIRO_ASSERT(peer != core->env.options.self);
-    if (core->env.now_ns < state->sync_next_ns)
+    const uint64_t qc_round = core->high_qc.header.round;
+    const uint64_t tc_round = core->high_tc.header.round;
+    const bool same = state->told_qc_round == qc_round && state->told_tc_round == tc_round;
+    const uint64_t wait_ns = same ? state->tell_wait_ns : interval_ns(core);
+    if (core->env.now_ns - state->told_ns < wait_ns)
         return;
-    state->sync_next_ns = core->env.now_ns + interval_ns(core);
+    state->told_qc_round = qc_round;
+    state->told_tc_round = tc_round;
+    state->told_ns = core->env.now_ns;
+    state->tell_wait_ns = 2 * wait_ns < SYNC_SAME_MAX_NS ? 2 * wait_ns : SYNC_SAME_MAX_NS;
     sync_send(core, peer);
 }
 

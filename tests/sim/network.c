@@ -97,7 +97,7 @@ static void corrupt(struct sim_world *world, struct packet *packet)
 void sim_send_to(struct sim_world *world, uint32_t from, uint32_t to, const void *bytes,
                  uint32_t size_bytes, uint64_t extra_ns)
 {
-    const struct sim_link *link = &world->links[from][to];
+    struct sim_link *link = &world->links[from][to];
     GIRO_ASSERT(size_bytes >= sizeof(struct giro_peer_envelope));
     if (link->cut || drawn(world, link->loss_per_mille)) {
         world->lost++;
@@ -115,7 +115,12 @@ void sim_send_to(struct sim_world *world, uint32_t from, uint32_t to, const void
         if (drawn(world, link->corrupt_per_mille))
             corrupt(world, copy);
         uint64_t delay_ns = sim_draw(&world->network_prng, link->delay_min_ns, link->delay_max_ns);
-        uint64_t at_ns = world->now_ns + delay_ns + extra_ns, *last_ns = &world->last_ns[from][to];
+        if (link->busy_until_ns < world->now_ns)
+            link->busy_until_ns = world->now_ns;
+        if (link->bytes_per_s != 0)
+            link->busy_until_ns += size_bytes * GIRO_NS_PER_S / link->bytes_per_s;
+        uint64_t at_ns = link->busy_until_ns + delay_ns + extra_ns,
+                 *last_ns = &world->last_ns[from][to];
         if (at_ns < link->clog_until_ns) /* all at once, but for the time it takes to read them */
             at_ns = link->clog_until_ns + sim_draw(&world->network_prng, 0, 4 * SIM_MS);
         if (extra_ns == 0 && !drawn(world, link->overtake_per_mille)) {

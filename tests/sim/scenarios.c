@@ -98,6 +98,7 @@ const struct sim_scenario sim_scenarios[] = {
     {"slow_leader", sim_slow_leader, 1, 4},                             /* 9 */
     {"invalid_certificates", sim_invalid_certificates, 1, 4},           /* 10 */
     {"timers_below_round_trip", sim_timers_below_round_trip, 2, 4},     /* 11 */
+    {"quorum_needs_slow", sim_quorum_needs_slow, 3, 4},                 /* 6, 11 */
     {"clocks_skewed", sim_clocks_skewed, 1, 4},                         /* 12 */
     {"clock_stepped", sim_clock_stepped, 1, 4},                         /* 12 */
     {"clock_frozen", sim_clock_frozen, 1, 4},                           /* 12 */

@@ -21,8 +21,8 @@ extern sim_scenario_function sim_kill_one_at_every_write, sim_kill_all_at_every_
     sim_slow_disk_on_one, sim_slow_disk_on_many, sim_disk_full, sim_write_errors;
 /* scenarios_net.c */
 extern sim_scenario_function sim_partition_minority, sim_partition_asymmetric,
-    sim_partition_flapping, sim_messages_mangled, sim_timers_below_round_trip, sim_clocks_skewed,
-    sim_clock_stepped, sim_clock_frozen, sim_replica_away;
+    sim_partition_flapping, sim_messages_mangled, sim_timers_below_round_trip,
+    sim_quorum_needs_slow, sim_clocks_skewed, sim_clock_stepped, sim_clock_frozen, sim_replica_away;
 /* scenarios_traitor.c */
 extern sim_scenario_function sim_equivocating_leader, sim_votes_withheld, sim_votes_late,
     sim_votes_one_sided, sim_slow_leader, sim_leader_backdates, sim_bad_batch_author,

@@ -100,6 +100,31 @@ void sim_timers_below_round_trip(struct sim_world *world)
     finish(world, 10);
 }
 
+/* 6, 11: one is cut off and another is behind a wire with 65 ms each way, loss or little bandwidth: every quorum waits for it. The
+ * first rounds are lost, then the timer has the length of the round trip, and what is late does not choke on copies of itself. */
+void sim_quorum_needs_slow(struct sim_world *world)
+{
+    static const struct {
+        uint64_t gap_ns, bytes_per_s;
+        uint16_t loss_per_mille;
+    } worlds[] = {{50 * SIM_MS, 150000, 0}, {20 * SIM_MS, 150000, 0}, {50 * SIM_MS, 0, 20}};
+    uint32_t which = world->options.repeat % 3, slow = world->replica_count - 1;
+    sim_start_all(world);
+    sim_load_until(world, worlds[which].gap_ns, 40 * GIRO_NS_PER_S);
+    sim_run(world, GIRO_NS_PER_S, NULL);
+    const struct sim_link wire = {.delay_min_ns = 64 * SIM_MS,
+                                  .delay_max_ns = 66 * SIM_MS,
+                                  .bytes_per_s = worlds[which].bytes_per_s,
+                                  .loss_per_mille = worlds[which].loss_per_mille};
+    for (uint32_t i = 0; i < world->replica_count; i++)
+        world->links[i][slow] = world->links[slow][i] = wire;
+    sim_run(world, 5 * GIRO_NS_PER_S, NULL);
+    sim_cut_first(world, world->faulty_max);
+    for (uint32_t i = 0; i < 4 && !world->failed; i++)
+        sim_demand_blocks(world, 7 * GIRO_NS_PER_S, 4, "with a quorum that needs the slow one");
+    finish(world, 40);
+}
+
 /* ---- Clocks ------------------------------------------------------------------------------------------- */
 
 /* 12: every clock is off by up to 100 ms, within the bound. */

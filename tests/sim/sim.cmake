@@ -42,8 +42,8 @@ giro_sim_test(giro-sim same_seed_same_trace --seed 500 --seeds 8 --seconds 30 --
 foreach(scenario lone_frame_then_quiet kill_one_at_every_write power_loss_of_all kill_all_at_every_write
     safety_file_deleted safety_file_rolled_back safety_file_cloned hello_lies rolled_back_beside_a_liar partition_minority partition_asymmetric
     partition_flapping messages_mangled equivocating_leader votes_withheld votes_late votes_one_sided slow_leader
-    invalid_certificates timers_below_round_trip clocks_skewed clock_stepped clock_frozen leader_backdates
-    slow_disk_on_one slow_disk_on_many disk_full write_errors bad_batch_author sync_info_lies replica_away)
+    invalid_certificates timers_below_round_trip quorum_needs_slow clocks_skewed clock_stepped clock_frozen
+    leader_backdates slow_disk_on_one slow_disk_on_many disk_full write_errors bad_batch_author sync_info_lies replica_away)
   giro_sim_test(giro-sim ${scenario} --scenario ${scenario})
 endforeach()
 

@@ -176,6 +176,8 @@ static inline bool sim_excused(const struct sim_replica *replica)
 struct sim_link {
     uint64_t delay_min_ns, delay_max_ns;
     uint64_t clog_until_ns; /* nothing arrives before */
+    uint64_t bytes_per_s;   /* 0 = any */
+    uint64_t busy_until_ns; /* with what was sent before, at bytes_per_s */
     uint16_t loss_per_mille, double_per_mille, corrupt_per_mille;
     uint16_t overtake_per_mille; /* messages that do not wait for those before them */
     bool cut;

@@ -514,6 +514,40 @@ Test(consensus_batches, unproved_batch_is_sent_again_to_those_who_were_silent)
     finish(bench);
 }
 
+/* Behind slow links copies would only add to what waits: the time to the first repetition follows what proofs took. */
+Test(consensus_batches, a_body_is_not_sent_again_before_answers_can_be_here)
+{
+    struct bench *bench = started(0);
+    struct giro_hash id = own_batch(bench, 1);
+    bench_durable(bench);
+    bench_step(bench, 90 * MS);
+    ack(bench, 1, &id);
+    ack(bench, 2, &id);
+    cr_assert(bench_count(bench, GIRO_ACTION_AVAILABLE) == 1);
+    bench_step(bench, 0);
+    id = own_batch(bench, 2); /* 180 ms: twice what the first took */
+    bench_durable(bench);
+    bench_step(bench, 179 * MS);
+    giro_batches_on_tick(bench->batches);
+    cr_assert(bench_sent(bench, GIRO_KIND_BATCH) == 0);
+    bench_step(bench, 1 * MS);
+    giro_batches_on_tick(bench->batches);
+    cr_assert(bench_sent(bench, GIRO_KIND_BATCH) == 3);
+    /* In vain: the next one waits for twice as long. Its own proof, after a repetition, tells nothing. */
+    ack(bench, 1, &id);
+    ack(bench, 2, &id);
+    bench_step(bench, 0);
+    id = own_batch(bench, 3);
+    bench_durable(bench);
+    bench_step(bench, 359 * MS);
+    giro_batches_on_tick(bench->batches);
+    cr_assert(bench_sent(bench, GIRO_KIND_BATCH) == 0);
+    bench_step(bench, 1 * MS);
+    giro_batches_on_tick(bench->batches);
+    cr_assert(bench_sent(bench, GIRO_KIND_BATCH) == 3);
+    finish(bench);
+}
+
 Test(consensus_batches, expiry_frees_peers_bodies_and_renews_own_proofs)
 {
     struct bench *bench = started(0);

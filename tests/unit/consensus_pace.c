@@ -107,17 +107,44 @@ Test(consensus_pace, only_the_back_off_reaches_ten_seconds)
     struct giro_consensus *core = net->nodes[0].core;
     core->pace.commit_round = 5;
     uint64_t expected_ns = NET_FLOOR_NS;
-    for (uint64_t round = 5; round < 30; round++) {
+    for (uint64_t round = 5; round < 200; round++) {
         core->pace.round = round;
         cr_assert(giro_pace_timer_ns(core) == expected_ns, "%lu rounds since the commit",
                   round - 5);
-        if (round < 13)
-            expected_ns += expected_ns / 2; /* x 1.5, eight times */
+        /* x 1.5, eight times; then once for each turn of four leaders */
+        if (round < 13 || (round >= 16 && round % 4 == 0))
+            expected_ns += expected_ns / 2;
+        if (expected_ns > 10 * GIRO_NS_PER_S)
+            expected_ns = 10 * GIRO_NS_PER_S;
     }
-    core->pace.base_ns = 500 * MS;
-    cr_assert(giro_pace_timer_ns(core) == 10 * GIRO_NS_PER_S, "500 ms x 1.5^8 is above it");
+    cr_assert(expected_ns == 10 * GIRO_NS_PER_S);
     core->pace.round = 10;
-    cr_assert(giro_pace_timer_ns(core) < 10 * GIRO_NS_PER_S);
+    giro_pace_committed(core);
+    cr_assert(giro_pace_timer_ns(core) == NET_FLOOR_NS);
+    net_free(net);
+}
+
+/* Rounds were lost until the timer was long enough; what they then took is in T_base. One silent leader after that must not
+ * cost 500 ms x 1.5^8. */
+Test(consensus_pace, what_was_measured_is_not_backed_off_from_twice)
+{
+    struct net *net = net_new(4);
+    net_start_all(net);
+    struct giro_consensus *core = net->nodes[0].core;
+    core->pace.commit_round = 5;
+    core->pace.round = 13;
+    uint64_t backed_off_ns = giro_pace_timer_ns(core);
+    cr_assert(backed_off_ns > 25 * NET_FLOOR_NS, "20 ms x 1.5^8 = 512 ms");
+    core->pace.base_ns = 25 * NET_FLOOR_NS;
+    cr_assert(giro_pace_timer_ns(core) == backed_off_ns);
+    core->pace.round = 7;
+    cr_assert(giro_pace_timer_ns(core) == 25 * NET_FLOOR_NS, "never below T_base");
+    /* From the next commit on it counts. */
+    giro_pace_committed(core);
+    core->pace.round = 9;
+    cr_assert(giro_pace_timer_ns(core) == 25 * NET_FLOOR_NS * 9 / 4);
+    core->pace.round = 15;
+    cr_assert(giro_pace_timer_ns(core) == 10 * GIRO_NS_PER_S, "500 ms x 1.5^8 is above it");
     net_free(net);
 }
 
