@@ -38,6 +38,9 @@ struct recon_out {
     const char *name;
     FILE *file;                /* writing */
     struct recon_map expected; /* comparing */
+    /* sink: whole lines go here and nowhere else; NULL: to the file. */
+    void (*sink)(void *context, const char *text, size_t length);
+    void *sink_context;
     bool comparing;
     bool open;
     bool failed; /* writing: an IO error. comparing: differs */

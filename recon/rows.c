@@ -201,3 +201,22 @@ void recon_statuses_render(const struct giro_journal_view *view, struct recon_ou
         recon_row_end(&row, out);
     }
 }
+
+/* ---- For those who follow windows as they come ---- */
+
+const char *giro_rows_header(enum giro_rows rows)
+{
+    return rows == GIRO_ROWS_STATUSES ? recon_statuses_header : recon_entries_header;
+}
+
+const char *giro_rows_render(const struct giro_genesis *genesis,
+                             const struct giro_journal_view *view, enum giro_rows rows,
+                             void (*line)(void *context, const char *text, size_t length),
+                             void *context)
+{
+    struct recon_out out = {.sink = line, .sink_context = context};
+    if (rows != GIRO_ROWS_STATUSES)
+        return recon_entries_render(genesis, view, rows == GIRO_ROWS_POSITIONS, &out);
+    recon_statuses_render(view, &out);
+    return NULL;
+}

@@ -19,6 +19,8 @@ int giro_cmd_keygen(int argc, char **argv);
 int giro_cmd_genesis(int argc, char **argv);
 int giro_cmd_load(int argc, char **argv);
 int giro_cmd_send(int argc, char **argv);
+int giro_cmd_follow(int argc, char **argv);
+int giro_cmd_position(int argc, char **argv);
 int giro_cmd_status(int argc, char **argv);
 int giro_cmd_recon_pull(int argc, char **argv);
 int giro_cmd_recon_netting(int argc, char **argv);

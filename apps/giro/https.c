@@ -31,6 +31,8 @@ struct giro_https {
     SSL_CTX *tls;
     SSL *ssl; /* NULL: not connected */
     int fd;
+    uint32_t silence_ms;
+    bool (*stopped)(void);
     const char *fault; /* why there is no answer */
 };
 
@@ -62,7 +64,9 @@ enum giro_err giro_https_open(const struct giro_genesis *genesis,
     https->genesis = genesis;
     https->address = *address;
     https->fd = -1;
-    signal(SIGPIPE, SIG_IGN); /* a connection that the replica closed is an error here, not a death */
+    https->silence_ms = SILENCE_MS;
+    signal(SIGPIPE,
+           SIG_IGN); /* a connection that the replica closed is an error here, not a death */
     struct giro_tls_options tls = {
         .key = key, .common_name = "giro", .accept = accept_replica, .context = https};
     enum giro_err err = giro_tls_context(&tls, &https->tls, diagnosis);
@@ -72,6 +76,12 @@ enum giro_err giro_https_open(const struct giro_genesis *genesis,
     }
     *https_out = https;
     return GIRO_ERR_OK;
+}
+
+void giro_https_patience(struct giro_https *https, uint32_t silence_ms, bool (*stopped)(void))
+{
+    https->silence_ms = silence_ms;
+    https->stopped = stopped;
 }
 
 static void disconnect(struct giro_https *https)
@@ -97,8 +107,8 @@ static bool ready(struct giro_https *https, short events)
     struct pollfd poll_fd = {.fd = https->fd, .events = events};
     int count;
     do {
-        count = poll(&poll_fd, 1, SILENCE_MS);
-    } while (count < 0 && errno == EINTR);
+        count = poll(&poll_fd, 1, (int)https->silence_ms);
+    } while (count < 0 && errno == EINTR && (https->stopped == NULL || !https->stopped()));
     if (count <= 0)
         https->fault = FAULT_SLOW;
     return count > 0;
@@ -256,6 +266,7 @@ static bool exchange(struct giro_https *https, const char *head, const void *bod
 {
     free(answer->bytes);
     *answer = (struct answer){.bytes = NULL};
+    https->fault = "there is no memory"; /* unless another is found */
     bool good = (https->ssl != NULL || dial(https)) && put(https, head, strlen(head)) &&
                 put(https, body, body_bytes) && get_answer(https, answer);
     if (!good || answer->last)
@@ -300,7 +311,8 @@ static enum giro_err ask(struct giro_https *https, const char *method, const cha
         return GIRO_ERR_ARGUMENT;
     /* A connection that rested may have been closed by the replica meanwhile: once more, on a new one. */
     bool rested = https->ssl != NULL;
-    if (!exchange(https, head, body, body_bytes, &answer) && rested)
+    if (!exchange(https, head, body, body_bytes, &answer) && rested &&
+        strcmp(https->fault, FAULT_SLOW) != 0)
         (void)exchange(https, head, body, body_bytes, &answer);
     enum giro_err err = judge(https, &answer, path, diagnosis);
     if (err != GIRO_ERR_OK) {

@@ -11,6 +11,9 @@ enum giro_err giro_https_open(const struct giro_genesis *genesis,
                               const struct giro_config_address *address,
                               const struct giro_secret_key *key, struct giro_https **https,
                               struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
+/* giro_https_patience: how long the replica may be silent (20 s unless told), and what else ends a wait: stopped, asked after each
+ * signal; may be NULL. */
+void giro_https_patience(struct giro_https *https, uint32_t silence_ms, bool (*stopped)(void));
 void giro_https_close(struct giro_https *https);
 /* giro_https_get fetches path; *bytes is malloc'ed (caller frees), NUL-terminated beyond its size. A status other than 2xx is
  * an error whose diagnosis carries the replica's sentence: NOENT for 404, KEY for 403, else STATE. */

@@ -17,11 +17,12 @@
 #include "apps/girod/api_answer.h"
 #include "apps/girod/api_capture.h"
 #include "apps/girod/api_render.h"
+#include "apps/girod/api_wait.h"
 #include "apps/tls/tls.h"
 
 #define BODY_MAX        (64u * 1024u)
 #define ANSWER_MAX      (16u * 1024u * 1024u)
-#define CONNECTIONS_MAX 64u
+#define CONNECTIONS_MAX 192u /* with all journals open still below 1,024 descriptors */
 
 struct giro_api {
     struct giro_api_options options;
@@ -29,6 +30,7 @@ struct giro_api {
     struct evhttp *http;
     struct evconnlistener *listener; /* evhttp's; paused while CONNECTIONS_MAX are open */
     uint32_t connection_count;
+    struct giro_waits *waits;
     bool closed; /* waits for its last connection: libevent frees those later, from its loop */
 };
 
@@ -87,6 +89,23 @@ static void send_journal(struct evhttp_request *request, const char *path, uint6
         evbuffer_free(body);
 }
 
+/* What there is now. */
+static void answer_journal(void *context, struct evhttp_request *request,
+                           const struct giro_wait *wait)
+{
+    const struct giro_api *api = context;
+    char path[700] = "";
+    uint64_t size_bytes = wait->member == 0xFFFFu
+                              ? 0
+                              : giro_journal_files_path(api->options.journals, wait->member,
+                                                        wait->date, path, sizeof(path));
+    if (size_bytes == 0)
+        giro_api_answer_error(request, 404, "no journal of that member and date here");
+    else
+        send_journal(request, path, size_bytes, wait->from,
+                     wait->to > size_bytes ? size_bytes : wait->to);
+}
+
 static void get_journal(struct giro_api *api, struct evhttp_request *request, uint32_t client,
                         const char *rest)
 {
@@ -104,20 +123,18 @@ static void get_journal(struct giro_api *api, struct evhttp_request *request, ui
         giro_api_answer_error(request, 403, "a member reads its own journal only");
         return;
     }
-    char path[700] = "";
-    uint64_t size_bytes = member == GIRO_NONE
-                              ? 0
-                              : giro_journal_files_path(api->options.journals, (uint16_t)member,
-                                                        date, path, sizeof(path));
-    uint64_t from = 0, to = size_bytes;
-    const struct giro_api_number range[] = {{"from", &from}, {"to", &to}};
-    if (size_bytes == 0 || !giro_api_numbers(request, range, 2)) {
-        giro_api_answer_error(request, size_bytes == 0 ? 404 : 400,
-                              size_bytes == 0 ? "no journal of that member and date here"
-                                              : "from and to are byte offsets");
+    struct giro_wait wait = {
+        .client = client, .member = (uint16_t)member, .date = date, .from = 0, .to = UINT64_MAX};
+    uint64_t wait_ms = 0;
+    const struct giro_api_number numbers[] = {
+        {"from", &wait.from}, {"to", &wait.to}, {"wait", &wait_ms}};
+    if (!giro_api_numbers(request, numbers, 3) || wait_ms > GIRO_WAIT_MS_MAX) {
+        giro_api_answer_error(request, 400, "from and to are byte offsets, wait at most 15000 ms");
         return;
     }
-    send_journal(request, path, size_bytes, from, to > size_bytes ? size_bytes : to);
+    wait.wait_ms = (uint32_t)wait_ms;
+    if (wait_ms == 0 || member == GIRO_NONE || !giro_waits_hold(api->waits, request, &wait))
+        answer_journal(api, request, &wait);
 }
 
 static void get_journals(struct giro_api *api, struct evhttp_request *request, uint32_t client)
@@ -283,7 +300,7 @@ static void route(struct giro_api *api, struct evhttp_request *request, uint32_t
     else if ((rest = after(path, "/v1/channel/")) != NULL)
         get_channel(api, request, client, rest);
     else
-        giro_api_answer_error(request, 404, "no such page; docs/protocol.md lists them");
+        giro_api_answer_error(request, 404, "no such page; docs/operations.md lists them");
 }
 
 static void on_request(struct evhttp_request *request, void *context)
@@ -354,10 +371,15 @@ enum giro_err giro_api_open(const struct giro_api_options *options, struct giro_
         giro_api_close(api);
         return err;
     }
+    const struct giro_waits_options waits = {.base = options->base,
+                                             .journals = options->journals,
+                                             .context = api,
+                                             .answer = answer_journal};
+    api->waits = giro_waits_new(&waits);
     if (connection_index < 0)
         connection_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, connection_closed);
     api->http = evhttp_new(options->base);
-    if (api->http == NULL || connection_index < 0) {
+    if (api->http == NULL || api->waits == NULL || connection_index < 0) {
         giro_api_close(api);
         return GIRO_ERR_NOMEM;
     }
@@ -381,8 +403,15 @@ enum giro_err giro_api_open(const struct giro_api_options *options, struct giro_
     return GIRO_ERR_NETWORK;
 }
 
+void giro_api_look(struct giro_api *api)
+{
+    giro_waits_look(api->waits);
+}
+
 void giro_api_close(struct giro_api *api)
 {
+    if (api->waits != NULL)
+        giro_waits_free(api->waits);
     api->listener = NULL; /* evhttp_free frees it before the connections */
     if (api->http != NULL)
         evhttp_free(api->http);

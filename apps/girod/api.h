@@ -5,14 +5,17 @@
  *
  *   GET /v1/status                     heights, round, counters, rejects by reason, port, links       any client
  *   GET /v1/channel/<n>                {"base","next","stopped"} of the client's channel n             member, operator
- *   GET /v1/journals                   [{"bic","date","bytes"}] of the client (operator: all)          member, operator
- *   GET /v1/journal/<BIC>/<date>?from=<offset>&to=<offset>   bytes of the journal, whose end is a block's   own BIC, operator
+ *   GET /v1/journals                   [{"bic","date","bytes","last"}] of the client (operator: all); last: {currency: offset
+ *                                      of its newest block}, where that is in this journal              member, operator
+ *   GET /v1/journal/<BIC>/<date>?from=<offset>&to=<offset>&wait=<ms>   bytes of the journal, whose end is a block's; with wait
+ *                                      (15,000 at most) the answer comes when there are bytes from `from` on, the member has a
+ *                                      journal of a later date, or the time is over (api_wait.h)        own BIC, operator
  *   GET /v1/proof/<uetr>               encoded proof (kind PROOF) of the payment's frame leaf          debtor, creditor, operator
  *   GET /v1/payment/<uetr>             JSON: record index in the frame, debtor, creditor               debtor, creditor, operator
  *   POST /v1/control                   body: one CONTROL frame; handed to the hub like a datagram     operator
  *   /v1/capture                        packets of the port: apps/girod/api_capture.h                   operator
  *   GET /metrics                       Prometheus text                                                 operator
- * Errors: 400, 403, 404, 500 with {"error": "..."}; never more than 64 connections (others wait in the listen queue), 16 MiB
+ * Errors: 400, 403, 404, 500 with {"error": "..."}; never more than 192 connections (others wait in the listen queue), 16 MiB
  * an answer (larger journals are read in ranges).
  * Threads: the event loop's. */
 #ifndef GIRO_APPS_API_H
@@ -43,6 +46,8 @@ struct giro_api_options {
     enum giro_reject (*control)(void *context, const void *bytes, size_t size_bytes);
 };
 struct giro_api;
+/* giro_api_look: journals may have grown: whoever waits for that is answered. Called in each turn of the loop. */
+void giro_api_look(struct giro_api *api);
 enum giro_err giro_api_open(const struct giro_api_options *options, struct giro_api **api,
                             struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 void giro_api_close(struct giro_api *api);

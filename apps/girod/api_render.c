@@ -202,6 +202,20 @@ json_t *giro_api_render_payment(const struct giro_genesis *genesis, const struct
                      genesis->members[found->debtor].bic, "creditor", creditor);
 }
 
+/* {currency: offset} of the blocks that are the newest of their currency and in this journal. */
+static json_t *render_last(const struct giro_genesis *genesis,
+                           const struct giro_journal_files *journals, uint16_t member,
+                           uint16_t date)
+{
+    json_t *json = json_object();
+    uint64_t offset;
+    for (uint32_t i = 0; i < genesis->currency_count; i++)
+        if (giro_journal_files_last(journals, member, i, date, &offset))
+            json_object_set_new(json, genesis->currencies[i].code,
+                                json_integer((json_int_t)offset));
+    return json;
+}
+
 json_t *giro_api_render_journals(const struct giro_genesis *genesis,
                                  const struct giro_journal_files *journals, uint16_t today,
                                  uint32_t client)
@@ -216,9 +230,11 @@ json_t *giro_api_render_journals(const struct giro_genesis *genesis,
                                                           (uint16_t)date, path, sizeof(path));
             giro_date_format((uint16_t)date, text);
             if (size_bytes > 0)
-                json_array_append_new(list, json_pack("{s:s, s:s, s:I}", "bic",
-                                                      genesis->members[member].bic, "date", text,
-                                                      "bytes", (json_int_t)size_bytes));
+                json_array_append_new(
+                    list,
+                    json_pack("{s:s, s:s, s:I, s:o}", "bic", genesis->members[member].bic, "date",
+                              text, "bytes", (json_int_t)size_bytes, "last",
+                              render_last(genesis, journals, (uint16_t)member, (uint16_t)date)));
         }
     }
     return list;

@@ -415,7 +415,10 @@ enum giro_err giro_hub_run(struct giro_hub *hub, struct giro_diagnosis *diagnosi
         idle = turn(hub) > 0 ? 0 : idle + 1;
         alarms_look(hub);
         scrub(hub);
-        enter(hub, idle < IDLE_TURNS ? GIRO_STAGE_links : GIRO_STAGE_sleep);
+        enter(hub, GIRO_STAGE_links);
+        giro_api_look(hub->api);
+        if (idle >= IDLE_TURNS)
+            enter(hub, GIRO_STAGE_sleep);
         if (idle < IDLE_TURNS)
             event_base_loop(hub->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
         else

@@ -16,6 +16,10 @@ struct member_files {
     uint16_t gap_date; /* windows of this date are missing: none of it is kept; 0 = none */
     uint64_t size_bytes;
     uint64_t sequences[GIRO_CURRENCIES_MAX]; /* last window record's, by genesis currency index */
+    struct {
+        uint16_t date; /* 0: in no journal here */
+        uint64_t offset;
+    } last[GIRO_CURRENCIES_MAX]; /* where that record's block begins */
 };
 
 struct giro_journal_files {
@@ -69,6 +73,8 @@ static uint64_t scan(struct giro_journal_files *files, struct member_files *own,
             (own->sequences[currency] != 0 && record.sequence != own->sequences[currency] + 1))
             break;
         own->sequences[currency] = record.sequence;
+        own->last[currency].date = own->date;
+        own->last[currency].offset = offset;
         offset += block.size_bytes;
     }
     return offset;
@@ -171,6 +177,9 @@ static enum giro_err gap_note(struct giro_journal_files *files, uint16_t member,
     if (unlink(path) != 0 && errno != ENOENT)
         return io_error();
     own->gap_date = date;
+    for (uint32_t i = 0; i < GIRO_CURRENCIES_MAX; i++)
+        if (own->last[i].date == date)
+            own->last[i].date = 0;
     GIRO_LOG(WARN, "files",
              "%s: windows of this business date are missing; its journal is at the other replicas",
              path);
@@ -278,6 +287,8 @@ enum giro_err giro_journal_files_append(struct giro_journal_files *files, uint16
         offset += (uint64_t)done;
         left -= (uint32_t)done;
     }
+    own->last[currency].date = business_date;
+    own->last[currency].offset = own->size_bytes;
     own->size_bytes = offset; /* readers see whole blocks only */
     own->sequences[currency] = record.sequence;
     files->bytes += size_bytes;
@@ -294,6 +305,25 @@ uint64_t giro_journal_files_path(const struct giro_journal_files *files, uint16_
         return own->size_bytes;
     struct stat info;
     return stat(path, &info) == 0 ? (uint64_t)info.st_size : 0;
+}
+
+uint16_t giro_journal_files_date(const struct giro_journal_files *files, uint16_t member)
+{
+    uint16_t date = 0;
+    GIRO_ASSERT(member < files->genesis->member_count);
+    for (uint32_t i = 0; i < GIRO_CURRENCIES_MAX; i++)
+        if (files->members[member].last[i].date > date)
+            date = files->members[member].last[i].date;
+    return date;
+}
+
+bool giro_journal_files_last(const struct giro_journal_files *files, uint16_t member,
+                             uint32_t currency, uint16_t business_date, uint64_t *offset)
+{
+    GIRO_ASSERT(member < files->genesis->member_count && currency < GIRO_CURRENCIES_MAX);
+    const struct member_files *own = &files->members[member];
+    *offset = own->last[currency].offset;
+    return own->last[currency].date == business_date;
 }
 
 enum giro_err giro_journal_files_sync(struct giro_journal_files *files)

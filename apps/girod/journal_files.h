@@ -20,6 +20,12 @@ enum giro_err giro_journal_files_append(struct giro_journal_files *files, uint16
  * is none. */
 uint64_t giro_journal_files_path(const struct giro_journal_files *files, uint16_t member,
                                  uint16_t business_date, char *path, size_t path_bytes);
+/* giro_journal_files_date: the newest business date of which the member has a journal here, 0 if none. */
+uint16_t giro_journal_files_date(const struct giro_journal_files *files, uint16_t member);
+/* giro_journal_files_last tells where in the journal of a business date the member's newest block of a currency (genesis index)
+ * begins; false if that block is not in that journal. */
+bool giro_journal_files_last(const struct giro_journal_files *files, uint16_t member,
+                             uint32_t currency, uint16_t business_date, uint64_t *offset);
 /* giro_journal_files_sync makes everything appended durable. */
 enum giro_err giro_journal_files_sync(struct giro_journal_files *files) GIRO_MUST_USE;
 uint64_t giro_journal_files_bytes(const struct giro_journal_files *files);

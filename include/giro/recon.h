@@ -165,6 +165,15 @@ struct giro_recon_cut_result {
 enum giro_err giro_recon_cut(const struct giro_recon_cut_options *options,
                              struct giro_recon_cut_result *result,
                              struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
+/* The lines that a cut would put into statuses.csv, entries.csv or positions.csv, for whoever shows windows as they come.
+ * giro_rows_header: the first line of that file. giro_rows_render hands line each row of a verified block, with its '\n', in
+ * order; the text lives until line returns. Returns NULL, or a sentence: the rows name something nobody knows. */
+enum giro_rows { GIRO_ROWS_STATUSES, GIRO_ROWS_ENTRIES, GIRO_ROWS_POSITIONS };
+const char *giro_rows_header(enum giro_rows rows);
+const char *giro_rows_render(const struct giro_genesis *genesis,
+                             const struct giro_journal_view *view, enum giro_rows rows,
+                             void (*line)(void *context, const char *text, size_t length),
+                             void *context) GIRO_MUST_USE;
 /* giro_journal_range tells what windows a journal holds, without verifying it: a glance at each block's header. A short tail
  * is left out. before_last_window: the newest window below last_window (0 if none): whole for certain, while blocks of
  * last_window may still be appended. NOENT, FORMAT, CHAIN, IO. */

@@ -247,7 +247,33 @@ def flip(giro, genesis, path, target, offset, bit):
     return ""
 
 
-CHECKS = {"value": value, "number": number, "same": same_numbers, "payments": payments, "ledgers": ledgers,
+def followed(statuses, entries, positions, *days):
+    """What giro follow and giro position showed as it happened is what the files of these days hold."""
+    lines = open(statuses, encoding="utf-8").read().splitlines()
+    files = [open(f"{day}/statuses.csv", encoding="utf-8").read().splitlines() for day in days]
+    same([line.rsplit(",", 2)[0] for line in lines], [files[0][0]] + [line for file in files for line in file[1:]],
+         "what was followed")
+    same({line.rsplit(",", 2)[1] for line in lines[1:]}, {"CERTIFIED"}, "the level")
+    expected = [{name: field for name, field in row.items() if field} for day in days
+                for row in rows(f"{day}/entries.csv")]
+    found = [{name: str(field) for name, field in json.loads(line).items() if name not in ("level", "position")}
+             for line in open(entries, encoding="utf-8")]
+    same(found, expected, "the entries")
+    totals = [row for day in days for row in rows(f"{day}/totals.csv")]
+    windows = [row for row in totals if row["row"] == "TOTAL"]
+    shown = [json.loads(line) for line in open(positions, encoding="utf-8")]
+    same(shown[0]["level"], "GENESIS", "the first position")
+    same(len(shown) - 1, len(windows), "the number of positions")
+    for position, row in zip(shown[1:], windows):
+        for name, column in (("window", "window"), ("balance", "closing"), ("available", "available"), ("cap", "cap"),
+                             ("cap_used", "cap_used"), ("queued", "queued_amount")):
+            same(str(position[name]), row[column], f"{name} in second {row['window']}")
+        cycles = [other for other in totals if other["row"] == "CYCLE_TOTAL" and other["window"] == row["window"]]
+        if len(cycles) == 1 and not any(e["window"] == row["window"] and e["kind"] == "SETTLEMENT" for e in expected):
+            same(position["clearing_position"], cycles[0]["closing"], f"the position in second {row['window']}")
+
+
+CHECKS = {"followed": followed, "value": value, "number": number, "same": same_numbers, "payments": payments, "ledgers": ledgers,
           "berka": berka, "flips": flips, "rejects": rejects,
           "reasons": reasons, "tails": tails}
 

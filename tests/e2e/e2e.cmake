@@ -25,7 +25,7 @@ set_target_properties(girod-traitor PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_
 giro_test_suite(e2e girod-traitor)
 add_dependencies(tests_e2e girod giro)
 
-foreach(name berka idle kill flip bad_input wrong_start key_tables demo_interrupt replay checkpoint)
+foreach(name berka idle kill flip bad_input wrong_start key_tables demo_interrupt replay checkpoint follow)
   add_test(NAME e2e/${name} COMMAND ${CMAKE_CURRENT_LIST_DIR}/${name}.sh $<TARGET_FILE_DIR:girod>)
   set_tests_properties(e2e/${name} PROPERTIES LABELS e2e TIMEOUT 240 RUN_SERIAL ON SKIP_RETURN_CODE 77
     ENVIRONMENT "GIRO_BAD_FRAMES=$<TARGET_FILE:bad_frames>;GIRO_EVENT_FLIP=$<TARGET_FILE:event_flip>")

@@ -1,4 +1,5 @@
 /* The HTTPS interface of a whole girod with n = 1, in a child process: who may read what, and malformed requests. */
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -391,7 +392,155 @@ Test(api, a_key_that_nobody_enrolled_gets_no_connection, .timeout = 60)
         giro_https_close(https_client);
         giro_key_free(keys[i]);
     }
-    for (int i = 0; i < 150; i++) /* closed connections do not count against the limit of 64 */
+    for (int i = 0; i < 400; i++) /* closed connections do not count against the limit of 192 */
         cr_assert(ask(site, STRANGER, "/v1/status") == OK, "request %d", i);
+    site_close(site);
+}
+
+/* ---- Waiting for more of a journal --------------------------------------------------------------------- */
+
+/* A request of its own connection, in a thread of its own. */
+struct request {
+    struct site *site;
+    uint32_t client;
+    char path[200];
+    pthread_t thread;
+    enum giro_err err;
+    size_t size;
+    double seconds;
+};
+
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void *request_run(void *context)
+{
+    struct request *request = context;
+    struct giro_config_address https = {.host = "127.0.0.1", .port = request->site->ports[2]};
+    struct giro_diagnosis diagnosis = {.fact = ""};
+    struct giro_https *client;
+    uint8_t *bytes = NULL;
+    request->err = giro_https_open(&request->site->hub.genesis, &https,
+                                   request->site->keys[request->client], &client, &diagnosis);
+    if (request->err != OK)
+        return NULL;
+    double begin = seconds_now();
+    request->err = giro_https_get(client, request->path, &bytes, &request->size, &diagnosis);
+    request->seconds = seconds_now() - begin;
+    free(bytes);
+    giro_https_close(client);
+    return NULL;
+}
+
+static void request_start(struct request *request, struct site *site, uint32_t client,
+                          uint64_t from, uint32_t wait_ms)
+{
+    *request = (struct request){.site = site, .client = client};
+    snprintf(request->path, sizeof(request->path), "/v1/journal/%s/%s?from=%lu&wait=%u",
+             site->bics[CREDITOR], site->date, (unsigned long)from, wait_ms);
+    cr_assert(pthread_create(&request->thread, NULL, request_run, request) == 0);
+}
+
+static void request_end(struct request *request)
+{
+    cr_assert(pthread_join(request->thread, NULL) == 0);
+}
+
+Test(api, more_of_a_journal_is_waited_for_by_its_member_only_and_not_too_long, .timeout = 60)
+{
+    struct site *site = site_open();
+    struct request request, others[3];
+    char uetr[37];
+    request_start(&request, site, STRANGER, 0, 15000);
+    request_end(&request);
+    cr_expect(request.err == FORBIDDEN && request.seconds < 10, "a stranger is not kept waiting");
+    request_start(&request, site, CREDITOR, 0, 15001);
+    request_end(&request);
+    cr_expect(request.err == WRONG);
+    request_start(&request, site, CREDITOR, 0, 600);
+    request_end(&request);
+    cr_expect(request.err == NOT_FOUND && request.seconds >= 0.5, "nothing is sealed yet");
+    /* One waits from before the first payment. */
+    request_start(&request, site, CREDITOR, 0, 15000);
+    pay(site, uetr);
+    request_end(&request);
+    cr_expect(request.err == OK && request.size > 64, "%s, %zu bytes", giro_err_name(request.err),
+              request.size);
+    uint64_t end = request.size;
+    /* Two of one client are held, the third is not; another client is. */
+    for (uint32_t i = 0; i < 3; i++)
+        request_start(&others[i], site, CREDITOR, end, 3000);
+    request_start(&request, site, OPERATOR, end, 3000);
+    uint32_t at_once = 0;
+    for (uint32_t i = 0; i < 3; i++) {
+        request_end(&others[i]);
+        cr_expect(others[i].err == OK && others[i].size == 0);
+        at_once += others[i].seconds < 2.5;
+    }
+    request_end(&request);
+    cr_expect(at_once == 1, "%u were not held", at_once);
+    cr_expect(request.err == OK && request.seconds >= 2.5);
+    site_close(site);
+}
+
+Test(api, a_waiting_client_may_die_and_the_replica_may_stop, .timeout = 60)
+{
+    struct site *site = site_open();
+    struct giro_config_address https = {.host = "127.0.0.1", .port = site->ports[2]};
+    struct giro_diagnosis diagnosis = {.fact = ""};
+    struct request request;
+    char path[200];
+    snprintf(path, sizeof(path), "/v1/journal/%s/%s?wait=700", site->bics[DEBTOR], site->date);
+    struct giro_https *client;
+    uint8_t *bytes;
+    size_t size;
+    cr_assert(
+        giro_https_open(&site->hub.genesis, &https, site->keys[DEBTOR], &client, &diagnosis) == OK);
+    giro_https_patience(client, 200, NULL);
+    cr_expect(giro_https_get(client, path, &bytes, &size, &diagnosis) == GIRO_ERR_NETWORK,
+              "it loses its patience");
+    giro_https_close(client);
+    pause_ms(900); /* its answer finds nobody */
+    cr_expect(ask(site, DEBTOR, "/v1/status") == OK);
+    request_start(&request, site, CREDITOR, 0, 15000);
+    pause_ms(300);
+    site_close(site); /* exit code 0 with a request in hand */
+    request_end(&request);
+    cr_expect(request.err != OK && request.seconds < 10);
+}
+
+Test(api, the_list_of_journals_tells_where_the_newest_block_begins, .timeout = 60)
+{
+    struct site *site = site_open();
+    struct request request;
+    char uetr[37];
+    uint8_t *bytes;
+    size_t size;
+    request_start(&request, site, CREDITOR, 0, 15000);
+    pay(site, uetr);
+    request_end(&request);
+    cr_assert(get(site, CREDITOR, "/v1/journals", &bytes, &size) == OK);
+    json_t *list = json_loadb((const char *)bytes, size, 0, NULL);
+    free(bytes);
+    json_t *item = json_array_get(list, 0), *last = json_object_get(item, "last");
+    const char *currency = site->hub.genesis.currencies[0].code;
+    uint64_t offset = (uint64_t)json_integer_value(json_object_get(last, currency));
+    cr_assert(json_object_size(last) == 1 && offset >= 64);
+    char path[200];
+    snprintf(path, sizeof(path), "/v1/journal/%s/%s?from=%lu", site->bics[CREDITOR], site->date,
+             (unsigned long)offset);
+    cr_assert(get(site, CREDITOR, path, &bytes, &size) == OK);
+    static struct giro_journal_view view;
+    struct giro_journal_chain chain = {0};
+    cr_assert(giro_journal_decode(bytes, size, 1, &view) == GIRO_REJECT_NONE);
+    const char *wrong = giro_journal_verify(&site->hub.genesis, site->hub.ring, &view, &chain);
+    cr_expect(wrong == NULL, "%s", wrong);
+    cr_expect(offset + size == (uint64_t)json_integer_value(json_object_get(item, "bytes")));
+    free(bytes);
+    json_decref(list);
     site_close(site);
 }
