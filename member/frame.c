@@ -30,12 +30,25 @@ size_t giro_frame_make(const struct giro_genesis *genesis, const struct giro_sec
                        uint16_t member, uint16_t key_id, uint16_t channel, uint64_t sequence,
                        const struct giro_record *records, uint32_t record_count, uint8_t *out)
 {
+    return giro_frame_make_with(genesis, key, member, key_id, channel, sequence, records,
+                                record_count, NULL, 0, out);
+}
+
+size_t giro_frame_make_with(const struct giro_genesis *genesis, const struct giro_secret_key *key,
+                            uint16_t member, uint16_t key_id, uint16_t channel, uint64_t sequence,
+                            const struct giro_record *records, uint32_t record_count,
+                            const uint8_t *details, uint32_t details_bytes, uint8_t *out)
+{
     GIRO_ASSERT(record_count >= 1 && record_count <= GIRO_FRAME_RECORDS_MAX);
     struct giro_frame_header header =
         header_make(genesis, GIRO_KIND_FRAME, member, key_id, channel, sequence, record_count);
+    header.details_bytes = details_bytes;
     size_t body = sizeof(header) + record_count * sizeof(*records);
     memcpy(out, &header, sizeof(header));
     memcpy(out + sizeof(header), records, record_count * sizeof(*records));
+    if (details_bytes > 0)
+        memcpy(out + body, details, details_bytes);
+    body += details_bytes;
     memset(out + body, 0, GIRO_SIGNATURE_BYTES);
     struct giro_signature signature = sign_bytes(genesis, key, out, body + GIRO_SIGNATURE_BYTES);
     memcpy(out + body, &signature, sizeof(signature));

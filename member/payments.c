@@ -6,7 +6,7 @@
 
 #include "member/sender.h"
 
-/* X(column, must the header have it) in the order of protocol.md section 7 */
+/* X(column, must the header have it) in the order of docs/protocol.md section 9 */
 #define COLUMNS(X)                                                                                 \
     X(uetr, true)                                                                                  \
     X(instruction_id, false)                                                                       \
@@ -23,7 +23,12 @@
     X(priority, false)                                                                             \
     X(group_id, false)                                                                             \
     X(original_uetr, false)                                                                        \
-    X(reason, false)
+    X(reason, false)                                                                               \
+    X(debtor_name, false)                                                                          \
+    X(debtor_account, false)                                                                       \
+    X(creditor_name, false)                                                                        \
+    X(creditor_account, false)                                                                     \
+    X(remittance, false)
 enum column {
 #define COLUMN_ENUM(name, must) COLUMN_##name,
     COLUMNS(COLUMN_ENUM)
@@ -59,6 +64,8 @@ struct parser {
     uint32_t field_count;
     struct field fields[FIELDS_MAX];
     int column_at[COLUMN_COUNT]; /* field index, -1 = absent */
+    uint8_t *details;            /* plaintexts of the payments so far, one behind the other */
+    size_t details_bytes, details_room;
     const struct giro_genesis *genesis;
     const uint8_t *seed;
     struct giro_diagnosis *diagnosis;
@@ -115,32 +122,14 @@ static bool quoted_read(struct parser *parser, struct field *field)
     }
 }
 
-/* UTF-8 as RFC 3629 has it: no overlong forms, no surrogates, at most U+10FFFF; and no NUL, where the comparisons
- * further on would stop. */
+/* UTF-8, and no NUL, where the comparisons further on would stop. */
 static bool utf8_valid(const char *text, size_t length)
 {
-    static const uint8_t masks[] = {0x80, 0xE0, 0xF0, 0xF8}, leads[] = {0x00, 0xC0, 0xE0, 0xF0};
-    static const uint32_t least[] = {0, 0x80, 0x800,
-                                     0x10000}; /* by the number of bytes that follow */
-    for (size_t at = 0; at < length;) {
-        uint8_t lead = (uint8_t)text[at];
-        size_t more = 0;
-        while (more < 4 && (lead & masks[more]) != leads[more])
-            more++;
-        if (more == 4 || lead == 0 || more >= length - at)
-            return false;
-        uint32_t code = more == 0 ? lead : lead & (0x3Fu >> more);
-        for (size_t i = 1; i <= more; i++) {
-            uint8_t next = (uint8_t)text[at + i];
-            if ((next & 0xC0) != 0x80)
-                return false;
-            code = code << 6 | (next & 0x3Fu);
-        }
-        if (code < least[more] || code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF))
-            return false;
-        at += more + 1;
-    }
-    return true;
+    uint32_t code = 1;
+    size_t taken = 1;
+    for (size_t at = 0; at < length && taken > 0 && code != 0; at += taken)
+        taken = giro_utf8_next(text + at, length - at, &code);
+    return taken > 0 && code != 0;
 }
 
 static bool field_read(struct parser *parser, size_t row_start)
@@ -216,7 +205,8 @@ static bool header_read(struct parser *parser)
             return fail(parser, parser->fields[i].at,
                         "columns are uetr,instruction_id,end_to_end_id,kind,service,debtor_bic,"
                         "creditor_bic,currency,amount,value_date,earliest_time,latest_time,"
-                        "priority,group_id,original_uetr,reason",
+                        "priority,group_id,original_uetr,reason,debtor_name,debtor_account,"
+                        "creditor_name,creditor_account,remittance",
                         "unknown column \"%.40s\"", parser->fields[i].text);
         if (parser->column_at[found] >= 0)
             return fail(parser, parser->fields[i].at, "each column once", "column \"%s\" again",
@@ -403,13 +393,78 @@ static bool reason_read(struct parser *parser, struct giro_record *record)
     return fail(parser, field->at, "a reason code such as AM05", "reason \"%.40s\"", field->text);
 }
 
+/* The payment's sealed details: not kept apart from it by anything but encryption, so read as strictly. */
+static bool details_read(struct parser *parser, struct giro_csv_payment *payment)
+{
+    static const enum column columns[GIRO_DETAILS_FIELD_COUNT] = {
+#define DETAILS_COLUMN(number, name, column, characters) COLUMN_##column,
+        GIRO_DETAILS_FIELDS(DETAILS_COLUMN)
+#undef DETAILS_COLUMN
+    };
+    struct giro_details details;
+    enum giro_details_field wrong = GIRO_DETAILS_INSTRUCTION_ID;
+    for (uint32_t i = 0; i < GIRO_DETAILS_FIELD_COUNT; i++) {
+        const struct field *field = field_of(parser, columns[i]);
+        details.fields[i] = (struct giro_details_text){field->text, (uint32_t)field->length};
+    }
+    if (parser->details_room - parser->details_bytes < GIRO_DETAILS_PLAIN_MAX) {
+        size_t room = 2 * parser->details_room + 64 * GIRO_DETAILS_PLAIN_MAX;
+        uint8_t *more = realloc(parser->details, room);
+        if (more == NULL)
+            return fail(parser, 1, "a smaller file", "out of memory");
+        parser->details = more;
+        parser->details_room = room;
+    }
+    const enum giro_details_fault fault = giro_details_encode(
+        &details, parser->details + parser->details_bytes, &payment->details_bytes, &wrong);
+    const struct field *field = field_of(parser, columns[wrong]);
+    switch (fault) {
+    case GIRO_DETAILS_GOOD:
+        parser->details_bytes += payment->details_bytes;
+        return true;
+    case GIRO_DETAILS_EMPTY:
+        return true;
+    case GIRO_DETAILS_TEXT:
+        return fail(parser, field->at, "one line of text without control characters",
+                    "%s has a line break or another control character",
+                    column_names[columns[wrong]]);
+    case GIRO_DETAILS_LONG:
+        return fail(parser, field->at, "ISO 20022 lets it have no more",
+                    "%s has more than %u characters", column_names[columns[wrong]],
+                    giro_details_field_characters(wrong));
+    case GIRO_DETAILS_TOO_MUCH:
+        break;
+    }
+    return fail(parser, 1,
+                "references, names, accounts and remittance text have 1,024 bytes together",
+                "the details are too long");
+}
+
 static bool payment_read(struct parser *parser, uint64_t row, struct giro_csv_payment *payment)
 {
     memset(payment, 0, sizeof(*payment));
     payment->line = parser->line;
     return uetr_read(parser, row, payment->record.uetr) && parties_read(parser, payment) &&
            amount_read(parser, &payment->record) && terms_read(parser, &payment->record) &&
-           reason_read(parser, &payment->record);
+           reason_read(parser, &payment->record) && details_read(parser, payment);
+}
+
+/* Moves the plaintexts behind the list, so that one free frees both. */
+static bool details_join(struct parser *parser, struct giro_csv_payment **list, uint64_t count)
+{
+    const size_t list_bytes = count * sizeof(**list);
+    struct giro_csv_payment *joined = realloc(*list, list_bytes + parser->details_bytes + 1);
+    if (joined == NULL)
+        return fail(parser, 1, "a smaller file", "out of memory");
+    *list = joined;
+    uint8_t *at = (uint8_t *)joined + list_bytes;
+    if (parser->details_bytes > 0)
+        memcpy(at, parser->details, parser->details_bytes);
+    for (uint64_t i = 0; i < count; i++) {
+        joined[i].details = joined[i].details_bytes > 0 ? at : NULL;
+        at += joined[i].details_bytes;
+    }
+    return true;
 }
 
 enum giro_err giro_payments_parse(const char *name, const char *text, size_t size_bytes,
@@ -453,6 +508,8 @@ enum giro_err giro_payments_parse(const char *name, const char *text, size_t siz
         else
             good = false;
     }
+    good = good && details_join(parser, &list, *count);
+    free(parser->details);
     free(parser);
     if (!good) {
         free(list);

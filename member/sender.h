@@ -12,6 +12,7 @@
 #define GIRO_MEMBER_SENDER_H
 
 #include "giro/config.h"
+#include "giro/details.h"
 #include "giro/genesis.h"
 #include "giro/wire.h"
 
@@ -26,6 +27,11 @@ size_t giro_frame_make(const struct giro_genesis *genesis, const struct giro_sec
 size_t giro_skip_make(const struct giro_genesis *genesis, const struct giro_secret_key *key,
                       uint16_t member, uint16_t key_id, uint16_t channel, uint64_t first,
                       uint64_t last, uint8_t *out);
+/* giro_frame_make_with: with a details section as it is to be signed; member/details.h makes one. */
+size_t giro_frame_make_with(const struct giro_genesis *genesis, const struct giro_secret_key *key,
+                            uint16_t member, uint16_t key_id, uint16_t channel, uint64_t sequence,
+                            const struct giro_record *records, uint32_t record_count,
+                            const uint8_t *details, uint32_t details_bytes, uint8_t *out);
 /* giro_control_make builds a CONTROL frame signed by maker and checker. */
 size_t giro_control_make(const struct giro_genesis *genesis, const struct giro_secret_key *maker,
                          uint16_t maker_key_id, const struct giro_secret_key *checker,
@@ -139,6 +145,8 @@ struct giro_csv_payment {
     struct giro_record record;
     uint16_t debtor;
     uint32_t line;
+    uint32_t details_bytes; /* 0: none */
+    const uint8_t *details; /* plaintext of giro_details_encode, in the memory of *payments */
 };
 /* giro_payments_parse reads a whole payments CSV (protocol.md section 7: RFC 4180, header, UTF-8). Every line must parse: the
  * diagnosis names file, line, column and what was expected. *payments is malloc'ed. Empty UETRs are generated (version 4 form,

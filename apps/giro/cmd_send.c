@@ -1,9 +1,12 @@
 /* giro send: the payments of a CSV file, once each. */
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "apps/giro/stream.h"
+#include "member/details.h"
 
 struct arguments {
     const char *genesis, *keys, *payments, *spool, *json;
@@ -23,7 +26,8 @@ static const struct argp_option options[] = {
      "where the signed frames are kept before they are sent (default: PAYMENTS.spool)", 1},
     {"resume", 'R', NULL, 0, "send the frames of an existing spool again, after an interruption",
      1},
-    {"records", 'r', "N", 0, "payments per frame, 1..21 (default: 20)", 1},
+    {"records", 'r', "N", 0, "payments per frame, 1..20, fewer with sealed details (default: 20)",
+     1},
     {"outstanding", 'o', "N", 0, "frames waiting for their certificate at once (default: 256)", 1},
     {"uetr-seed", 'e', "HEX", 0, "makes generated UETRs reproducible: 64 hexadecimal digits", 1},
     {"json", 'j', "FILE", 0, "write the figures to FILE", 1},
@@ -59,8 +63,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case 'r':
         arguments->records = (uint32_t)strtoul(arg, NULL, 10);
-        if (arguments->records < 1 || arguments->records > 21)
-            argp_error(state, "--records is a number from 1 to 21, not \"%s\"", arg);
+        if (arguments->records < 1 || arguments->records > 20)
+            argp_error(state, "--records is a number from 1 to 20, not \"%s\"", arg);
         break;
     case 'o':
         arguments->outstanding = (uint32_t)strtoul(arg, NULL, 10);
@@ -96,42 +100,144 @@ struct reserved {
     uint64_t first, next;
 };
 
+/* A debtor's payments in file order, and the keys of their details that are not on disk yet. */
+#define KEYS_MAX 4096u
+struct debtor {
+    const struct arguments *arguments;
+    const struct giro_genesis *genesis;
+    uint16_t member;
+    uint64_t count;
+    const struct giro_csv_payment **payments;
+    uint32_t *details_bytes;
+    struct giro_details_key keys[KEYS_MAX];
+    uint32_t key_count;
+    struct giro_diagnosis *diagnosis;
+};
+
+static enum giro_err debtor_collect(struct debtor *debtor, const struct giro_csv_payment *payments,
+                                    uint64_t count)
+{
+    uint64_t own = 0;
+    for (uint64_t i = 0; i < count; i++)
+        own += payments[i].debtor == debtor->member;
+    debtor->payments = calloc(own + 1, sizeof(*debtor->payments));
+    debtor->details_bytes = calloc(own + 1, sizeof(*debtor->details_bytes));
+    if (debtor->payments == NULL || debtor->details_bytes == NULL)
+        return GIRO_ERR_NOMEM;
+    for (uint64_t i = 0; i < count; i++) {
+        if (payments[i].debtor != debtor->member)
+            continue;
+        debtor->payments[debtor->count] = &payments[i];
+        debtor->details_bytes[debtor->count++] = payments[i].details_bytes;
+    }
+    return GIRO_ERR_OK;
+}
+
+/* Payments from `first` on that share a frame; 0 if details are too long for an ordinary packet. */
+static uint32_t frame_next(const struct debtor *debtor, uint64_t first)
+{
+    const uint64_t left = debtor->count - first;
+    const uint32_t most = left < GIRO_FRAME_RECORDS_MAX ? (uint32_t)left : GIRO_FRAME_RECORDS_MAX;
+    return giro_frame_fit(debtor->details_bytes + first, most, debtor->arguments->records,
+                          GIRO_FRAME_ORDINARY_BYTES);
+}
+
+static enum giro_err frames_count(const struct debtor *debtor, uint64_t *frames)
+{
+    uint32_t fit = 0;
+    for (uint64_t i = 0; i < debtor->count; i += fit, (*frames)++) {
+        fit = frame_next(debtor, i);
+        if (fit > 0)
+            continue;
+        giro_diagnosis_set(debtor->diagnosis, "references, names, accounts and text have 896 bytes",
+                           "shorten them; nothing of the file was sent",
+                           "%s:%u: the details do not fit an ordinary packet",
+                           debtor->arguments->payments, debtor->payments[i]->line);
+        return GIRO_ERR_FORMAT;
+    }
+    return GIRO_ERR_OK;
+}
+
+/* Keys are on disk before the spool has its name: no frame can be sent whose details its debtor could not open again. */
+static enum giro_err keys_keep(struct debtor *debtor)
+{
+    const uint32_t count = debtor->key_count;
+    debtor->key_count = 0;
+    if (count == 0)
+        return GIRO_ERR_OK;
+    const enum giro_err err = giro_details_keys_add(debtor->arguments->keys, debtor->genesis,
+                                                    debtor->member, (uint16_t)(time(NULL) / 86400),
+                                                    debtor->keys, count, debtor->diagnosis);
+    sodium_memzero(debtor->keys, sizeof(debtor->keys));
+    return err;
+}
+
+static enum giro_err frame_add(struct debtor *debtor, const struct giro_secret_key *key,
+                               uint64_t sequence, uint64_t first, uint32_t count,
+                               struct giro_spool_writer *writer)
+{
+    struct giro_record records[GIRO_FRAME_RECORDS_MAX];
+    struct giro_frame_details details[GIRO_FRAME_RECORDS_MAX];
+    uint8_t frame[GIRO_FRAME_BYTES_MAX];
+    uint32_t keys = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct giro_csv_payment *payment = debtor->payments[first + i];
+        records[i] = payment->record;
+        details[i] = (struct giro_frame_details){payment->details, payment->details_bytes};
+    }
+    if (debtor->key_count + count > KEYS_MAX)
+        GIRO_TRY(keys_keep(debtor));
+    const size_t size =
+        giro_frame_make_detailed(debtor->genesis, key, debtor->member, 1, 0, sequence, records,
+                                 details, count, debtor->keys + debtor->key_count, &keys, frame);
+    debtor->key_count += keys;
+    if (size > 0)
+        return giro_spool_add(writer, frame, (uint32_t)size);
+    giro_diagnosis_set(debtor->diagnosis, "its key or the supervisor's in the genesis file is none",
+                       "ask the hub's operator", "%s:%u: one cannot seal to this creditor",
+                       debtor->arguments->payments, debtor->payments[first]->line);
+    return GIRO_ERR_KEY;
+}
+
 /* Frames of one debtor after another, each debtor's payments in file order. */
+static enum giro_err debtor_spool(struct debtor *debtor, struct giro_spool_writer *writer,
+                                  struct reserved *reserved)
+{
+    struct giro_secret_key *key = NULL;
+    uint64_t sequence = 0, frames = 0;
+    const char *bic = debtor->genesis->members[debtor->member].bic;
+    GIRO_TRY(frames_count(debtor, &frames));
+    GIRO_TRY(giro_key_file_load(debtor->arguments->keys, bic, "frame", &key, debtor->diagnosis));
+    enum giro_err err = giro_sequence_reserve(debtor->arguments->keys, bic, 0, frames, &sequence,
+                                              debtor->diagnosis);
+    if (err == GIRO_ERR_OK)
+        *reserved = (struct reserved){sequence, sequence + frames};
+    for (uint64_t i = 0; err == GIRO_ERR_OK && i < debtor->count;) {
+        const uint32_t count = frame_next(debtor, i);
+        err = frame_add(debtor, key, sequence++, i, count, writer);
+        i += count;
+    }
+    if (err == GIRO_ERR_OK)
+        err = keys_keep(debtor);
+    giro_key_free(key);
+    return err;
+}
+
 static enum giro_err spool_debtor(const struct arguments *arguments,
-                                  const struct giro_genesis *genesis, uint16_t debtor,
+                                  const struct giro_genesis *genesis, uint16_t member,
                                   const struct giro_csv_payment *payments, uint64_t count,
                                   struct giro_spool_writer *writer, struct reserved *reserved,
                                   struct giro_diagnosis *diagnosis)
 {
-    uint64_t own = 0;
-    for (uint64_t i = 0; i < count; i++)
-        own += payments[i].debtor == debtor;
-    if (own == 0)
-        return GIRO_ERR_OK;
-    struct giro_secret_key *key = NULL;
-    uint64_t sequence = 0, frames = (own + arguments->records - 1) / arguments->records;
-    const char *bic = genesis->members[debtor].bic;
-    GIRO_TRY(giro_key_file_load(arguments->keys, bic, "frame", &key, diagnosis));
-    enum giro_err err =
-        giro_sequence_reserve(arguments->keys, bic, 0, frames, &sequence, diagnosis);
-    if (err == GIRO_ERR_OK)
-        *reserved = (struct reserved){sequence, sequence + frames};
-    struct giro_record records[GIRO_FRAME_RECORDS_MAX];
-    uint32_t filled = 0;
-    for (uint64_t i = 0; err == GIRO_ERR_OK && i < count; i++) {
-        if (payments[i].debtor == debtor) {
-            records[filled++] = payments[i].record;
-            own--;
-        }
-        if (filled == arguments->records || (filled > 0 && own == 0)) {
-            uint8_t frame[GIRO_FRAME_BYTES_MAX];
-            size_t size =
-                giro_frame_make(genesis, key, debtor, 1, 0, sequence++, records, filled, frame);
-            err = giro_spool_add(writer, frame, (uint32_t)size);
-            filled = 0;
-        }
-    }
-    giro_key_free(key);
+    static struct debtor debtor;
+    debtor = (struct debtor){
+        .arguments = arguments, .genesis = genesis, .member = member, .diagnosis = diagnosis};
+    enum giro_err err = debtor_collect(&debtor, payments, count);
+    if (err == GIRO_ERR_OK && debtor.count > 0)
+        err = debtor_spool(&debtor, writer, reserved);
+    sodium_memzero(debtor.keys, sizeof(debtor.keys));
+    free(debtor.payments);
+    free(debtor.details_bytes);
     return err;
 }
 

@@ -38,9 +38,9 @@ bool giro_hex_parse(const char *text, size_t length, void *bytes, size_t size_by
     return true;
 }
 
-/* Reads one code point at text[0..length); returns its bytes, 0 if they are not its only form (RFC 3629, section 4). */
-static size_t utf8_next(const uint8_t *text, size_t length, uint32_t *code)
+size_t giro_utf8_next(const char *chars, size_t length, uint32_t *code)
 {
+    const uint8_t *const text = (const uint8_t *)chars;
     static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
     const uint8_t lead = text[0];
     const size_t more = lead < 0x80             ? 0
@@ -65,7 +65,7 @@ size_t giro_utf8_count(const char *text, size_t length)
     size_t count = 0;
     for (size_t at = 0; at < length; count++) {
         uint32_t code = 0;
-        const size_t taken = utf8_next((const uint8_t *)text + at, length - at, &code);
+        const size_t taken = giro_utf8_next(text + at, length - at, &code);
         if (taken == 0 || code < 0x20 || (code >= 0x7F && code <= 0x9F))
             return GIRO_NOT_UTF8;
         at += taken;

@@ -51,6 +51,19 @@ GIRO_WIRE_AT(giro_details_header, nonce, 40);
 GIRO_WIRE_AT(giro_details_header, creditor_box, 64);
 GIRO_WIRE_AT(giro_details_header, supervisor_box, 144);
 
+GIRO_WIRE_AT(giro_details_keys_header, head, 0);
+GIRO_WIRE_AT(giro_details_keys_header, chain_id, 8);
+GIRO_WIRE_AT(giro_details_keys_header, member, 40);
+GIRO_WIRE_AT(giro_details_keys_header, reserved, 42);
+
+GIRO_WIRE_AT(giro_details_key, commitment, 0);
+GIRO_WIRE_AT(giro_details_key, key, 32);
+GIRO_WIRE_AT(giro_details_key, uetr, 64);
+GIRO_WIRE_AT(giro_details_key, sequence, 80);
+GIRO_WIRE_AT(giro_details_key, channel, 88);
+GIRO_WIRE_AT(giro_details_key, record, 90);
+GIRO_WIRE_AT(giro_details_key, reserved, 92);
+
 GIRO_WIRE_AT(giro_result, status, 0);
 GIRO_WIRE_AT(giro_result, flags, 1);
 GIRO_WIRE_AT(giro_result, reason, 2);

@@ -157,6 +157,8 @@ void giro_prng_fill(struct giro_prng *prng, void *bytes, size_t size_bytes);
 void giro_hex_format(const void *bytes, size_t size_bytes, char *text);
 /* giro_hex_parse reads exactly 2*size_bytes digits (either case) from text[0..length). */
 bool giro_hex_parse(const char *text, size_t length, void *bytes, size_t size_bytes) GIRO_MUST_USE;
+/* giro_utf8_next reads the code point at text[0..length), length >= 1, and returns its bytes; 0: not UTF-8 (RFC 3629). */
+size_t giro_utf8_next(const char *text, size_t length, uint32_t *code);
 /* giro_utf8_count returns the characters (code points) of text[0..length), or GIRO_NOT_UTF8: not UTF-8 (RFC 3629), or a control
  * character (below U+0020, U+007F..U+009F). */
 #define GIRO_NOT_UTF8 SIZE_MAX

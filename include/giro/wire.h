@@ -77,6 +77,7 @@ GIRO_WIRE_SIZE(giro_head, 8);
     X(0x0106, SPOOL, "spool of signed frames")                                                     \
     X(0x0107, HANDSHAKE, "session handshake")                                                      \
     X(0x0108, SESSION, "session datagram")                                                         \
+    X(0x0110, DETAILS_KEYS, "keys of sealed details")                                              \
     X(0x0201, BLOCK, "block")                                                                      \
     X(0x0202, VOTE, "vote")                                                                        \
     X(0x0203, QC, "quorum certificate")                                                            \

@@ -124,7 +124,7 @@ Test(payments, every_column_arrives_in_its_record_field)
         "debtor_bic,creditor_bic,currency,amount,\"end_to_end_id\",instruction_id\r\n"
         "AM05," UETR ",return,GROSS,URGENT,2026-11-25,2026-11-24T09:30:07Z,2106-02-07T06:28:15Z,"
         "00000000-0000-0000-0000-000000000007,B002CZPP,\"B001CZPP001\",BHD,-12.5,\"a,"
-        "\"\"b\"\"\r\nc\",x\r\n"
+        "\"\"b\"\"c\",\"x\"\r\n"
         ",,,,,,,,,B000CZPP,B777CZPP,JPY,0,,";
     struct hub hub;
     struct giro_csv_payment *payments;
@@ -146,13 +146,106 @@ Test(payments, every_column_arrives_in_its_record_field)
     cr_expect(record->latest_s == UINT32_MAX && record->link[15] == 7 && record->flags == 0);
     cr_expect_str_eq(giro_reason_name(record->reason), "AM05");
     record = &payments[1].record;
-    cr_expect(payments[1].line == 4, "a quoted line break counts");
+    cr_expect(payments[1].line == 3);
     cr_expect(record->creditor == GIRO_MEMBER_OPERATOR,
               "an unknown creditor is the hub's to reject");
     cr_expect(record->service == GIRO_SERVICE_NET && record->kind == GIRO_PAYMENT_CREDIT_TRANSFER &&
               record->amount_minor == 0);
     cr_expect((record->uetr[6] & 0xF0) == 0x40 && (record->uetr[8] & 0xC0) == 0x80);
+    struct giro_details details;
+    cr_assert(giro_details_decode(payments[0].details, payments[0].details_bytes, &details) ==
+              GIRO_REJECT_NONE);
+    const struct giro_details_text *text_of = details.fields;
+    cr_expect(text_of[GIRO_DETAILS_INSTRUCTION_ID].length == 1 &&
+              text_of[GIRO_DETAILS_INSTRUCTION_ID].text[0] == 'x');
+    cr_expect(text_of[GIRO_DETAILS_END_TO_END_ID].length == 6 &&
+              memcmp(text_of[GIRO_DETAILS_END_TO_END_ID].text, "a,\"b\"c", 6) == 0);
+    cr_expect(payments[1].details == NULL && payments[1].details_bytes == 0);
     free(payments);
+    hub_free(&hub);
+}
+
+Test(payments, details_of_every_payment_are_its_own_columns)
+{
+    enum { ROWS = 500 };
+    struct hub hub;
+    hub_make(&hub, 1, 3);
+    size_t room = 100 + ROWS * 400, used = 0;
+    char *text = malloc(room);
+    used +=
+        (size_t)snprintf(text, room,
+                         "uetr,debtor_bic,creditor_bic,currency,amount,debtor_name,debtor_account,"
+                         "creditor_name,creditor_account,remittance\n");
+    for (uint32_t i = 0; i < ROWS; i++) { /* every third has none */
+        used +=
+            (size_t)(i % 3 == 0
+                         ? snprintf(text + used, room - used, ",B000CZPP,B001CZPP001,CZK,1,,,,,\n")
+                         : snprintf(text + used, room - used,
+                                    ",B000CZPP,B001CZPP001,CZK,1,Anna %u,D%u,Ben %u,C%u,%0*u\n", i,
+                                    i, i, i, (int)(i % 140 + 1), i % 10));
+    }
+    struct giro_csv_payment *payments;
+    uint64_t count;
+    struct giro_diagnosis diagnosis;
+    cr_assert(parse(&hub, text, used, NULL, &payments, &count, &diagnosis) == GIRO_ERR_OK, "%s",
+              diagnosis.fact);
+    cr_assert(count == ROWS);
+    for (uint32_t i = 0; i < ROWS; i++) {
+        struct giro_details details;
+        char expected[16];
+        cr_assert((payments[i].details == NULL) == (i % 3 == 0));
+        if (i % 3 == 0)
+            continue;
+        cr_assert(giro_details_decode(payments[i].details, payments[i].details_bytes, &details) ==
+                  GIRO_REJECT_NONE);
+        snprintf(expected, sizeof(expected), "Ben %u", i);
+        const struct giro_details_text *name = &details.fields[GIRO_DETAILS_CREDITOR_NAME];
+        cr_assert(name->length == strlen(expected) &&
+                  memcmp(name->text, expected, name->length) == 0);
+        cr_assert(details.fields[GIRO_DETAILS_REMITTANCE].length == i % 140 + 1);
+    }
+    free(payments);
+    free(text);
+    hub_free(&hub);
+}
+
+Test(payments, details_that_iso_20022_does_not_allow_are_named_by_place)
+{
+    static const struct {
+        const char *column;
+        uint32_t letters;
+        const char *letter, *fact;
+    } rows[] = {
+        {"instruction_id", 35, "\xC5\xBE", NULL},
+        {"instruction_id", 36, "x", "instruction_id has more than 35 characters"},
+        {"end_to_end_id", 36, "\xC5\xBE", "end_to_end_id has more than 35 characters"},
+        {"debtor_account", 35, "1", "debtor_account has more than 34 characters"},
+        {"creditor_name", 141, "n", "creditor_name has more than 140 characters"},
+        {"remittance", 1, "\"\n\"", "remittance has a line break or another control character"},
+        {"remittance", 1, "\x1B", "remittance has a line break or another control character"},
+    };
+    struct hub hub;
+    hub_make(&hub, 1, 3);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char text[600], fact[160];
+        int used = snprintf(text, sizeof(text),
+                            "uetr,debtor_bic,creditor_bic,currency,amount,%s\n,B000CZPP,"
+                            "B001CZPP001,CZK,1,",
+                            rows[i].column);
+        for (uint32_t k = 0; k < rows[i].letters; k++)
+            used += snprintf(text + used, sizeof(text) - (size_t)used, "%s", rows[i].letter);
+        used += snprintf(text + used, sizeof(text) - (size_t)used, "\n");
+        snprintf(fact, sizeof(fact), "p.csv:2:29: %s", rows[i].fact == NULL ? "" : rows[i].fact);
+        struct giro_csv_payment *payments;
+        uint64_t count;
+        struct giro_diagnosis diagnosis;
+        enum giro_err err = parse(&hub, text, (size_t)used, NULL, &payments, &count, &diagnosis);
+        cr_expect((err == GIRO_ERR_OK) == (rows[i].fact == NULL), "row %zu: %s", i, diagnosis.fact);
+        if (err == GIRO_ERR_OK)
+            free(payments);
+        else
+            cr_expect_str_eq(diagnosis.fact, fact, "row %zu: %s", i, diagnosis.fact);
+    }
     hub_free(&hub);
 }
 

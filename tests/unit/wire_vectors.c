@@ -112,6 +112,14 @@ Test(wire_vectors, members_formats_have_exactly_the_stored_bytes)
     sample_fill(NULL, details.creditor_box, sizeof(details.creditor_box), 0x80);
     sample_fill(NULL, details.supervisor_box, sizeof(details.supervisor_box), 0xA0);
     HOLD("details", "header of sealed details", details);
+    const struct giro_details_keys_header keys = {
+        .head = giro_head_make(GIRO_KIND_DETAILS_KEYS), .chain_id = sample_chain(), .member = 5};
+    HOLD("details_keys", "header", keys);
+    struct giro_details_key key = {
+        .commitment = hash_from(0x40), .sequence = 38, .channel = 3, .record = 1};
+    sample_fill(NULL, key.key, sizeof(key.key), 0x60);
+    sample_fill(NULL, key.uetr, sizeof(key.uetr), 0x11);
+    HOLD("details_key", "key of one block", key);
     const struct {
         struct giro_leaf_frame leaf;
         struct giro_result results[2];

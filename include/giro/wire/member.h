@@ -227,6 +227,39 @@ uint32_t giro_details_blocks(const struct giro_frame *frame, struct giro_details
 /* giro_details_root: SHA-256(tag DETAILS_ROOT | SHA-256 of each block), 32 zero bytes for none. */
 struct giro_hash giro_details_root(const struct giro_hash *block_hashes, uint32_t count);
 
+/* File of the keys a debtor made, kept by the debtor: header 64 | giro_details_key 96 each. A rest shorter than a key is what a death
+ * while writing left.
+ * offset size field
+ *      0    8 head          kind DETAILS_KEYS
+ *      8   32 chain_id
+ *     40    2 member        the debtor
+ *     42   22 reserved      0 */
+struct giro_details_keys_header {
+    struct giro_head head;
+    struct giro_hash chain_id;
+    uint16_t member;
+    uint8_t reserved[22];
+};
+GIRO_WIRE_SIZE(giro_details_keys_header, 64);
+/* offset size field: K of one block. No checksum: a K is right if it opens the block.
+ *      0   32 commitment    of the block
+ *     32   32 key           K
+ *     64   16 uetr
+ *     80    8 sequence
+ *     88    2 channel
+ *     90    2 record
+ *     92    4 reserved      0 */
+struct giro_details_key {
+    struct giro_hash commitment;
+    uint8_t key[32];
+    uint8_t uetr[16];
+    uint64_t sequence;
+    uint16_t channel;
+    uint16_t record;
+    uint32_t reserved;
+};
+GIRO_WIRE_SIZE(giro_details_key, 96);
+
 /* ---- Outcomes, statuses, reasons --------------------------------------------------------------------- */
 
 /* X(number, NAME): the outcome of a frame at execution (protocol.md section 3). */
