@@ -423,6 +423,11 @@ uint32_t giro_consensus_batch_room(const struct giro_consensus *core)
     return core->env.may_sign ? giro_batches_room(core->batches) : 0;
 }
 
+bool giro_consensus_ordering(const struct giro_consensus *core)
+{
+    return core->tree.pending_payload_count > 0;
+}
+
 uint32_t giro_consensus_own_in_flight(const struct giro_consensus *core)
 {
     return giro_batches_own_in_flight(core->batches);

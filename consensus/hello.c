@@ -89,6 +89,10 @@ static void hello_finish(struct giro_consensus *core)
             core->hello.answer_round > pace->round ? core->hello.answer_round : pace->round;
         const uint64_t most = pace->round + 4 * count;
         pace->no_propose_round = reached + 1 < most ? reached + 1 : most;
+        /* A proposal may have left before it was durable only in the round behind the last one signed (propose.c). */
+        const uint64_t signed_round = giro_signed_round(&core->safety);
+        if (pace->no_propose_round <= signed_round)
+            pace->no_propose_round = signed_round + 1;
     }
     giro_sign_restore(core);
     giro_propose_resume(core);

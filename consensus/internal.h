@@ -91,6 +91,8 @@ struct giro_signing {
     struct giro_timeout_header timeout;
     uint64_t vote_after_log, timeout_after_log;
     uint64_t vote_lock_round, timeout_lock_round;
+    uint64_t
+        durable_round; /* highest of a vote or timeout in the safety file: a restart cannot forget it */
 };
 struct giro_timeouts {                   /* of the current round */
     struct giro_timeout_header *headers; /* per voter; round 0 = none */
@@ -113,7 +115,7 @@ struct giro_pace {
     struct giro_leader_times *leaders;
     uint64_t *sorted; /* scratch of the q-th smallest */
     bool proposed;    /* in this round, or not to be done in it */
-    bool unsent;      /* the candidate is our own block, not durable yet */
+    bool unsent;      /* the candidate is our own block and may not leave yet */
     bool announced;   /* the high QC was sent to all in this round */
     bool nudged;      /* its leader was sent the QC that starts it */
     uint64_t
@@ -307,6 +309,8 @@ void giro_vote_on_message(struct giro_consensus *core, uint16_t sender, const ui
 void giro_sign_settle(struct giro_consensus *core);
 void giro_sign_on_signed(struct giro_consensus *core, const struct giro_event *event);
 void giro_sign_restore(struct giro_consensus *core);
+/* giro_signed_round: the highest round of a vote or timeout that this state remembers. */
+uint64_t giro_signed_round(const struct giro_safety_state *safety);
 
 /* ---- propose.c ---- */
 void giro_propose_settle(struct giro_consensus *core);

@@ -10,9 +10,12 @@
 
 #define MAGIC_OBJECT UINT64_C(0x65646f6e6f726967)
 /* Beside batches under verification: one execution, one signature. */
-#define QUEUE_EXTRA 16u
-#define INDEX_MIN   1024u
-#define POLL_MAX    16u
+#define QUEUE_EXTRA          16u
+#define INDEX_MIN            1024u
+#define POLL_MAX             16u
+#define PATIENCE_ORDERING_NS 1000000u
+#define PATIENCE_NS          5000000u
+#define UNWRITTEN_BYTES_MAX  (64u * 1024u) /* then nothing waits */
 /* Blocks one step can log: the orphans that found their parent, the one that came, the one proposed. */
 #define STEP_BLOCKS (GIRO_ORPHANS_MAX + 2u)
 #define STEP_OTHERS (2u * GIRO_BATCH_BYTES_MAX + 128u * 1024u)
@@ -142,6 +145,23 @@ void giro_node_queue(struct giro_node *node, const struct giro_event *event)
     node->queue[(node->queue_first + node->queue_count++) % node->queue_max] = *event;
 }
 
+/* How long a record may wait for another to share its write with. A block is awaited by a vote, a timeout by its signature.
+ * Bodies and roots are awaited, too (by an acknowledgement, a commit vote), but while blocks are being ordered another block is
+ * about to be written. Nothing waits for the rest. */
+static uint64_t record_patience_ns(const struct giro_node *node, enum giro_log_kind kind)
+{
+    switch (kind) {
+    case GIRO_LOG_BLOCK_RECORD:
+    case GIRO_LOG_TIMEOUT_RECORD:
+        return 0;
+    case GIRO_LOG_BATCH_RECORD:
+    case GIRO_LOG_ROOTS_RECORD:
+        return giro_consensus_ordering(node->core) ? PATIENCE_ORDERING_NS : 0;
+    default:
+        return PATIENCE_NS;
+    }
+}
+
 static void perform_log(struct giro_node *node, const struct giro_action *action)
 {
     uint64_t sequence = 0;
@@ -151,6 +171,10 @@ static void perform_log(struct giro_node *node, const struct giro_action *action
     GIRO_ASSERT(err == GIRO_ERR_OK); /* room was there before the step */
     GIRO_ASSERT(sequence == action->log.sequence);
     GIRO_ASSERT(action->log.part_count >= 1);
+    const uint64_t flush_ns = node->now_ns + record_patience_ns(node, action->log.record);
+    if (flush_ns < node->flush_ns)
+        node->flush_ns = flush_ns;
+    node->unwritten_bytes += action->log.parts[0].size_bytes;
     giro_index_record(&node->index, (uint16_t)action->log.record, &action->log.key,
                       &action->log.parts[0], position);
 }
@@ -374,6 +398,7 @@ enum giro_err giro_node_start(struct giro_node *node, uint64_t now_ns, uint64_t 
     GIRO_TRY(giro_node_images_restore(node, &needed));
     GIRO_TRY(giro_log_open(node->log, state.log_watermark, needed, recover_visit, node));
     node->started = true;
+    node->flush_ns = UINT64_MAX;
     node->reported = giro_log_watermark(node->log);
     event = giro_node_event(node, GIRO_EVENT_START);
     event.start.next_log_sequence = giro_log_next_sequence(node->log);
@@ -526,6 +551,20 @@ static void serve_some(struct giro_node *node)
     }
 }
 
+/* Writes what was appended when the first of it is due, and with it all the rest. What finds too many writes under way is left
+ * for the poll after a completion. */
+static enum giro_err log_flush(struct giro_node *node)
+{
+    if (node->now_ns < node->flush_ns && node->unwritten_bytes < UNWRITTEN_BYTES_MAX)
+        return GIRO_ERR_OK;
+    GIRO_TRY(giro_log_flush(node->log));
+    if (giro_log_unwritten(node->log))
+        return GIRO_ERR_OK;
+    node->flush_ns = UINT64_MAX;
+    node->unwritten_bytes = 0;
+    return GIRO_ERR_OK;
+}
+
 enum giro_err giro_node_poll(struct giro_node *node, uint64_t now_ns, uint64_t wall_ns)
 {
     GIRO_ASSERT(node->magic == MAGIC_OBJECT && node->started);
@@ -543,7 +582,7 @@ enum giro_err giro_node_poll(struct giro_node *node, uint64_t now_ns, uint64_t w
     if (node->halted && node->err == GIRO_ERR_OK)
         node->err = GIRO_ERR_DIVERGED;
     if (node->err == GIRO_ERR_OK)
-        node->err = giro_log_flush(node->log);
+        node->err = log_flush(node);
     if (node->err == GIRO_ERR_OK)
         serve_some(node);
     if (node->err == GIRO_ERR_OK)
@@ -561,7 +600,9 @@ uint64_t giro_node_next_ns(const struct giro_node *node)
     const uint64_t images_ns = giro_node_images_next_ns(node);
     /* With a full log nothing can be done before a completion, which makes the disk's descriptor readable. */
     const uint64_t core_ns = may_step(node) ? giro_consensus_next_ns(node->core) : UINT64_MAX;
-    return core_ns < images_ns ? core_ns : images_ns;
+    const uint64_t next_ns = core_ns < images_ns ? core_ns : images_ns;
+    /* Overdue: the flush waits for a completion, too. */
+    return node->flush_ns > node->now_ns && node->flush_ns < next_ns ? node->flush_ns : next_ns;
 }
 
 uint32_t giro_node_room(const struct giro_node *node)

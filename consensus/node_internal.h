@@ -26,6 +26,8 @@ struct giro_node {
     uint64_t reported;      /* watermark the core knows */
     uint64_t high_tc_round; /* as last seen in a message of the core */
     uint64_t disk_moved_ns; /* the last completion, or the last time none was awaited */
+    uint64_t flush_ns;      /* when what was appended to the log is to be written at last */
+    uint64_t unwritten_bytes;
     uint32_t safety_repaired;
     bool started, halted;
     /* node_images.c; images NULL: this node makes none */

@@ -159,8 +159,10 @@ static void proposal_send(struct giro_consensus *core, uint32_t slot)
     core->pace.proposed = true;
 }
 
-/* A proposal leaves only when its block is durable here. After a power loss the log then either brings the block back, and it
- * is sent again, or nobody ever saw it: no replica proposes two blocks in a round. */
+/* No replica proposes two blocks in a round, not even after a power loss. So a proposal leaves when its block is durable: the log
+ * then brings it back, and it is sent again. Or when a vote or timeout of the round before is in the safety file: after a
+ * restart this replica keeps still in the round behind the last one it signed in (hello.c). That is the usual case, and the
+ * write of the block is then not waited for. */
 static void unsent_settle(struct giro_consensus *core)
 {
     const uint32_t slot = core->candidate;
@@ -172,7 +174,7 @@ static void unsent_settle(struct giro_consensus *core)
         core->pace.unsent = false; /* its slot was taken */
         return;
     }
-    if (block->log_sequence > core->env.watermark)
+    if (block->log_sequence > core->env.watermark && core->signing.durable_round + 1 < block->round)
         return;
     core->pace.unsent = false;
     proposal_send(core, slot);

@@ -9,6 +9,7 @@ void giro_recover_safety(struct giro_consensus *core, const struct giro_event *e
     core->safety = *event->recover_safety;
     GIRO_ASSERT(core->safety.epoch == core->env.options.epoch);
     GIRO_ASSERT(core->safety.incarnation >= 1);
+    core->signing.durable_round = giro_signed_round(&core->safety);
 }
 
 /* The stored timeout is needed whole to be sent again: the record that the safety slot's header fits. */

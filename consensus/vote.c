@@ -51,12 +51,21 @@ void giro_sign_on_signed(struct giro_consensus *core, const struct giro_event *e
         giro_env_reject(&core->env, event->signed_.reject);
         return;
     }
+    const uint64_t round =
+        event->signed_.is_timeout ? event->signed_.timeout.round : event->signed_.vote.round;
+    signing->durable_round = round > signing->durable_round ? round : signing->durable_round;
     if (core->observer)
         return;
     if (event->signed_.is_timeout)
         giro_timeout_signed(core, &event->signed_.timeout);
     else
         giro_vote_signed(core, &event->signed_.vote);
+}
+
+uint64_t giro_signed_round(const struct giro_safety_state *safety)
+{
+    return safety->last_voted_round > safety->last_timeout_round ? safety->last_voted_round
+                                                                 : safety->last_timeout_round;
 }
 
 /* After a restart the stored vote and timeout are signed and sent again: the votes of a QC that was being formed when

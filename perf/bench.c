@@ -179,3 +179,12 @@ void *giro_bench_pages(size_t size_bytes)
     giro_bench_must(mem != MAP_FAILED, "out of memory");
     return mem;
 }
+
+void *giro_bench_pages_huge(size_t size_bytes)
+{
+    const uintptr_t page_bytes = 2u << 20;
+    const uintptr_t first = (uintptr_t)giro_bench_pages(size_bytes + page_bytes);
+    uint8_t *mem = (uint8_t *)((first + page_bytes - 1) / page_bytes * page_bytes);
+    (void)madvise(mem, size_bytes, MADV_HUGEPAGE); /* advice */
+    return mem;
+}

@@ -62,8 +62,10 @@ void giro_bench_run(struct giro_bench *bench, const struct giro_bench_case *one)
 uint64_t giro_bench_now_ns(void);
 /* giro_bench_quantile sorts values and returns the one at per_mille by nearest rank. */
 double giro_bench_quantile(double *values, uint32_t count, uint32_t per_mille);
-/* giro_bench_pages returns fresh zero-filled memory; exits when there is none. Never given back. */
+/* giro_bench_pages returns fresh zero-filled memory; exits when there is none. Never given back. _huge asks for huge pages,
+ * as girod does for what is touched at random. */
 void *giro_bench_pages(size_t size_bytes);
+void *giro_bench_pages_huge(size_t size_bytes);
 /* giro_bench_must stops the benchmark with a sentence when a step did not work. */
 void giro_bench_must(bool ok, const char *what);
 

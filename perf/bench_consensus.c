@@ -89,10 +89,12 @@ static void order(struct suite *suite, uint32_t replicas, uint32_t commands, uin
     struct group_load load = {.commands = commands, .outstanding = outstanding};
     struct group_result result;
     char parameters[PARAMETERS_MAX];
-    run(suite, &options, &load, &result);
     snprintf(parameters, sizeof(parameters),
              "\"replicas\": %u, \"commands\": %u, \"outstanding\": %u", replicas, commands,
              outstanding);
+    if (!giro_bench_wanted(suite->bench, parameters))
+        return;
+    run(suite, &options, &load, &result);
     row(suite, "commands ordered", "1/s", parameters, per_second(result.commands, &result), 0);
     row(suite, "CPU of a replica per command", "ns", parameters, result.cpu_ns_per_command, 0);
     row(suite, "frame to certified", "us", parameters, result.p50_ns / 1000, result.p99_ns / 1000);
@@ -110,10 +112,14 @@ static void blocks(struct suite *suite, bool durable)
                                           .round_floor_ns = LAN_FLOOR_NS};
     struct group_load load = {.commands = 2, .outstanding = 8};
     struct group_result result;
-    run(suite, &options, &load, &result);
     const char *parameters = durable ? "\"replicas\": 4, \"stored\": \"durable\""
                                      : "\"replicas\": 4, \"stored\": \"memory\"";
+    if (!giro_bench_wanted(suite->bench, parameters))
+        return;
+    run(suite, &options, &load, &result);
     row(suite, "blocks of one batch", "1/s", parameters, per_second(result.references, &result), 0);
+    row(suite, "CPU of all replicas per block", "us", parameters, result.cpu_ns_per_block / 1000,
+        0);
     row(suite, "frame to certified", "us", parameters, result.p50_ns / 1000, result.p99_ns / 1000);
 }
 
@@ -125,9 +131,12 @@ static void lone(struct suite *suite)
         .replica_count = 4, .folder = suite->folder, .round_floor_ns = LAN_FLOOR_NS};
     struct group_load load = {.commands = 2, .outstanding = 1, .replica_mask = 1};
     struct group_result result;
+    const char *parameters = "\"replicas\": 4, \"outstanding\": 1, \"stored\": \"durable\"";
+    if (!giro_bench_wanted(suite->bench, parameters))
+        return;
     run(suite, &options, &load, &result);
-    row(suite, "lone frame to certified", "us", "\"replicas\": 4, \"stored\": \"durable\"",
-        result.p50_ns / 1000, result.p99_ns / 1000);
+    row(suite, "lone frame to certified", "us", parameters, result.p50_ns / 1000,
+        result.p99_ns / 1000);
 }
 
 /* ---- (d) The leader dies ---- */
@@ -153,7 +162,10 @@ static void leader_kill(void *context, uint64_t now_ns)
 static void gap(struct suite *suite)
 {
     const uint32_t repeats = suite->bench->smoke ? 1 : 5;
+    const char *parameters = "\"replicas\": 4, \"leader\": \"killed\"";
     double gaps[8];
+    if (!giro_bench_wanted(suite->bench, parameters))
+        return;
     for (uint32_t i = 0; i < repeats; i++) {
         struct group group;
         const struct group_options options = {
@@ -174,7 +186,7 @@ static void gap(struct suite *suite)
         giro_bench_must(death.done, "no leader was killed");
         gaps[i] = (double)result.gap_ns / (double)MS;
     }
-    row(suite, "gap when the leader is killed", "ms", "\"replicas\": 4",
+    row(suite, "gap when the leader is killed", "ms", parameters,
         giro_bench_quantile(gaps, repeats, 500), giro_bench_quantile(gaps, repeats, 990));
 }
 

@@ -39,7 +39,7 @@ static void enrol(struct keys *keys, const struct giro_secret_key *key,
 static void keys_make(struct keys *keys, uint32_t count)
 {
     const size_t size_bytes = giro_key_ring_footprint(2 * count);
-    keys->ring = giro_key_ring_init(giro_bench_pages(size_bytes), size_bytes, 2 * count);
+    keys->ring = giro_key_ring_init(giro_bench_pages_huge(size_bytes), size_bytes, 2 * count);
     giro_bench_must(keys->ring != NULL, "the key ring cannot be made");
     for (uint32_t i = 0; i < count; i++) {
         uint8_t seed[32] = {1, (uint8_t)i};

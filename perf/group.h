@@ -83,6 +83,7 @@ struct group_result {
     uint64_t blocks, references;
     double p50_ns, p99_ns;
     double cpu_ns_per_command; /* mean of a replica's */
+    double cpu_ns_per_block;   /* of all replicas together */
 };
 /* giro_group_load sends frames, keeps `outstanding` unanswered at each replica, resends what is not answered in a second. */
 void giro_group_load(struct group *group, const struct group_load *load,

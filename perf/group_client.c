@@ -250,6 +250,8 @@ void giro_group_load(struct group *group, const struct group_load *load,
     if (result->commands > 0)
         result->cpu_ns_per_command =
             (double)(cpu_ns[1] - cpu_ns[0]) / (double)result->commands / (double)count;
+    if (result->blocks > 0)
+        result->cpu_ns_per_block = (double)(cpu_ns[1] - cpu_ns[0]) / (double)result->blocks;
     for (uint32_t i = 0; i < count; i++) {
         if (client.streams[i].fd >= 0)
             close(client.streams[i].fd);

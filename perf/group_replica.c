@@ -217,7 +217,7 @@ static void node_make(struct replica *replica)
     memset(node.consensus.nonce, (int)options->self + 1, sizeof(node.consensus.nonce));
     size_t size_bytes = giro_node_footprint(&node);
     giro_bench_must(size_bytes != 0, "the node's options are bad");
-    replica->node = giro_node_init(giro_bench_pages(size_bytes), size_bytes, &node);
+    replica->node = giro_node_init(giro_bench_pages_huge(size_bytes), size_bytes, &node);
     giro_bench_must(replica->node != NULL, "the node cannot be made");
     giro_bench_must(giro_node_start(replica->node, clock_ns(CLOCK_MONOTONIC),
                                     clock_ns(CLOCK_REALTIME), disk_wait, NULL) == GIRO_ERR_OK,

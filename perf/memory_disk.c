@@ -43,11 +43,9 @@ static enum giro_err memory_open(void *self, const char *name, uint64_t create_b
     if (found == NULL || strlen(name) >= sizeof(found->name))
         return GIRO_ERR_FULL;
     if (!found->there) {
-        void *bytes = mmap(NULL, create_bytes, PROT_READ | PROT_WRITE,
-                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (bytes == MAP_FAILED)
-            return GIRO_ERR_NOSPACE;
-        *found = (struct memory_file){.bytes = bytes, .size_bytes = create_bytes, .there = true};
+        *found = (struct memory_file){.bytes = giro_bench_pages_huge(create_bytes),
+                                      .size_bytes = create_bytes,
+                                      .there = true};
         memcpy(found->name, name, strlen(name));
     }
     *file = (uint32_t)(found - disk->files);

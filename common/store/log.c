@@ -430,6 +430,11 @@ enum giro_err giro_log_flush(struct giro_log *log)
     return GIRO_ERR_OK;
 }
 
+bool giro_log_unwritten(const struct giro_log *log)
+{
+    return log->group_submit < log->group_end || log->open.size_bytes > 0;
+}
+
 enum giro_err giro_log_completed(struct giro_log *log, uint64_t tag, enum giro_err err)
 {
     check(log);

@@ -279,6 +279,8 @@ void giro_consensus_step(struct giro_consensus *core, const struct giro_event *e
 uint64_t giro_consensus_next_ns(const struct giro_consensus *core);
 /* giro_consensus_batch_room: own batches that may still be handed in (LOCAL_BATCH); 0 = back-pressure. */
 uint32_t giro_consensus_batch_room(const struct giro_consensus *core);
+/* giro_consensus_ordering: a block with payload is not committed yet, so more blocks are about to come. */
+bool giro_consensus_ordering(const struct giro_consensus *core);
 uint32_t giro_consensus_own_in_flight(
     const struct giro_consensus *core); /* own batches without a proof yet */
 

@@ -80,6 +80,8 @@ enum giro_err giro_log_append(struct giro_log *log, enum giro_log_kind kind,
 /* giro_log_flush submits what is appended as one group commit if fewer than inflight_max are under way. Call after
  * each round of work; cheap when there is nothing to do. */
 enum giro_err giro_log_flush(struct giro_log *log) GIRO_MUST_USE;
+/* giro_log_unwritten: something that was appended is not submitted yet. */
+bool giro_log_unwritten(const struct giro_log *log);
 /* giro_log_completed takes a disk completion whose tag's owner is GIRO_DISK_OWNER_LOG. */
 enum giro_err giro_log_completed(struct giro_log *log, uint64_t tag,
                                  enum giro_err err) GIRO_MUST_USE;

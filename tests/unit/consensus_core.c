@@ -268,6 +268,79 @@ Test(consensus_core, a_rolled_back_safety_file_makes_an_observer)
     finish(net);
 }
 
+/* The proposals of node 1: from the one that is looked for on they are lost, and none may differ from it. */
+struct proposals {
+    bool lost, dead, hold_timeouts;
+    struct giro_safety_state safety; /* when it left */
+    struct giro_hash id;             /* of the lost one */
+    uint64_t round;
+    uint32_t others; /* of the same round */
+};
+static bool lose_proposals(struct net *net, struct net_message *message)
+{
+    static struct giro_proposal proposal;
+    struct proposals *const seen = net->context;
+    uint16_t kind;
+    memcpy(&kind, message->bytes + 12, 2);
+    if (message->to == 1 && kind == GIRO_KIND_SYNC && net_status(net, 1).starting)
+        return false; /* it starts without knowing the round */
+    if (kind == GIRO_KIND_TIMEOUT && seen->hold_timeouts)
+        return false;
+    if (message->from != 1 || kind != GIRO_KIND_PROPOSAL)
+        return message->from != 1 || !seen->dead;
+    const size_t skip = sizeof(struct giro_peer_envelope);
+    cr_assert(giro_proposal_decode(message->bytes + skip, message->size_bytes - skip, net->count,
+                                   &proposal) == GIRO_REJECT_NONE);
+    if (!seen->lost) {
+        seen->lost = seen->dead = true;
+        seen->safety = net->nodes[1].safety;
+        seen->id = proposal.block_id;
+        seen->round = proposal.block.round;
+    }
+    if (proposal.block.round != seen->round)
+        return true;
+    seen->others += !giro_hash_equal(&proposal.block_id, &seen->id);
+    return false;
+}
+
+/* A proposal may leave before it is durable. Here the end of the log is lost, and the others wait in the round of the proposal:
+ * what keeps the leader still is the round of its last vote in the safety file. */
+Test(consensus_core, a_leader_that_lost_its_log_does_not_propose_twice_in_a_round)
+{
+    struct net *net = running(4);
+    struct proposals seen = {.hold_timeouts = true};
+    for (uint64_t i = 0; i < 24; i++) {
+        net->nodes[1].mute_log = i >= 15;
+        net_pay(net, 0, i + 1);
+        net_run(net, 100 * MS);
+    }
+    net->filter = lose_proposals;
+    net->context = &seen;
+    for (uint64_t i = 0; i < 4 && !seen.lost; i++) {
+        net_pay(net, 0, i + 25);
+        while (!seen.lost && net_deliver_one(net))
+            continue;
+    }
+    cr_assert(seen.lost && seen.round > 30, "round %lu", seen.round);
+    cr_assert(seen.safety.last_voted_round + 1 == seen.round);
+    net_kill(net, 1);
+    net_deliver(net);
+    net->now_ns += MS; /* another time would make another block */
+    net->nodes[1].safety = seen.safety;
+    seen.dead = false;
+    net_start(net, 1);
+    net_run(net, GIRO_NS_PER_S);
+    cr_assert(net_status(net, 1).round == seen.round && net_status(net, 0).round == seen.round);
+    seen.hold_timeouts = false;
+    net_run(net, 5 * GIRO_NS_PER_S);
+    cr_assert(!net_status(net, 1).starting && !net_status(net, 1).observer);
+    cr_assert(seen.others == 0, "round %lu: another block", seen.round);
+    for (uint32_t i = 0; i < 4; i++)
+        cr_assert(net->nodes[i].evidence == 0, "node %u", i);
+    cr_assert(net->nodes[1].executed_batches == net->nodes[0].executed_batches);
+    finish(net);
+}
+
 static bool hold_votes(struct net *net, struct net_message *message)
 {
     uint16_t kind;
