@@ -102,20 +102,21 @@ static enum file_kind kind_by_name(const char *name)
     static const struct {
         const char *name;
         enum file_kind kind;
-    } whole[] = {{"genesis.json", FILE_GENESIS},
-                 {"ledger", FILE_LEDGER},
-                 {"certificates", FILE_CERTIFICATES},
-                 {"safety", FILE_SAFETY},
-                 {"lock", FILE_SKIPPED},
-                 {"executing", FILE_SKIPPED}, /* where an execution stands: gone with the next one */
-                 {"summary.json", FILE_SKIPPED},
-                 {"hub.secret", FILE_SKIPPED}};
+    } whole[] = {
+        {"genesis.json", FILE_GENESIS},
+        {"ledger", FILE_LEDGER},
+        {"certificates", FILE_CERTIFICATES},
+        {"safety", FILE_SAFETY},
+        {"lock", FILE_SKIPPED},
+        {"executing", FILE_SKIPPED}, /* where an execution stands: gone with the next one */
+        {"summary.json", FILE_SKIPPED},
+        {"hub.secret", FILE_SKIPPED}};
     static const struct {
         const char *end;
         enum file_kind kind;
     } ends[] = {{".journal", FILE_JOURNAL}, {".proof", FILE_PROOF},  {".spool", FILE_SPOOL},
-                {".key", FILE_SKIPPED},     {".yaml", FILE_SKIPPED}, {".log", FILE_SKIPPED},
-                {".tmp", FILE_SKIPPED},     {"~", FILE_SKIPPED}};
+                {".key", FILE_SKIPPED},     {".keys", FILE_SKIPPED}, {".yaml", FILE_SKIPPED},
+                {".log", FILE_SKIPPED},     {".tmp", FILE_SKIPPED},  {"~", FILE_SKIPPED}};
     for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++)
         if (strcmp(name, whole[i].name) == 0)
             return whole[i].kind;
