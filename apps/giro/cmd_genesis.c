@@ -16,7 +16,7 @@ struct arguments {
     const char *prefunded, *hold, *cap, *supervisor;
     uint16_t date;
     uint32_t cycle_seconds;
-    uint32_t round_floor_ms;
+    uint32_t round_floor_ms, clock_bound_ms;
     uint32_t checkpoint_heights, checkpoint_mb;
 };
 
@@ -41,6 +41,10 @@ static const struct argp_option options[] = {
     {"cycle-seconds", 's', "N", 0,
      "genesis: cycles close every N seconds; 0 = by command only (default)", 1},
     {"round-floor", 'r', "MS", 0, "genesis: smallest round timer (default: 20; 500 on a WAN)", 1},
+    {"clock-bound", 3, "MS", 0,
+     "genesis: a block whose time is farther from a replica's clock gets no vote of it: clocks' "
+     "error plus the longest way of a message (default: 250; 2000 on a WAN)",
+     1},
     {"checkpoint-heights", 1, "N", 0, "genesis: a checkpoint after N blocks (default: 1024)", 1},
     {"checkpoint-mb", 2, "N", 0, "genesis: or after N MiB of batches (default: 64)", 1},
     {0}};
@@ -121,6 +125,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 2:
         need_number(state, arg, 1, 1u << 20, "--checkpoint-mb", &arguments->checkpoint_mb);
         break;
+    case 3:
+        need_number(state, arg, 50, 60000, "--clock-bound", &arguments->clock_bound_ms);
+        break;
     case ARGP_KEY_ARG:
         argp_error(state, "what is \"%s\"?", arg);
         break;
@@ -140,7 +147,8 @@ static enum giro_err arguments_read(int argc, char **argv, const char *doc,
                                     .prefunded = "1000000000",
                                     .supervisor = "supervisor",
                                     .date = (uint16_t)(time(NULL) / 86400),
-                                    .round_floor_ms = 20};
+                                    .round_floor_ms = 20,
+                                    .clock_bound_ms = 250};
     const struct argp argp = {options, parse, NULL, doc, NULL, NULL, NULL};
     argp_parse(&argp, argc, argv, 0, NULL, arguments);
     if (arguments->payments != NULL)
@@ -333,9 +341,10 @@ static enum giro_err genesis_fill(const struct arguments *arguments, struct giro
     genesis->window_secret_hash = giro_sha256(secret, sizeof(secret));
     sodium_memzero(secret, sizeof(secret));
     genesis->business_date = arguments->date;
-    genesis->clock_bound_ns = 250000000u;
+    genesis->clock_bound_ns = arguments->clock_bound_ms * UINT64_C(1000000);
     genesis->round_floor_ns = arguments->round_floor_ms * UINT64_C(1000000);
-    genesis->batch_ttl_ns = 20u * genesis->clock_bound_ns;
+    /* 20 clock bounds, in whole seconds */
+    genesis->batch_ttl_ns = (arguments->clock_bound_ms + 49) / 50 * GIRO_NS_PER_S;
     genesis->uetr_retained_entries = 1u << 22;
     genesis->uetr_retained_days = 10;
     genesis->cycle_seconds = arguments->cycle_seconds;

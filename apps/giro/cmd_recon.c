@@ -82,6 +82,7 @@ struct pulling {
     const struct giro_hub_view *view;
     struct giro_progress progress;
     struct giro_diagnosis *diagnosis;
+    bool done[UINT16_MAX + 1]; /* dates of the member in hand that were pulled */
 };
 
 static void on_progress(void *context, uint64_t done, uint64_t all)
@@ -148,6 +149,16 @@ static enum giro_err pull_date(struct pulling *pulling, struct giro_https *https
     return err;
 }
 
+/* Windows of that day reached the replica as an image: another one has its journal. */
+static enum giro_err gap_found(struct pulling *pulling, const char *bic, const char *date)
+{
+    giro_diagnosis_set(pulling->diagnosis, "it was away and came back by a checkpoint",
+                       "name other replicas with --https, too",
+                       "the replica has not the whole journal of %s, %s", bic, date);
+    return GIRO_ERR_NOENT;
+}
+
+/* What this replica has of what none before it had. */
 static enum giro_err pull_from(struct pulling *pulling, struct giro_https *https, const char *bic)
 {
     uint8_t *bytes = NULL;
@@ -156,6 +167,7 @@ static enum giro_err pull_from(struct pulling *pulling, struct giro_https *https
     json_t *list = json_loadb((const char *)bytes, size, 0, NULL);
     free(bytes);
     enum giro_err err = json_is_array(list) ? GIRO_ERR_OK : GIRO_ERR_FORMAT;
+    enum giro_err gap = GIRO_ERR_OK;
     size_t index;
     json_t *item;
     json_array_foreach(list, index, item)
@@ -165,12 +177,18 @@ static enum giro_err pull_from(struct pulling *pulling, struct giro_https *https
         json_int_t size_bytes = json_integer_value(json_object_get(item, "bytes"));
         uint16_t day;
         bool usable = owner != NULL && date != NULL && strcmp(owner, bic) == 0 &&
-                      giro_date_parse(date, strlen(date), &day) && size_bytes > 0;
-        if (usable && err == GIRO_ERR_OK)
+                      giro_date_parse(date, strlen(date), &day) && !pulling->done[day];
+        if (!usable || err != GIRO_ERR_OK)
+            continue;
+        if (size_bytes > 0)
             err = pull_date(pulling, https, bic, date, (uint64_t)size_bytes);
+        else if (json_is_true(json_object_get(item, "gap")))
+            gap = gap_found(pulling, bic, date);
+        if (size_bytes > 0 && err == GIRO_ERR_OK)
+            pulling->done[day] = true;
     }
     json_decref(list);
-    return err;
+    return err != GIRO_ERR_OK ? err : gap;
 }
 
 static enum giro_err pull_member(struct pulling *pulling, const char *bic)
@@ -179,7 +197,8 @@ static enum giro_err pull_member(struct pulling *pulling, const char *bic)
     struct giro_secret_key *key = NULL;
     GIRO_TRY(giro_key_file_load(arguments->keys, bic, "session", &key, pulling->diagnosis));
     enum giro_err err = GIRO_ERR_NETWORK;
-    /* Another replica helps against one that is down; a file that does not verify is this replica's shame, but an existing
+    memset(pulling->done, 0, sizeof(pulling->done));
+    /* Another replica helps against one that is down or was away; a file that does not verify is this replica's shame, but an existing
      * folder or a full disk is ours. */
     uint32_t tries = arguments->https_count * ROUNDS;
     for (uint32_t i = 0; err != GIRO_ERR_OK && i < tries; i++) {
@@ -210,7 +229,8 @@ static enum giro_err pull_member(struct pulling *pulling, const char *bic)
 int giro_cmd_recon_pull(int argc, char **argv)
 {
     static const char doc[] =
-        "Pulls members' journals from a replica, verifies every window, and cuts files from them: "
+        "Pulls members' journals from the first replica that has them, verifies every window, and "
+        "cuts files from them: "
         "entries.csv, "
         "positions.csv, statuses.csv, totals.csv, netting.csv, manifest.json, SHA256SUMS, "
         "windows.journal.\v"
@@ -229,7 +249,8 @@ int giro_cmd_recon_pull(int argc, char **argv)
     struct giro_diagnosis diagnosis = {.fact = ""};
     enum giro_err err =
         giro_hub_view_open(arguments.genesis, GIRO_KEY_TABLES_BYTES, &view, &diagnosis);
-    struct pulling pulling = {.arguments = &arguments, .view = &view, .diagnosis = &diagnosis};
+    static struct pulling pulling;
+    pulling = (struct pulling){.arguments = &arguments, .view = &view, .diagnosis = &diagnosis};
     giro_progress_begin(&pulling.progress);
     for (uint32_t i = 0; err == GIRO_ERR_OK && i < arguments.as_count; i++)
         err = pull_member(&pulling, arguments.as[i]);

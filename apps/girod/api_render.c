@@ -235,6 +235,10 @@ json_t *giro_api_render_journals(const struct giro_genesis *genesis,
                     json_pack("{s:s, s:s, s:I, s:o}", "bic", genesis->members[member].bic, "date",
                               text, "bytes", (json_int_t)size_bytes, "last",
                               render_last(genesis, journals, (uint16_t)member, (uint16_t)date)));
+            else if (giro_journal_files_gap(journals, (uint16_t)member, (uint16_t)date))
+                json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:b}", "bic",
+                                                      genesis->members[member].bic, "date", text,
+                                                      "bytes", 0, "gap", 1));
         }
     }
     return list;

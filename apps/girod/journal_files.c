@@ -27,6 +27,7 @@ struct giro_journal_files {
     char dir[600];
     uint64_t bytes;
     uint32_t open_count;
+    enum giro_err failed; /* of the first append that failed: nothing follows it */
     struct member_files *members;
 };
 
@@ -156,18 +157,9 @@ static void gap_path(const struct giro_journal_files *files, uint16_t member, ui
              text);
 }
 
-/* Windows came as an image from other replicas. A journal with a hole would pass for a whole day: none is served. */
-static enum giro_err gap_note(struct giro_journal_files *files, uint16_t member, uint16_t date)
+static enum giro_err gap_mark(struct giro_journal_files *files, uint16_t member, uint16_t date)
 {
-    struct member_files *own = &files->members[member];
     char path[700];
-    if (own->gap_date == date)
-        return GIRO_ERR_OK;
-    if (own->fd >= 0) {
-        close(own->fd);
-        own->fd = -1;
-        files->open_count--;
-    }
     gap_path(files, member, date, path, sizeof(path));
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
@@ -176,13 +168,33 @@ static enum giro_err gap_note(struct giro_journal_files *files, uint16_t member,
     path_make(files, member, date, path, sizeof(path));
     if (unlink(path) != 0 && errno != ENOENT)
         return io_error();
-    own->gap_date = date;
+    struct member_files *own = &files->members[member];
     for (uint32_t i = 0; i < GIRO_CURRENCIES_MAX; i++)
         if (own->last[i].date == date)
             own->last[i].date = 0;
     GIRO_LOG(WARN, "files",
              "%s: windows of this business date are missing; its journal is at the other replicas",
              path);
+    return GIRO_ERR_OK;
+}
+
+/* Windows came as an image from other replicas: of this date, and of the one in hand before. A journal with a hole would pass for
+ * a whole day: none is served. */
+static enum giro_err gap_note(struct giro_journal_files *files, uint16_t member, uint16_t date)
+{
+    struct member_files *own = &files->members[member];
+    uint16_t before = own->date;
+    if (own->gap_date == date)
+        return GIRO_ERR_OK;
+    if (own->fd >= 0) {
+        close(own->fd);
+        own->fd = -1;
+        files->open_count--;
+    }
+    if (before != 0 && before < date)
+        GIRO_TRY(gap_mark(files, member, before));
+    GIRO_TRY(gap_mark(files, member, date));
+    own->gap_date = date;
     return GIRO_ERR_OK;
 }
 
@@ -255,9 +267,8 @@ void giro_journal_files_close(struct giro_journal_files *files)
     free(files);
 }
 
-enum giro_err giro_journal_files_append(struct giro_journal_files *files, uint16_t member,
-                                        uint16_t business_date, const void *bytes,
-                                        uint32_t size_bytes)
+static enum giro_err append(struct giro_journal_files *files, uint16_t member,
+                            uint16_t business_date, const void *bytes, uint32_t size_bytes)
 {
     struct giro_window_record record;
     GIRO_ASSERT(size_bytes >= sizeof(struct giro_journal_block) + sizeof(record));
@@ -293,6 +304,27 @@ enum giro_err giro_journal_files_append(struct giro_journal_files *files, uint16
     own->sequences[currency] = record.sequence;
     files->bytes += size_bytes;
     return GIRO_ERR_OK;
+}
+
+enum giro_err giro_journal_files_append(struct giro_journal_files *files, uint16_t member,
+                                        uint16_t business_date, const void *bytes,
+                                        uint32_t size_bytes)
+{
+    /* The window after one that could not be written is no gap: a restart brings both. */
+    if (files->failed == GIRO_ERR_OK)
+        files->failed = append(files, member, business_date, bytes, size_bytes);
+    return files->failed;
+}
+
+bool giro_journal_files_gap(const struct giro_journal_files *files, uint16_t member,
+                            uint16_t business_date)
+{
+    char path[700];
+    GIRO_ASSERT(member < files->genesis->member_count);
+    if (files->members[member].gap_date == 0)
+        return false;
+    gap_path(files, member, business_date, path, sizeof(path));
+    return access(path, F_OK) == 0;
 }
 
 uint64_t giro_journal_files_path(const struct giro_journal_files *files, uint16_t member,

@@ -12,7 +12,8 @@ enum giro_err giro_journal_files_open(const char *dir, const struct giro_genesis
                                       struct giro_journal_files **files,
                                       struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 void giro_journal_files_close(struct giro_journal_files *files);
-/* giro_journal_files_append writes one journal block unless its record is there already. */
+/* giro_journal_files_append writes one journal block unless its record is there already. After an error every later call returns
+ * it, too, and writes nothing. */
 enum giro_err giro_journal_files_append(struct giro_journal_files *files, uint16_t member,
                                         uint16_t business_date, const void *bytes,
                                         uint32_t size_bytes) GIRO_MUST_USE;
@@ -26,6 +27,9 @@ uint16_t giro_journal_files_date(const struct giro_journal_files *files, uint16_
  * begins; false if that block is not in that journal. */
 bool giro_journal_files_last(const struct giro_journal_files *files, uint16_t member,
                              uint32_t currency, uint16_t business_date, uint64_t *offset);
+/* giro_journal_files_gap: windows of that date came as an image, so there is no journal of it here (a file "<date>.gap"). */
+bool giro_journal_files_gap(const struct giro_journal_files *files, uint16_t member,
+                            uint16_t business_date);
 /* giro_journal_files_sync makes everything appended durable. */
 enum giro_err giro_journal_files_sync(struct giro_journal_files *files) GIRO_MUST_USE;
 uint64_t giro_journal_files_bytes(const struct giro_journal_files *files);

@@ -67,7 +67,7 @@ net_up() {
 }
 
 # net_make REPLICAS "keygen and genesis options" [slow replicas...]: namespaces, keys, genesis, configurations; each replica's
-# data on a small disk of its own.
+# data on a small disk of its own. One packet lost behind a slow wire makes a block later than a quarter of a second.
 net_make() {
   local who=$2 i slow
   replicas=$1
@@ -78,7 +78,7 @@ net_make() {
     net_node r$i $((10 + i)) $slow
     [ -z "$slow" ] || net_wire $i --seed $((seed + i))
   done
-  hub_make "$who"
+  hub_make "$who" --clock-bound 2000
   hub='' https=''
   for ((i = 0; i < replicas; i++)); do
     sed -i "s/127\.0\.0\.1:\(7[56]0$i\)/10.88.0.$((10 + i)):\1/" hub/replica-*.yaml
@@ -150,8 +150,8 @@ net_heal() {
   done
 }
 
-# disk_fill REPLICA, disk_free REPLICA: its whole disk, by a file of somebody else.
-disk_fill() { cat /dev/zero >"hub/replica-$1/filler" 2>/dev/null || true; }
+# disk_fill REPLICA, disk_free REPLICA: its whole disk, by a file of somebody else; again, what was given back since.
+disk_fill() { cat /dev/zero >>"hub/replica-$1/filler" 2>/dev/null || true; }
 disk_free() { rm -f "hub/replica-$1/filler"; }
 
 # ---- What must hold ------------------------------------------------------------------------------------------------------
@@ -160,6 +160,18 @@ disk_free() { rm -f "hub/replica-$1/filler"; }
 certified() {
   "$giro" status "${keyed[@]}" --as "${bics[0]}" --https "$https" --json now.json >/dev/null 2>&1 || true
   python3 -c 'import json; print(max([0] + [r["certified_height"] for r in json.load(open("now.json")).values() if r]))'
+}
+
+# ordered: the highest committed height of all replicas, once each has answered. Its certificate may come later.
+ordered() {
+  local _
+  for _ in $(seq 20); do
+    "$giro" status "${keyed[@]}" --as "${bics[0]}" --https "$https" --json now.json >/dev/null 2>&1 || true
+    python3 -c 'import json; rs = json.load(open("now.json")).values(); all(rs) or exit(1); print(max(r["committed_height"] for r in rs))' &&
+      return
+    sleep 0.2
+  done
+  fail "a replica does not answer its members"
 }
 
 # certifies_on SECONDS HEIGHT: something above HEIGHT is certified within that time.

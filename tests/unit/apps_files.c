@@ -1,6 +1,8 @@
 /* The two derived files of a replica: leaves with certificates, and the members' journals. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -402,6 +404,80 @@ Test(journal_files, a_damaged_byte_is_repaired_by_replay_and_removed_dates_stay_
     replay(&hub, files);
     cr_assert(giro_journal_files_path(files, 0, date_of(&hub, 0), path, sizeof(path)) == 0);
     cr_assert(giro_journal_files_path(files, 0, date_of(&hub, 2), path, sizeof(path)) == sizes[2]);
+    giro_journal_files_close(files);
+    scratch_remove(dir);
+    hub_free(&hub);
+}
+
+/* A full disk: what could not be written is missing, and so is all that follows, until a restart brings both. The journal stays. */
+Test(journal_files, nothing_follows_a_window_that_could_not_be_written)
+{
+    struct hub hub;
+    char dir[256], path[700];
+    uint8_t bytes[2048];
+    uint64_t sizes[DATES], found[DATES];
+    struct rlimit all, little = {.rlim_cur = 512, .rlim_max = RLIM_INFINITY};
+    hub_make(&hub, 4, 2);
+    scratch_make(dir);
+    struct giro_journal_files *files = journals_open(&hub, dir);
+    uint32_t size = block_make(&hub, 0, 0, 1, bytes);
+    cr_assert(giro_journal_files_append(files, 0, date_of(&hub, 0), bytes, size) == GIRO_ERR_OK);
+    uint64_t before = giro_journal_files_path(files, 0, date_of(&hub, 0), path, sizeof(path));
+    signal(SIGXFSZ, SIG_IGN);
+    cr_assert(getrlimit(RLIMIT_FSIZE, &all) == 0 && setrlimit(RLIMIT_FSIZE, &little) == 0);
+    size = block_make(&hub, 0, 0, 2, bytes);
+    cr_assert(before + size > little.rlim_cur);
+    cr_assert(giro_journal_files_append(files, 0, date_of(&hub, 0), bytes, size) == GIRO_ERR_IO);
+    cr_assert(setrlimit(RLIMIT_FSIZE, &all) == 0);
+    size = block_make(&hub, 0, 0, 3, bytes);
+    cr_assert(giro_journal_files_append(files, 0, date_of(&hub, 0), bytes, size) == GIRO_ERR_IO);
+    cr_assert(giro_journal_files_path(files, 0, date_of(&hub, 0), path, sizeof(path)) == before);
+    cr_assert(!giro_journal_files_gap(files, 0, date_of(&hub, 0)));
+    giro_journal_files_close(files);
+    files = journals_open(&hub, dir);
+    replay(&hub, files);
+    struct giro_hash again = journals_hash(&hub, files, found);
+    giro_journal_files_close(files);
+    scratch_remove(dir);
+    scratch_make(dir);
+    files = journals_open(&hub, dir);
+    replay(&hub, files);
+    struct giro_hash whole = journals_hash(&hub, files, sizes);
+    cr_assert(giro_hash_equal(&whole, &again));
+    giro_journal_files_close(files);
+    scratch_remove(dir);
+    hub_free(&hub);
+}
+
+/* An image brought the windows in between: neither the day it came on nor the one before is whole. */
+Test(journal_files, days_with_missing_windows_are_named_and_not_kept)
+{
+    struct hub hub;
+    char dir[256], path[700];
+    uint8_t bytes[2048];
+    hub_make(&hub, 4, 2);
+    scratch_make(dir);
+    struct giro_journal_files *files = journals_open(&hub, dir);
+    static const struct {
+        uint32_t date;
+        uint64_t sequence;
+    } windows[] = {{0, 1}, {0, 2}, {1, 9}, {1, 10}, {2, 11}};
+    for (uint32_t i = 0; i < 5; i++) {
+        uint32_t size = block_make(&hub, 0, 0, windows[i].sequence, bytes);
+        cr_assert(giro_journal_files_append(files, 0, date_of(&hub, windows[i].date), bytes,
+                                            size) == GIRO_ERR_OK);
+    }
+    for (uint32_t round = 0; round < 2; round++) {
+        for (uint32_t date = 0; date < DATES; date++) {
+            bool kept =
+                giro_journal_files_path(files, 0, date_of(&hub, date), path, sizeof(path)) > 0;
+            cr_assert(kept == (date == 2), "date %u", date);
+            cr_assert(giro_journal_files_gap(files, 0, date_of(&hub, date)) == !kept);
+            cr_assert(!giro_journal_files_gap(files, 1, date_of(&hub, date)));
+        }
+        giro_journal_files_close(files);
+        files = journals_open(&hub, dir);
+    }
     giro_journal_files_close(files);
     scratch_remove(dir);
     hub_free(&hub);
