@@ -350,6 +350,17 @@ static void settle(struct giro_consensus *core)
     giro_sync_envelope(core);
 }
 
+struct giro_halted giro_halted_make(uint64_t epoch, const struct giro_halt *halt)
+{
+    struct giro_halted said = {
+        .head = giro_head_make(GIRO_KIND_HALTED), .epoch = epoch, .height = halt->height};
+    if (halt->has_own) {
+        said.state_root = halt->own.state_root;
+        said.ledger_root = halt->own.ledger_root;
+    }
+    return said;
+}
+
 /* certify.c gives the verdict: it stops the core, too, which keeps what is needed to find out why and tells the others. */
 static void halt_notice(struct giro_consensus *core)
 {
@@ -366,13 +377,7 @@ static void halt_notice(struct giro_consensus *core)
         (struct giro_halted *)giro_env_scratch(&core->env, sizeof(struct giro_halted));
     if (said == NULL || giro_env_room(&core->env) == 0)
         return;
-    *said = (struct giro_halted){.head = giro_head_make(GIRO_KIND_HALTED),
-                                 .epoch = core->env.options.epoch,
-                                 .height = verdict->height};
-    if (verdict->has_own) {
-        said->state_root = verdict->own.state_root;
-        said->ledger_root = verdict->own.ledger_root;
-    }
+    *said = giro_halted_make(core->env.options.epoch, verdict);
     giro_env_send(&core->env, GIRO_PEER_ALL, GIRO_KIND_HALTED, said, sizeof(*said));
 }
 

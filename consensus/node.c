@@ -483,21 +483,26 @@ static enum giro_err take_completions(struct giro_node *node)
     return GIRO_ERR_OK;
 }
 
-void giro_node_send(struct giro_node *node, uint16_t peer, uint16_t body_kind,
-                    const struct giro_part *parts, uint32_t part_count)
+static struct giro_peer_envelope envelope_make(const struct giro_node *node, uint16_t body_kind)
 {
     struct giro_consensus_status status;
     giro_consensus_status(node->core, &status);
-    struct giro_peer_envelope envelope = {.head = giro_head_make(GIRO_KIND_PEER),
-                                          .size_bytes = sizeof envelope,
-                                          .body_kind = body_kind,
-                                          .sender = (uint16_t)node->options.consensus.self,
-                                          .epoch = status.epoch,
-                                          .round = status.round,
-                                          .high_qc_round = status.high_qc_round,
-                                          .high_tc_round = node->high_tc_round,
-                                          .committed_height = status.committed_height,
-                                          .certified_height = status.certified_height};
+    return (struct giro_peer_envelope){.head = giro_head_make(GIRO_KIND_PEER),
+                                       .size_bytes = sizeof(struct giro_peer_envelope),
+                                       .body_kind = body_kind,
+                                       .sender = (uint16_t)node->options.consensus.self,
+                                       .epoch = status.epoch,
+                                       .round = status.round,
+                                       .high_qc_round = status.high_qc_round,
+                                       .high_tc_round = node->high_tc_round,
+                                       .committed_height = status.committed_height,
+                                       .certified_height = status.certified_height};
+}
+
+void giro_node_send(struct giro_node *node, uint16_t peer, uint16_t body_kind,
+                    const struct giro_part *parts, uint32_t part_count)
+{
+    struct giro_peer_envelope envelope = envelope_make(node, body_kind);
     struct giro_part all[3] = {{&envelope, sizeof envelope}};
     GIRO_ASSERT(part_count <= 2);
     for (uint32_t i = 0; i < part_count; i++) {
@@ -629,6 +634,17 @@ void giro_node_peer_rejects(const struct giro_node *node, uint32_t peer,
 const struct giro_halt *giro_node_halt(const struct giro_node *node)
 {
     return giro_consensus_halt(node->core);
+}
+
+void giro_node_halt_message(const struct giro_node *node, uint8_t out[GIRO_HALT_MESSAGE_BYTES])
+{
+    const struct giro_halt *halt = giro_node_halt(node);
+    GIRO_ASSERT(halt != NULL);
+    const struct giro_halted said = giro_halted_make(node->options.consensus.epoch, halt);
+    struct giro_peer_envelope envelope = envelope_make(node, GIRO_KIND_HALTED);
+    envelope.size_bytes = GIRO_HALT_MESSAGE_BYTES;
+    memcpy(out, &envelope, sizeof envelope);
+    memcpy(out + sizeof envelope, &said, sizeof said);
 }
 
 uint64_t giro_node_peer_halted(const struct giro_node *node, uint32_t peer)

@@ -617,9 +617,9 @@ static enum giro_err open_replica(struct giro_hub *hub)
     return hub->replica == NULL ? GIRO_ERR_NOMEM : GIRO_ERR_OK;
 }
 
-static enum giro_err open_events(struct giro_hub *hub, struct giro_diagnosis *diagnosis)
+static struct giro_links_options links_options(struct giro_hub *hub)
 {
-    struct giro_links_options links = {.base = hub->base,
+    return (struct giro_links_options){.base = hub->base,
                                        .genesis = &hub->genesis,
                                        .self = hub->config.replica,
                                        .transport_key = hub->transport_key,
@@ -627,6 +627,24 @@ static enum giro_err open_events(struct giro_hub *hub, struct giro_diagnosis *di
                                        .context = hub,
                                        .message = on_link_message,
                                        .state = on_link_state};
+}
+
+/* A halt at the start is told as one in a running replica is. */
+static void start_halt_tell(struct giro_hub *hub)
+{
+    uint8_t message[GIRO_HALT_MESSAGE_BYTES];
+    if (giro_replica_halt(hub->replica) == NULL)
+        return;
+    halt_finish(hub);
+    giro_replica_halt_message(hub->replica, message);
+    const struct giro_links_options links = links_options(hub);
+    GIRO_LOG(ERROR, "hub", "%u other replicas were told that this one stopped",
+             giro_halt_tell(&links, message, sizeof(message)));
+}
+
+static enum giro_err open_events(struct giro_hub *hub, struct giro_diagnosis *diagnosis)
+{
+    const struct giro_links_options links = links_options(hub);
     GIRO_TRY(giro_links_open(&links, &hub->links, diagnosis));
     snprintf(hub->capture_path, sizeof(hub->capture_path), "%s/capture.pcapng",
              hub->config.data_path);
@@ -689,7 +707,7 @@ static enum giro_err open_all(struct giro_hub *hub, struct giro_diagnosis *diagn
     hub->recovering = false;
     if (err == GIRO_ERR_OK)
         err = hub->failed;
-    halt_finish(hub);
+    start_halt_tell(hub);
     if (err == GIRO_ERR_OK)
         start_report(hub);
     if (err != GIRO_ERR_OK) {

@@ -1,10 +1,12 @@
 #include "apps/girod/postmortem.h"
 
 #include <errno.h>
+#include <event2/event.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MARKER_FILE_BYTES 4096u
@@ -132,4 +134,54 @@ enum giro_err giro_halt_write(const char *dir, uint32_t replica, const struct gi
     enum giro_err err = written ? giro_file_write(path, 0600, text, text_bytes) : GIRO_ERR_NOMEM;
     free(text);
     return err;
+}
+
+/* ---- Telling the others ---------------------------------------------------------------------------------- */
+
+struct telling {
+    struct giro_links *links;
+    struct giro_part message;
+    uint32_t told;
+};
+
+static void unheard(void *context, uint16_t peer, const void *bytes, uint32_t size_bytes)
+{
+    (void)context;
+    (void)peer;
+    (void)bytes;
+    (void)size_bytes;
+}
+
+static void tell(void *context, uint16_t peer, bool up)
+{
+    struct telling *telling = context;
+    if (!up || telling->links == NULL)
+        return;
+    giro_links_send(telling->links, peer, &telling->message, 1);
+    telling->told++;
+}
+
+uint32_t giro_halt_tell(const struct giro_links_options *links, const uint8_t *message,
+                        uint32_t message_bytes)
+{
+    struct telling telling = {.message = {message, message_bytes}};
+    struct giro_links_options options = *links;
+    struct giro_diagnosis diagnosis;
+    options.context = &telling;
+    options.message = unheard;
+    options.state = tell;
+    if (giro_links_open(&options, &telling.links, &diagnosis) != GIRO_ERR_OK)
+        return 0;
+    const struct timespec pause = {.tv_nsec = 10000000};
+    uint64_t left_ns = GIRO_HALT_TELL_NS;
+    const uint64_t flush_ns = 200000000;
+    while (left_ns > 0) {
+        event_base_loop(options.base, EVLOOP_NONBLOCK);
+        nanosleep(&pause, NULL);
+        left_ns -= (uint64_t)pause.tv_nsec;
+        if (telling.told + 1 >= options.genesis->replica_count && left_ns > flush_ns)
+            left_ns = flush_ns;
+    }
+    giro_links_close(telling.links);
+    return telling.told;
 }

@@ -676,6 +676,12 @@ const struct giro_halt *giro_replica_halt(const struct giro_replica *replica)
     return giro_node_halt(replica->node);
 }
 
+void giro_replica_halt_message(const struct giro_replica *replica,
+                               uint8_t out[GIRO_HALT_MESSAGE_BYTES])
+{
+    giro_node_halt_message(replica->node, out);
+}
+
 uint64_t giro_replica_peer_halted(const struct giro_replica *replica, uint32_t peer)
 {
     return giro_node_peer_halted(replica->node, peer);

@@ -109,9 +109,11 @@ struct giro_replica_status {
 void giro_replica_status(const struct giro_replica *replica, struct giro_replica_status *status);
 void giro_replica_peer_rejects(const struct giro_replica *replica, uint32_t peer,
                                uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS]);
-/* giro_replica_alarms, giro_replica_halt, giro_replica_peer_halted: as those of giro_node. */
+/* giro_replica_alarms, giro_replica_halt, _halt_message, _peer_halted: as those of giro_node. */
 void giro_replica_alarms(const struct giro_replica *replica, struct giro_node_alarms *alarms);
 const struct giro_halt *giro_replica_halt(const struct giro_replica *replica);
+void giro_replica_halt_message(const struct giro_replica *replica,
+                               uint8_t out[GIRO_HALT_MESSAGE_BYTES]);
 uint64_t giro_replica_peer_halted(const struct giro_replica *replica, uint32_t peer);
 /* giro_replica_evidence: as giro_consensus_evidence. */
 uint32_t giro_replica_evidence(const struct giro_replica *replica, uint32_t offender,

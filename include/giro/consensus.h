@@ -296,6 +296,8 @@ struct giro_halt {
 };
 /* giro_consensus_halt returns it, NULL while the replica has not stopped. Valid as long as the core. */
 const struct giro_halt *giro_consensus_halt(const struct giro_consensus *core);
+/* giro_halted_make: what a replica that stopped tells the others. */
+struct giro_halted giro_halted_make(uint64_t epoch, const struct giro_halt *halt);
 /* giro_consensus_peer_halted: the height at which a replica said it stopped; 0 = it did not, or is back. */
 uint64_t giro_consensus_peer_halted(const struct giro_consensus *core, uint32_t peer);
 /* giro_consensus_image_sections appends the core's sections to an image of the last executed height. */

@@ -100,6 +100,9 @@ struct giro_node_alarms {
 void giro_node_alarms(const struct giro_node *node, struct giro_node_alarms *alarms);
 /* giro_node_halt, giro_node_peer_halted: as those of giro_consensus. */
 const struct giro_halt *giro_node_halt(const struct giro_node *node);
+/* giro_node_halt_message writes the peer message that tells of the halt, for a replica that stopped before it had links. */
+#define GIRO_HALT_MESSAGE_BYTES (sizeof(struct giro_peer_envelope) + sizeof(struct giro_halted))
+void giro_node_halt_message(const struct giro_node *node, uint8_t out[GIRO_HALT_MESSAGE_BYTES]);
 uint64_t giro_node_peer_halted(const struct giro_node *node, uint32_t peer);
 /* giro_node_evidence: as giro_consensus_evidence. */
 uint32_t giro_node_evidence(const struct giro_node *node, uint32_t offender,

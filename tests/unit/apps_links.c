@@ -5,7 +5,9 @@
 #include <criterion/criterion.h>
 
 #include "apps/girod/links.h"
+#include "apps/girod/postmortem.h"
 #include "giro/consensus.h"
+#include "giro/node.h"
 #include "member_support.h"
 
 TestSuite(links, .init = hub_suite_open, .fini = hub_suite_close);
@@ -173,6 +175,29 @@ Test(links, four_replicas_connect_and_messages_of_all_sizes_arrive_whole)
         cr_assert(found.sent == 18 && found.received == 18 && found.dropped == 0 &&
                   found.malformed == 0 && net->nodes[i].messages[i] == 0);
     }
+    net_close(net);
+}
+
+/* A replica that stops before it has links has them for long enough to say so, to whoever is up. */
+Test(links, a_halt_at_a_start_reaches_every_replica_that_is_up)
+{
+    struct net *net = net_open(3);
+    cr_assert(pump(net, all_up));
+    struct giro_secret_key *key = hub_key(net->hub.genesis.replicas[3].name, "transport", 1);
+    const struct giro_links_options options = {.base = net->base,
+                                               .genesis = &net->hub.genesis,
+                                               .self = 3,
+                                               .transport_key = key,
+                                               .peers = net->addresses};
+    uint8_t *bytes = message_make(3, GIRO_HALT_MESSAGE_BYTES);
+    cr_assert(giro_halt_tell(&options, bytes, GIRO_HALT_MESSAGE_BYTES) == 3);
+    for (uint32_t i = 0; i < 3; i++)
+        cr_assert(net->nodes[i].messages[3] == 1, "replica %u", i);
+    node_close(net, 1);
+    cr_assert(giro_halt_tell(&options, bytes, GIRO_HALT_MESSAGE_BYTES) == 2);
+    cr_assert(net->nodes[0].messages[3] == 2 && net->nodes[2].messages[3] == 2);
+    free(bytes);
+    giro_key_free(key);
     net_close(net);
 }
 

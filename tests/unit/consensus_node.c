@@ -24,6 +24,8 @@ struct member {
     bool up, apart; /* apart: cut off from the others */
     enum giro_err err;
     uint64_t lives;
+    uint64_t wrong_height; /* executed with another root there; 0 = never */
+    uint64_t halted_height;
     struct giro_hash root; /* over everything executed */
     uint64_t height, frames, certified;
     struct giro_hash roots[HEIGHTS_MAX];
@@ -99,6 +101,8 @@ static struct giro_execution on_execute(void *context, const struct giro_action 
         self->root = giro_sha256_parts(parts, 2);
     }
     self->height++;
+    if (self->height == self->wrong_height)
+        self->root.bytes[0] ^= 1;
     cr_assert_lt(self->height, HEIGHTS_MAX);
     self->roots[self->height] = self->root;
     return (struct giro_execution){
@@ -115,8 +119,10 @@ static void on_certified(void *context, const struct giro_certificate *certifica
 
 static void on_halted(void *context, const char *reason, uint64_t height)
 {
-    const struct member *self = context;
-    cr_assert_fail("replica %u halted at %lu: %s", self->index, height, reason);
+    struct member *self = context;
+    self->halted_height = height;
+    if (self->wrong_height == 0)
+        cr_assert_fail("replica %u halted at %lu: %s", self->index, height, reason);
 }
 
 /* ---- The cluster ---------------------------------------------------------------------------------- */
@@ -409,6 +415,37 @@ Test(node, four_replicas_agree_and_one_left_behind_is_served_from_disk)
     }
     cr_assert_geq(blocks, 150);
     cr_assert_geq(batches, 150);
+    cluster_free(cluster);
+}
+
+/* It computes another root than it logged before: it does not start, and has a message that tells the others. */
+Test(node, a_halt_at_a_start_can_be_told_to_the_others)
+{
+    struct cluster *cluster = cluster_new(4, 9);
+    for (uint32_t i = 0; i < 4; i++)
+        cr_assert_eq(member_start(&cluster->members[i]), GIRO_ERR_OK);
+    for (uint32_t i = 0; i < 10; i++) {
+        submit(cluster, i % 4);
+        run(cluster, 20000000);
+    }
+    struct member *wrong = &cluster->members[3];
+    cr_assert_geq(wrong->certified, 3);
+    member_kill(wrong, false);
+    wrong->wrong_height = 2;
+    cr_assert_eq(member_start(wrong), GIRO_ERR_DIVERGED);
+    cr_assert_eq(wrong->halted_height, 2);
+    cr_assert_eq(giro_node_halt(wrong->node)->height, 2);
+    uint8_t message[GIRO_HALT_MESSAGE_BYTES];
+    struct giro_peer_envelope envelope;
+    giro_node_halt_message(wrong->node, message);
+    cr_assert_eq(giro_peer_envelope_decode(message, sizeof message, &envelope), GIRO_REJECT_NONE);
+    for (uint32_t i = 0; i < 3; i++) {
+        struct giro_node *node = cluster->members[i].node;
+        cr_assert_eq(giro_node_peer_halted(node, 3), 0);
+        giro_node_message(node, cluster->now_ns, WALL_START_NS + cluster->now_ns, 3, message,
+                          sizeof message);
+        cr_assert_eq(giro_node_peer_halted(node, 3), 2, "replica %u", i);
+    }
     cluster_free(cluster);
 }
 
