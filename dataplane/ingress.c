@@ -1,14 +1,14 @@
 /* The ingress: refuse cheaply, cheapest check first; queue what deserves a signature check.
  *
  * Memory, in this order: struct, counters, meters, slots held, the table of datagrams seen, the queue and
- * the free list (indices), messages, slots. Slots are 8.9 KiB each and taken last-freed first,
+ * the free list (indices), a job, slots. Slots are 8.9 KiB each and taken last-freed first,
  * so a quiet hub touches few pages of them; init does not touch them at all. */
 #include "giro/dataplane.h"
 
 #include <rte_meter.h>
 #include <xxhash.h>
 
-#include "frame_keys.h"
+#include "ingress_job.h"
 
 #define FRAMES_MAX       (1u << 20)
 #define SEEN_COUNT_MIN   4096u
@@ -24,7 +24,7 @@ struct seen {
 struct counts {
     uint64_t reject[GIRO_REJECT_COUNT_OF_REASONS];
 };
-enum slot_state { SLOT_FREE, SLOT_QUEUED, SLOT_VERIFIED };
+enum slot_state { SLOT_FREE, SLOT_QUEUED, SLOT_VERIFYING, SLOT_VERIFIED };
 struct slot {
     struct giro_ingress_frame item; /* first: giro_ingress_drop casts back */
     uint64_t taken_ns;
@@ -49,14 +49,12 @@ struct giro_ingress {
     uint32_t *held;                 /* slots in use, by the same rows */
     struct seen *seen;
     uint32_t *queue, *free_slots;
-    uint8_t *messages; /* VERIFY_CHUNK x GIRO_FRAME_MESSAGE_BYTES_MAX */
+    struct ingress_job *job; /* of giro_ingress_verify */
     struct slot *slots;
-    struct giro_verify_item items[VERIFY_CHUNK * FRAME_KEYS_MAX];
-    uint8_t verdicts[VERIFY_CHUNK * FRAME_KEYS_MAX];
 };
 
 struct layout {
-    size_t counts, meters, held, seen, queue, free_slots, messages, slots, total;
+    size_t counts, meters, held, seen, queue, free_slots, job, slots, total;
     uint32_t seen_count;
 };
 
@@ -85,7 +83,7 @@ static bool layout_make(const struct giro_ingress_options *options, struct layou
     layout->seen = place(&offset, layout->seen_count * sizeof(struct seen));
     layout->queue = place(&offset, frames * sizeof(uint32_t));
     layout->free_slots = place(&offset, frames * sizeof(uint32_t));
-    layout->messages = place(&offset, (size_t)VERIFY_CHUNK * GIRO_FRAME_MESSAGE_BYTES_MAX);
+    layout->job = place(&offset, sizeof(struct ingress_job));
     layout->slots = place(&offset, frames * sizeof(struct slot));
     layout->total = offset;
     return true;
@@ -138,7 +136,7 @@ struct giro_ingress *giro_ingress_init(void *mem, size_t size_bytes,
     ingress->seen = (struct seen *)(void *)(at + layout.seen);
     ingress->queue = (uint32_t *)(void *)(at + layout.queue);
     ingress->free_slots = (uint32_t *)(void *)(at + layout.free_slots);
-    ingress->messages = at + layout.messages;
+    ingress->job = (struct ingress_job *)(void *)(at + layout.job);
     ingress->slots = (struct slot *)(void *)(at + layout.slots);
     meter_open(ingress, options->member_frames_per_second, options->genesis->member_count + 1u);
     return ingress;
@@ -304,47 +302,65 @@ enum giro_reject giro_ingress_take(struct giro_ingress *ingress, uint64_t now_ns
 
 /* ---- Verifying ------------------------------------------------------------------------------- */
 
-/* verify_chunk takes chunk frames from the queue: one giro_sha256_many for their hashes and one giro_verify_batch for all
- * their signatures, both over the same messages. */
-static uint32_t verify_chunk(struct giro_ingress *ingress, const struct giro_key_ring *ring,
-                             struct giro_ingress_frame **frames, uint32_t chunk)
+void ingress_job_fill(struct giro_ingress *ingress, struct ingress_job *job, uint32_t max)
 {
-    uint32_t indices[VERIFY_CHUNK], firsts[VERIFY_CHUNK + 1], items = 0, good = 0;
-    struct giro_part messages[VERIFY_CHUNK];
-    struct giro_hash hashes[VERIFY_CHUNK];
-    for (uint32_t i = 0; i < chunk; i++) {
-        indices[i] = ingress->queue[ingress->queue_first];
+    GIRO_ASSERT(max <= VERIFY_CHUNK);
+    job->frame_count = max < ingress->queue_count ? max : ingress->queue_count;
+    job->item_count = 0;
+    for (uint32_t i = 0; i < job->frame_count; i++) {
+        job->slots[i] = ingress->queue[ingress->queue_first];
         ingress->queue_first = (ingress->queue_first + 1) % ingress->frames_max;
         ingress->queue_count--;
-        const struct slot *slot = &ingress->slots[indices[i]];
+        struct slot *slot = &ingress->slots[job->slots[i]];
         GIRO_ASSERT(slot->state == SLOT_QUEUED);
-        uint8_t *message = ingress->messages + (size_t)i * GIRO_FRAME_MESSAGE_BYTES_MAX;
-        size_t size = giro_frame_message(&slot->item.frame, &ingress->genesis->chain_id, message);
-        messages[i] = (struct giro_part){message, size};
-        firsts[i] = items;
-        items += frame_items(ingress->genesis, &slot->item.frame, message, (uint32_t)size,
-                             &ingress->items[items]);
-        GIRO_ASSERT(items > firsts[i]); /* keys were checked when it was taken */
+        slot->state = SLOT_VERIFYING;
+        job->frames[i] = &slot->item.frame;
     }
-    firsts[chunk] = items;
-    giro_sha256_many(messages, chunk, hashes);
-    (void)giro_verify_batch(ring, ingress->items, items, ingress->verdicts);
+}
+
+/* One giro_sha256_many for all frame hashes, and one giro_verify_batch for all signatures, both over the same messages. */
+void ingress_job_hash(struct ingress_job *job, const struct giro_genesis *genesis)
+{
+    struct giro_part messages[VERIFY_CHUNK];
+    for (uint32_t i = 0; i < job->frame_count; i++) {
+        size_t size = giro_frame_message(job->frames[i], &genesis->chain_id, job->messages[i]);
+        messages[i] = (struct giro_part){job->messages[i], size};
+        job->firsts[i] = job->item_count;
+        job->item_count += frame_items(genesis, job->frames[i], job->messages[i], (uint32_t)size,
+                                       &job->items[job->item_count]);
+        GIRO_ASSERT(job->item_count > job->firsts[i]); /* keys were checked when it was taken */
+    }
+    job->firsts[job->frame_count] = job->item_count;
+    giro_sha256_many(messages, job->frame_count, job->hashes);
+}
+
+void ingress_job_verify(struct ingress_job *job, const struct giro_key_ring *ring)
+{
+    (void)giro_verify_batch(ring, job->items, job->item_count, job->verdicts);
+}
+
+uint32_t ingress_job_finish(struct giro_ingress *ingress, const struct ingress_job *job,
+                            struct giro_ingress_frame **frames)
+{
+    uint32_t good = 0;
     ingress->lanes.calls++;
-    ingress->lanes.signatures += items;
-    ingress->lanes.signatures_in_full_calls += chunk == VERIFY_CHUNK ? items : 0;
-    for (uint32_t i = 0; i < chunk; i++) {
-        struct slot *slot = &ingress->slots[indices[i]];
+    ingress->lanes.signatures += job->item_count;
+    ingress->lanes.signatures_in_full_calls +=
+        job->frame_count == VERIFY_CHUNK ? job->item_count : 0;
+    for (uint32_t i = 0; i < job->frame_count; i++) {
+        struct slot *slot = &ingress->slots[job->slots[i]];
+        GIRO_ASSERT(slot->state == SLOT_VERIFYING);
         bool valid = true;
-        for (uint32_t j = firsts[i]; j < firsts[i + 1]; j++)
-            valid = valid && ingress->verdicts[j] == GIRO_VALID;
+        for (uint32_t j = job->firsts[i]; j < job->firsts[i + 1]; j++)
+            valid = valid && job->verdicts[j] == GIRO_VALID;
         if (valid) {
             slot->state = SLOT_VERIFIED;
-            slot->item.hash = hashes[i];
+            slot->item.hash = job->hashes[i];
             frames[good++] = &slot->item;
             continue;
         }
         (void)count(ingress, row_of_frame(ingress, &slot->item.frame), GIRO_REJECT_SIGNATURE);
-        slot_free(ingress, indices[i]);
+        slot_free(ingress, job->slots[i]);
     }
     return good;
 }
@@ -365,9 +381,11 @@ uint32_t giro_ingress_verify(struct giro_ingress *ingress, const struct giro_key
     uint32_t good = 0, left = max < ingress->queue_count ? max : ingress->queue_count;
     ingress->crowded = left > 1;
     while (left > 0) {
-        uint32_t chunk = left < VERIFY_CHUNK ? left : VERIFY_CHUNK;
-        good += verify_chunk(ingress, ring, frames + good, chunk);
-        left -= chunk;
+        ingress_job_fill(ingress, ingress->job, left < VERIFY_CHUNK ? left : VERIFY_CHUNK);
+        ingress_job_hash(ingress->job, ingress->genesis);
+        ingress_job_verify(ingress->job, ring);
+        left -= ingress->job->frame_count;
+        good += ingress_job_finish(ingress, ingress->job, frames + good);
     }
     return good;
 }

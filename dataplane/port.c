@@ -1,5 +1,6 @@
 /* The public face of a port: checks arguments, hands on to the back end. */
 #include "port.h"
+#include "port_telemetry.h"
 
 #include <arpa/inet.h>
 
@@ -40,12 +41,20 @@ enum giro_err giro_port_open(const struct giro_port_options *options, struct gir
                            "the port's mtu %u or queues %u cannot be", filled.mtu, filled.queues);
         return GIRO_ERR_CONFIG;
     }
-    enum giro_err err = strcmp(options->driver, "udp") == 0
-                            ? port_udp_open(&filled, ipv4, port, diagnosis)
+    bool udp = strcmp(options->driver, "udp") == 0;
+    if (udp && options->telemetry != NULL) {
+        giro_diagnosis_set(diagnosis, "the kernel's UDP has no such socket",
+                           "leave telemetry out and read /metrics",
+                           "DPDK's telemetry needs a DPDK driver, not udp");
+        return GIRO_ERR_CONFIG;
+    }
+    enum giro_err err = udp ? port_udp_open(&filled, ipv4, port, diagnosis)
                             : port_dpdk_open(&filled, ipv4, port, diagnosis);
-    if (err == GIRO_ERR_OK)
-        (*port)->datagram_max = filled.mtu - PORT_HEADERS;
-    return err;
+    if (err != GIRO_ERR_OK)
+        return err;
+    (*port)->datagram_max = filled.mtu - PORT_HEADERS;
+    (*port)->telemetry = options->telemetry != NULL;
+    return GIRO_ERR_OK;
 }
 
 void giro_port_close(struct giro_port *port)
@@ -101,6 +110,18 @@ void giro_port_flush(struct giro_port *port)
 void giro_port_counters(const struct giro_port *port, struct giro_port_counters *counters)
 {
     *counters = port->counters;
+}
+
+bool giro_port_telemetry(const struct giro_port *port)
+{
+    return port->telemetry;
+}
+
+void giro_port_publish(struct giro_port *port, const char *command, const char *help,
+                       const struct giro_port_number *numbers, uint32_t count)
+{
+    if (port->telemetry)
+        telemetry_publish(command, help, numbers, count);
 }
 
 /* ---- Capture --------------------------------------------------------------------------------- */

@@ -24,6 +24,7 @@ struct giro_port {
     int fd;                         /* readable when packets may wait, or -1 */
     uint32_t datagram_max;          /* largest payload sent */
     const struct giro_allow *allow; /* NULL: everybody */
+    bool telemetry;                 /* EAL\'s socket is open */
     struct capture *capture;        /* NULL: never started */
     struct giro_port_counters counters;
 };

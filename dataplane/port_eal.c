@@ -2,12 +2,14 @@
  * contained here. */
 #include "port_eal.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <rte_config.h>
@@ -129,7 +131,8 @@ static void args_make(struct args *args, const struct giro_port_options *options
     arg(args, "%s", program);
     arg(args, "--no-huge");
     arg(args, "--no-shconf");
-    arg(args, "--no-telemetry");
+    if (options->telemetry == NULL)
+        arg(args, "--no-telemetry");
     arg(args, "-m");
     arg(args, "%u", memory_mb);
     arg(args, "--file-prefix");
@@ -140,41 +143,57 @@ static void args_make(struct args *args, const struct giro_port_options *options
     arg_device(args, options, name, name_bytes);
 }
 
-/* EAL insists on making <runtime directory>/dpdk/<prefix>, in /var/run or $XDG_RUNTIME_DIR,
- * which a plain user in a namespace cannot write; with --no-shconf nothing is ever put there. So
- * it gets a directory of its own, which goes away at once. */
-static void runtime_remove(const char *directory, const char *program)
+/* EAL insists on making <runtime directory>/dpdk/<prefix>, in /var/run or $XDG_RUNTIME_DIR, which a plain user in a namespace
+ * cannot write. Only the telemetry socket is ever put there: it goes into the directory asked for, or, without one, into a
+ * directory that goes away at once. */
+static struct {
+    char directory[ARG_BYTES], program[ARG_BYTES];
+} runtime;
+
+static void runtime_remove(bool all)
 {
-    char path[ARG_BYTES];
-    snprintf(path, sizeof(path), "%s/dpdk/%s", directory, program);
+    char path[2 * ARG_BYTES + 64];
+    snprintf(path, sizeof(path), "%s/dpdk/%s/dpdk_telemetry.v2", runtime.directory,
+             runtime.program);
+    (void)unlink(path);
+    snprintf(path, sizeof(path), "%s/dpdk/%s", runtime.directory, runtime.program);
     (void)rmdir(path);
-    snprintf(path, sizeof(path), "%s/dpdk", directory);
+    snprintf(path, sizeof(path), "%s/dpdk", runtime.directory);
     (void)rmdir(path);
-    (void)rmdir(directory);
+    if (all)
+        (void)rmdir(runtime.directory);
 }
 
-static int init_quietly(struct args *args)
+/* Makes the directory, for us alone; false: it is not there and cannot be made, or others may write to it. */
+static bool runtime_make(const char *telemetry)
 {
-    char directory[] = "/tmp/giro-eal-XXXXXX";
+    struct stat info;
+    if (telemetry == NULL) {
+        snprintf(runtime.directory, sizeof(runtime.directory), "/tmp/giro-eal-XXXXXX");
+        return mkdtemp(runtime.directory) != NULL;
+    }
+    snprintf(runtime.directory, sizeof(runtime.directory), "%s", telemetry);
+    if (mkdir(telemetry, S_IRWXU) != 0 && errno != EEXIST)
+        return false;
+    errno = EACCES;
+    return stat(telemetry, &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == geteuid() &&
+           (info.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+static int init_in_runtime(struct args *args)
+{
     const char *set = getenv("RUNTIME_DIRECTORY");
     char *kept = set == NULL ? NULL : strdup(set);
-    bool made = mkdtemp(directory) != NULL;
-    if (made)
-        (void)setenv("RUNTIME_DIRECTORY", directory, 1);
     cpu_set_t cpus;
     bool have_cpus = pthread_getaffinity_np(pthread_self(), sizeof(cpus), &cpus) == 0;
-    char program[ARG_BYTES];
-    memcpy(program, args->text[0], sizeof(program));
+    (void)setenv("RUNTIME_DIRECTORY", runtime.directory, 1);
     int result = rte_eal_init(args->argc, args->argv); /* may reorder argv */
     if (have_cpus)
         (void)pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus);
-    if (made) {
-        if (kept != NULL)
-            (void)setenv("RUNTIME_DIRECTORY", kept, 1);
-        else
-            (void)unsetenv("RUNTIME_DIRECTORY");
-        runtime_remove(directory, program);
-    }
+    if (kept != NULL)
+        (void)setenv("RUNTIME_DIRECTORY", kept, 1);
+    else
+        (void)unsetenv("RUNTIME_DIRECTORY");
     free(kept);
     return result;
 }
@@ -189,7 +208,17 @@ enum giro_err eal_start(const struct giro_port_options *options, char *name, siz
                            "shorten the device", "the port's device cannot be handed to DPDK");
         return GIRO_ERR_CONFIG;
     }
-    if (init_quietly(&args) >= 0)
+    memcpy(runtime.program, args.text[0], sizeof(runtime.program));
+    if (!runtime_make(options->telemetry)) {
+        giro_diagnosis_set(diagnosis, strerror(errno),
+                           "it is to be a directory of the user's own that nobody else can write",
+                           "DPDK's directory \"%s\" cannot be used", runtime.directory);
+        return GIRO_ERR_PORT;
+    }
+    int result = init_in_runtime(&args);
+    if (result < 0 || options->telemetry == NULL)
+        runtime_remove(options->telemetry == NULL);
+    if (result >= 0)
         return GIRO_ERR_OK;
     giro_diagnosis_set(
         diagnosis, rte_strerror(rte_errno),
@@ -202,4 +231,5 @@ enum giro_err eal_start(const struct giro_port_options *options, char *name, siz
 void eal_stop(void)
 {
     (void)rte_eal_cleanup();
+    runtime_remove(false);
 }

@@ -13,6 +13,7 @@
 #include "apps/girod/api.h"
 #include "apps/girod/event_file.h"
 #include "apps/girod/file_sync.h"
+#include "apps/girod/port_numbers.h"
 #include "apps/girod/postmortem.h"
 #include "apps/girod/publish.h"
 #include "apps/girod/receipts.h"
@@ -214,6 +215,7 @@ static void alarms_look(struct giro_hub *hub)
     if (now_ns < hub->alarms_next_ns)
         return;
     hub->alarms_next_ns = now_ns + GIRO_NS_PER_S;
+    giro_port_numbers(hub->port, &hub->genesis, hub->ingress);
     giro_replica_alarms(hub->replica, &alarms);
     giro_replica_status(hub->replica, &status);
     if (alarms.disk_silent_ns > DISK_SILENT_NS)
@@ -547,15 +549,17 @@ static enum giro_err open_port(struct giro_hub *hub, struct giro_diagnosis *diag
         giro_allow_open(entries, config->port_allow_count, &hub->genesis, &hub->allow, diagnosis));
     char program[64];
     snprintf(program, sizeof(program), "girod-%u-%d", config->replica, (int)getpid());
-    struct giro_port_options port = {.driver = config->port_driver,
-                                     .device = config->port_device,
-                                     .address = config->port_address,
-                                     .udp_port = config->port_udp_port,
-                                     .mtu = config->port_mtu,
-                                     .queues = config->port_queues,
-                                     .memory_mb = config->port_memory_mb,
-                                     .program = program,
-                                     .allow = hub->allow};
+    struct giro_port_options port = {
+        .driver = config->port_driver,
+        .device = config->port_device,
+        .address = config->port_address,
+        .udp_port = config->port_udp_port,
+        .mtu = config->port_mtu,
+        .queues = config->port_queues,
+        .memory_mb = config->port_memory_mb,
+        .telemetry = config->port_telemetry_path[0] == '\0' ? NULL : config->port_telemetry_path,
+        .program = program,
+        .allow = hub->allow};
     return giro_port_open(&port, &hub->port, diagnosis);
 }
 

@@ -18,7 +18,7 @@ struct raw {
     char *genesis, *keys, *key_tables, *data, *files, *event_log, *log_level, *verifier, *https;
     int64_t *replica, *files_interval_s, *event_log_mb;
     struct raw_port {
-        char *driver, *device, *address;
+        char *driver, *device, *address, *telemetry;
         int64_t *udp_port, *mtu, *queues, *memory_mb;
         char **allow;
         uint32_t allow_count;
@@ -58,6 +58,7 @@ enum key_index {
     KEY_MTU,
     KEY_QUEUES,
     KEY_MEMORY_MB,
+    KEY_TELEMETRY,
     KEY_ALLOW,
     KEY_PEERS,
     KEY_HTTPS,
@@ -84,7 +85,8 @@ static const struct key keys[KEY_COUNT] = {
     [KEY_LOG_LEVEL] = {"", "log_level", "error, warn, info or debug", 0, 0, 0},
     [KEY_VERIFIER] = {"", "verifier", "avx512, avx2, portable or libsodium", 0, 0, 0},
     [KEY_PORT] = {"", "port",
-                  "a section with driver, device, address, udp_port, mtu, queues, memory_mb, allow",
+                  "a section with driver, device, address, udp_port, mtu, queues, memory_mb, "
+                  "telemetry, allow",
                   0, 0, 0},
     [KEY_DRIVER] = {"port", "driver", "af_packet, udp or a DPDK driver, at most 31 bytes", 0, 0, 0},
     [KEY_DEVICE] = {"port", "device", "an interface, vdev or PCI address, at most 127 bytes", 0, 0,
@@ -94,6 +96,8 @@ static const struct key keys[KEY_COUNT] = {
     [KEY_MTU] = {"port", "mtu", "bytes from 1500 to 9216", 1500, 9216, 1500},
     [KEY_QUEUES] = {"port", "queues", "a number from 1 to 16", 1, 16, 1},
     [KEY_MEMORY_MB] = {"port", "memory_mb", "mebibytes from 1 to 65536", 1, 65536, 64},
+    [KEY_TELEMETRY] = {"port", "telemetry",
+                       "the path of a directory, at most 255 bytes; not for udp", 0, 0, 0},
     [KEY_ALLOW] = {"port", "allow",
                    "a list of 1 to 1024 prefixes such as 10.1.0.0/16, each alone or followed by "
                    "BICs, at most 127 bytes",
@@ -136,6 +140,7 @@ static const cyaml_schema_field_t port_fields[] = {
     NUMBER(mtu, MAY, struct raw_port),
     NUMBER(queues, MAY, struct raw_port),
     NUMBER(memory_mb, MAY, struct raw_port),
+    TEXT(telemetry, MAY, struct raw_port, 255),
     CYAML_FIELD_SEQUENCE_COUNT("allow", MAY, struct raw_port, allow, allow_count, &allow_value, 1,
                                GIRO_CONFIG_ALLOW_MAX),
     CYAML_FIELD_END,
@@ -481,6 +486,9 @@ static enum giro_err take_port(const struct loading *loading)
     config->port_udp_port = (uint16_t)udp_port;
     GIRO_TRY(take_number(loading, KEY_MTU, port->mtu, &config->port_mtu));
     GIRO_TRY(take_number(loading, KEY_QUEUES, port->queues, &config->port_queues));
+    if (port->telemetry != NULL && strcmp(port->driver, "udp") == 0)
+        return refuse(loading, KEY_TELEMETRY, port->telemetry);
+    GIRO_TRY(take_path(loading, KEY_TELEMETRY, port->telemetry, config->port_telemetry_path));
     config->port_allow_count = port->allow_count;
     for (uint32_t i = 0; i < port->allow_count; i++)
         snprintf(config->port_allow[i], sizeof config->port_allow[i], "%s", port->allow[i]);

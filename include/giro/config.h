@@ -19,6 +19,7 @@
  *     mtu: 1500                     # of the link, 1500..9216
  *     queues: 1                     # receive queues of a DPDK port, 1..16
  *     memory_mb: 64
+ *     telemetry: /run/giro/dpdk     # directory of DPDK's telemetry socket; left out: none. Not for udp
  *     allow:                        # who may send from where (giro/dataplane.h); left out: everybody
  *       - 10.1.0.0/16
  *       - 10.2.7.0/24 AAAACZPP,BBBBCZPP
@@ -66,6 +67,7 @@ struct giro_config {
     char port_driver[32];
     char port_device[128];
     char port_address[32];
+    char port_telemetry_path[512]; /* "" = none */
     uint16_t port_udp_port;
     uint32_t port_mtu, port_queues;
     uint32_t port_memory_mb;

@@ -59,15 +59,15 @@ struct giro_port_options {
     uint32_t mtu;       /* of the link, IPv4 header included: 1,500..GIRO_PORT_MTU_MAX; 0 = 1,500 */
     uint32_t queues;    /* receive queues of a DPDK port, 1..GIRO_PORT_QUEUES_MAX; 0 = 1 */
     uint32_t memory_mb; /* DPDK memory without huge pages */
-    const char *program; /* EAL's argv[0] and file prefix: unique per process */
+    const char *telemetry; /* directory of DPDK\'s telemetry socket; NULL: none. Not for udp */
+    const char *program;   /* EAL's argv[0] and file prefix: unique per process */
     const struct giro_allow
         *allow; /* packets from other addresses are dropped before anything is done for them */
 };
 #define GIRO_PORT_MTU_MAX    9216u
 #define GIRO_PORT_QUEUES_MAX 16u
 struct giro_port;
-/* giro_port_open starts the back end (for DPDK: EAL with --no-huge --no-shconf, floating lcore, own file prefix, no telemetry
- * socket; call once per process, before other threads). The diagnosis says what to do. */
+/* giro_port_open starts the back end (for DPDK: EAL with --no-huge --no-shconf, floating lcore, own file prefix; call once per process, before other threads). The diagnosis says what to do. */
 enum giro_err giro_port_open(const struct giro_port_options *options, struct giro_port **port,
                              struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 void giro_port_close(struct giro_port *port);
@@ -90,6 +90,20 @@ struct giro_port_counters {
         truncated; /* dropped, by cause */
 };
 void giro_port_counters(const struct giro_port *port, struct giro_port_counters *counters);
+
+/* Telemetry: figures that a DPDK port answers on its telemetry socket, <directory>/dpdk/<program>/dpdk_telemetry.v2 (mode 0700
+ * above it), for dpdk-telemetry.py and collectors. DPDK's own commands (/ethdev/stats, ...) are there, too. */
+#define GIRO_PORT_NUMBERS_MAX 128u
+#define GIRO_PORT_NAME_BYTES  32u
+struct giro_port_number {
+    const char *name; /* shorter than GIRO_PORT_NAME_BYTES */
+    uint64_t value;
+};
+/* giro_port_telemetry: such a socket is open, so that publishing is worth it. */
+bool giro_port_telemetry(const struct giro_port *port);
+/* giro_port_publish makes `command` ("/giro/port") answer these figures until the next call. Nothing without telemetry. */
+void giro_port_publish(struct giro_port *port, const char *command, const char *help,
+                       const struct giro_port_number *numbers, uint32_t count);
 
 /* Capture, for diagnosis: every packet the port receives or sends, those it drops with the reason as comment, in a pcapng file
  * (Wireshark, tshark). It ends by itself when the file has bytes_max or duration_ns is over. A UDP port knows no Ethernet:

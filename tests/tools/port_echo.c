@@ -87,6 +87,7 @@ int main(int argc, char **argv)
                                         .mtu = number_of(argc, argv, "mtu"),
                                         .queues = number_of(argc, argv, "queues"),
                                         .memory_mb = 64,
+                                        .telemetry = value_of(argc, argv, "telemetry"),
                                         .program = program};
     struct giro_port *port;
     struct giro_diagnosis diagnosis = {.fact = ""};
@@ -100,6 +101,8 @@ int main(int argc, char **argv)
         return 1;
     signal(SIGTERM, on_signal);
     signal(SIGINT, on_signal);
+    const struct giro_port_number figures[] = {{"the_answer", 42}, {"large", UINT64_MAX}};
+    giro_port_publish(port, "/giro/port", "figures of this port", figures, 2);
     printf("ready fd=%d\n", giro_port_fd(port));
     fflush(stdout);
     echo(port);

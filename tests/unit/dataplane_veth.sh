@@ -62,11 +62,30 @@ grep -q ' echo=5 ' "$out"
 
 # Flows of several source ports: PACKET_FANOUT spreads them over the queues, and every one is answered.
 ip link set member0 mtu 9216
-port_start mtu=9216 queues=2 capture="$work/port.pcapng"
+# Telemetry, too: its socket lies in a directory of its own and is gone when the port is.
+port_start mtu=9216 queues=2 capture="$work/port.pcapng" telemetry="$work/telemetry"
+if command -v python3 > /dev/null; then
+    python3 - "$work/telemetry/dpdk/port-echo-$server/dpdk_telemetry.v2" << 'PYTHON' || exit 1
+import json, os, socket, stat, sys
+path = sys.argv[1]
+mode = stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode)
+assert mode & 0o077 == 0, f"others can reach the socket: {mode:o}"
+with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+    s.connect(path)
+    json.loads(s.recv(1024))
+    for command, expected in (("/giro/port", {"the_answer": 42, "large": 2**64 - 1}),):
+        s.send(command.encode())
+        answer = json.loads(s.recv(65536))
+        assert answer == {command: expected}, answer
+    s.send(b"/ethdev/list")
+    assert json.loads(s.recv(65536)) == {"/ethdev/list": [0]}
+PYTHON
+fi
 for _ in 1 2 3 4 5 6; do "$ask_program" udp $hub 7001 250 9188; done
 port_stop
 grep -q 'received=1500 sent=1500 send_failed=0' "$out"
 [ "$(head -c 4 "$work/port.pcapng" | od -An -tx4 | tr -d ' ')" = 0a0d0d0a ] || { echo "no pcapng was written"; exit 1; }
+[ ! -e "$work/telemetry/dpdk" ] || { echo "the telemetry socket was left behind"; exit 1; }
 if command -v tshark > /dev/null; then
     count() { tshark -n -r "$work/port.pcapng" -o udp.check_checksum:TRUE -o ip.check_checksum:TRUE -Y "$1" 2> /dev/null | wc -l; }
     [ "$(count "udp.dstport == 7001 && ip.src == 10.77.0.2 && udp.checksum.status == 1")" = 1500 ] || { echo "received packets are missing in the capture"; exit 1; }

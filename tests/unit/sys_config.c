@@ -126,22 +126,26 @@ Test(sys, config_reads_mtu_and_queues_within_their_ranges)
     static const struct {
         const char *to;
         enum giro_err err;
-    } rows[] = {{"  mtu: 9216\n  queues: 16\n", GIRO_ERR_OK},
-                {"  mtu: 9217\n", GIRO_ERR_CONFIG},
-                {"  mtu: 1499\n", GIRO_ERR_CONFIG},
-                {"  queues: 0\n", GIRO_ERR_CONFIG},
-                {"  queues: 17\n", GIRO_ERR_CONFIG}};
+    } rows[] = {{"  mtu: 9216\n  queues: 16\n", GIRO_ERR_OK}, {"  mtu: 9217\n", GIRO_ERR_CONFIG},
+                {"  mtu: 1499\n", GIRO_ERR_CONFIG},           {"  queues: 0\n", GIRO_ERR_CONFIG},
+                {"  queues: 17\n", GIRO_ERR_CONFIG},          {"  telemetry: run\n", GIRO_ERR_OK}};
     char directory[256];
     scratch_make(directory);
     struct giro_config config;
     struct giro_diagnosis diagnosis;
-    for (uint32_t i = 0; i < 5; i++) {
+    for (uint32_t i = 0; i < 6; i++) {
         char *text = edit("  memory_mb: 32\n", rows[i].to);
         cr_assert(load(directory, text, &config, &diagnosis) == rows[i].err, "row %u: %s", i,
                   diagnosis.fact);
         cr_assert(i > 0 || (config.port_mtu == 9216 && config.port_queues == 16));
         free(text);
     }
+    char expected[512];
+    snprintf(expected, sizeof expected, "%s/run", directory);
+    cr_assert(strcmp(config.port_telemetry_path, expected) == 0);
+    char *text = edit("  driver: af_packet\n", "  driver: udp\n  telemetry: run\n");
+    cr_assert(load(directory, text, &config, &diagnosis) == GIRO_ERR_CONFIG, "udp has none");
+    free(text);
     scratch_remove(directory);
 }
 

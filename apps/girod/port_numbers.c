@@ -1,0 +1,62 @@
+#include "apps/girod/port_numbers.h"
+
+static void publish_port(struct giro_port *port)
+{
+    struct giro_port_counters c;
+    giro_port_counters(port, &c);
+    const struct giro_port_number numbers[] = {
+        {"received", c.received},
+        {"received_bytes", c.received_bytes},
+        {"sent", c.sent},
+        {"sent_bytes", c.sent_bytes},
+        {"send_failed", c.send_failed},
+        {"arp_answered", c.arp_answered},
+        {"echo_answered", c.echo_answered},
+        {"not_ipv4", c.not_ipv4},
+        {"not_udp", c.not_udp},
+        {"other_address", c.other_address},
+        {"not_allowed", c.not_allowed},
+        {"fragment", c.fragment},
+        {"bad_checksum", c.bad_checksum},
+        {"truncated", c.truncated},
+    };
+    giro_port_publish(port, "/giro/port", "Datagrams of this port, and packets dropped by cause.",
+                      numbers, sizeof(numbers) / sizeof(numbers[0]));
+}
+
+static void publish_ingress(struct giro_port *port, const struct giro_genesis *genesis,
+                            const struct giro_ingress *ingress)
+{
+    struct giro_ingress_lanes lanes;
+    uint64_t sums[GIRO_REJECT_COUNT_OF_REASONS] = {0};
+    giro_ingress_lanes(ingress, &lanes);
+    struct giro_port_number numbers[5 + GIRO_REJECT_COUNT_OF_REASONS] = {
+        {"taken", giro_ingress_taken(ingress)},
+        {"waiting", giro_ingress_waiting(ingress)},
+        {"verify_calls", lanes.calls},
+        {"verify_signatures", lanes.signatures},
+        {"verify_full", lanes.signatures_in_full_calls},
+    };
+    for (uint32_t member = 0; member <= genesis->member_count; member++) {
+        uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS];
+        giro_ingress_rejects(ingress, member < genesis->member_count ? member : GIRO_NONE, rejects);
+        for (uint32_t i = 1; i < GIRO_REJECT_COUNT_OF_REASONS; i++)
+            sums[i] += rejects[i];
+    }
+    uint32_t count = 5;
+    for (uint32_t i = 1; i < GIRO_REJECT_COUNT_OF_REASONS; i++)
+        numbers[count++] =
+            (struct giro_port_number){giro_reject_name((enum giro_reject)i), sums[i]};
+    giro_port_publish(port, "/giro/ingress",
+                      "Frames taken and verified, and datagrams refused by reason.", numbers,
+                      count);
+}
+
+void giro_port_numbers(struct giro_port *port, const struct giro_genesis *genesis,
+                       const struct giro_ingress *ingress)
+{
+    if (!giro_port_telemetry(port))
+        return;
+    publish_port(port);
+    publish_ingress(port, genesis, ingress);
+}

@@ -1,0 +1,337 @@
+/* The hub's side of perf/packet_path.h, and the bare echo it is compared with. */
+#include <arpa/inet.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+#include <x86intrin.h>
+
+#include "dataplane/ingress_job.h"
+#include "perf/bench.h"
+#include "perf/packet_path.h"
+
+#define IDLE_BURSTS   32u
+#define ACK_DATAGRAMS 32u
+#define ACK_NS        1000000u
+#define FRAMES_MAX    4096u
+#define GATHER_FRAMES 64u
+#define GATHER_NS     50000u
+#define ECHO_BURST    64u
+#define ECHO_BYTES    9216u
+#define TURN_NS       GIRO_NS_PER_S /* the clock's jump at each turn of the pool */
+
+struct hub {
+    const struct path_options *options;
+    struct path_shared *shared;
+    struct path_result *result;
+    struct giro_port *port;
+    struct giro_ingress *ingress;
+    struct ingress_job *job;
+    struct giro_session sessions[PATH_MEMBERS];
+    struct giro_endpoint peers[PATH_MEMBERS];
+    uint32_t unacked[PATH_MEMBERS];
+    uint64_t acked_ns[PATH_MEMBERS], turn_ns;
+    uint8_t blocks[GIRO_PORT_BURST][PATH_MTU];
+};
+
+static uint64_t process_cpu_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * GIRO_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+/* ---- Opening ---------------------------------------------------------------------------------------------------------- */
+
+static void ingress_make(struct hub *hub)
+{
+    struct giro_ingress_options options = {.genesis = &hub->options->pool->genesis,
+                                           .frames_max = FRAMES_MAX,
+                                           .gather_frames = GATHER_FRAMES,
+                                           .gather_ns = GATHER_NS,
+                                           .map_seed = 1};
+    size_t size = giro_ingress_footprint(&options);
+    hub->ingress = giro_ingress_init(giro_bench_pages(size), size, &options);
+    hub->job = giro_bench_pages(sizeof(*hub->job));
+    giro_bench_must(hub->ingress != NULL, "no ingress");
+}
+
+static bool port_make(struct hub *hub)
+{
+    static const char *const friends[] = {"10.77.0.2", "127.0.0.1"};
+    struct giro_allow *allow = NULL;
+    struct giro_diagnosis diagnosis = {.fact = ""};
+    giro_bench_must(!hub->options->strict ||
+                        giro_allow_open(friends, 2, &hub->options->pool->genesis, &allow,
+                                        &diagnosis) == GIRO_ERR_OK,
+                    "no allow-list");
+    char program[64];
+    snprintf(program, sizeof(program), "bench-%d", (int)getpid());
+    struct giro_port_options options = {.driver = hub->options->af_packet ? "af_packet" : "udp",
+                                        .device = "giro0",
+                                        .address = hub->options->af_packet ? PATH_HUB_VETH
+                                                                           : PATH_HUB_LOOPBACK,
+                                        .udp_port = PATH_UDP_PORT,
+                                        .mtu = hub->options->pool->size_bytes > 1472 ? PATH_MTU : 0,
+                                        .memory_mb = 64,
+                                        .program = program,
+                                        .allow = allow};
+    if (giro_port_open(&options, &hub->port, &diagnosis) == GIRO_ERR_OK)
+        return true;
+    giro_diagnosis_print("bench_dataplane", &diagnosis);
+    return false;
+}
+
+/* ---- A turn ------------------------------------------------------------------------------------------------------------- */
+
+/* The pool begins again: numbers from 0, and frames that are no repeats. */
+static void turn_begin(struct hub *hub)
+{
+    hub->turn_ns += TURN_NS;
+    for (uint32_t i = 0; i < PATH_MEMBERS; i++)
+        memset(&hub->sessions[i].window, 0, sizeof(hub->sessions[i].window));
+}
+
+/* Opens one datagram into blocks; false: it is nobody's. */
+static bool open_one(struct hub *hub, const struct giro_datagram *datagram, uint8_t *blocks,
+                     uint32_t *blocks_bytes, uint32_t *member)
+{
+    struct giro_session_header header;
+    if (giro_session_header_read(datagram->bytes, datagram->size_bytes, &header) !=
+            GIRO_REJECT_NONE ||
+        header.receiver_id == 0 || header.receiver_id > PATH_MEMBERS)
+        return false;
+    *member = header.receiver_id - 1;
+    struct giro_session *session = &hub->sessions[*member];
+    if (header.number == 0 && *member == 0 && session->window.next > 0)
+        turn_begin(hub);
+    if (giro_session_open(session, datagram->bytes, datagram->size_bytes, blocks, blocks_bytes,
+                          &header) != GIRO_REJECT_NONE)
+        return false;
+    hub->peers[*member] = datagram->from;
+    hub->unacked[*member]++;
+    return true;
+}
+
+static void take_one(struct hub *hub, uint64_t now_ns, const uint8_t *blocks, uint32_t blocks_bytes,
+                     uint32_t member)
+{
+    struct giro_reader reader;
+    struct giro_session_block block;
+    giro_reader_init(&reader, blocks, blocks_bytes);
+    giro_bench_must(giro_session_next(&reader, GIRO_SESSION_UP, &block) == GIRO_REJECT_NONE &&
+                        block.kind == GIRO_SESSION_FRAME,
+                    "a datagram without a frame");
+    struct giro_datagram frame = {
+        .bytes = block.bytes, .size_bytes = block.size_bytes, .from = hub->peers[member]};
+    enum giro_reject reject =
+        giro_ingress_take(hub->ingress, hub->turn_ns + now_ns, &frame, member);
+    giro_bench_must(reject == GIRO_REJECT_NONE, giro_reject_text(reject));
+}
+
+static void sample(struct hub *hub, const struct giro_frame *frame)
+{
+    struct path_result *result = hub->result;
+    if (hub->options->rate == 0 || result->sample_count == PATH_SAMPLES_MAX)
+        return;
+    uint64_t sent_ns = hub->shared->sent_ns[frame->header.sequence];
+    hub->shared->samples_us[result->sample_count++] =
+        (float)(giro_bench_now_ns() - sent_ns) / 1000.0f;
+}
+
+/* Frames that were taken go on as far as the mode says. */
+static void work(struct hub *hub, uint64_t now_ns, uint64_t stamp[3])
+{
+    struct giro_ingress_frame *frames[VERIFY_CHUNK];
+    struct ingress_job *job = hub->job;
+    stamp[1] = stamp[2] = stamp[0];
+    if (!giro_ingress_ripe(hub->ingress, hub->turn_ns + now_ns))
+        return;
+    ingress_job_fill(hub->ingress, job, VERIFY_CHUNK);
+    if (hub->options->depth >= PATH_HASHED)
+        ingress_job_hash(job, &hub->options->pool->genesis);
+    else
+        memset(job->firsts, 0, sizeof(job->firsts)); /* no signature to look at: all good */
+    stamp[1] = __rdtsc();
+    if (hub->options->depth == PATH_VERIFIED)
+        ingress_job_verify(job, hub->options->pool->ring);
+    else
+        memset(job->verdicts, GIRO_VALID, job->item_count);
+    uint32_t good = ingress_job_finish(hub->ingress, job, frames);
+    giro_bench_must(good == job->frame_count, "a signature is not valid");
+    for (uint32_t i = 0; i < good; i++) {
+        sample(hub, &frames[i]->frame);
+        giro_ingress_drop(hub->ingress, frames[i]);
+    }
+    hub->result->frames += good;
+    stamp[2] = __rdtsc();
+}
+
+static void acknowledge(struct hub *hub, uint64_t now_ns)
+{
+    for (uint32_t i = 0; i < PATH_MEMBERS; i++) {
+        if (hub->unacked[i] == 0 ||
+            (hub->unacked[i] < ACK_DATAGRAMS && now_ns - hub->acked_ns[i] < ACK_NS))
+            continue;
+        uint8_t datagram[1500];
+        struct giro_writer writer;
+        struct giro_session *session = &hub->sessions[i];
+        giro_writer_init(&writer, datagram + GIRO_SESSION_HEADER_BYTES, 1200);
+        giro_bench_must(giro_session_put_ack(&writer, &session->window,
+                                             session->window.cumulative + PATH_DEPTH, 0),
+                        "no ACK");
+        uint32_t size =
+            giro_session_seal(session, session->send_number, datagram, (uint32_t)writer.offset);
+        if (giro_port_send(hub->port, &hub->peers[i], datagram, size) == GIRO_ERR_OK)
+            hub->unacked[i] = 0;
+        hub->acked_ns[i] = now_ns;
+    }
+    giro_port_flush(hub->port);
+}
+
+/* One burst through all stages; returns how many datagrams it had. */
+static uint32_t burst(struct hub *hub)
+{
+    struct giro_datagram datagrams[GIRO_PORT_BURST];
+    uint32_t sizes[GIRO_PORT_BURST], members[GIRO_PORT_BURST], good = 0;
+    struct path_result *result = hub->result;
+    uint64_t stamp[7], begin = __rdtsc();
+    uint32_t count = giro_port_receive(hub->port, datagrams);
+    uint64_t now_ns = giro_bench_now_ns();
+    stamp[0] = __rdtsc();
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t before = __rdtsc();
+        if (open_one(hub, &datagrams[i], hub->blocks[good], &sizes[good], &members[good]))
+            good++;
+        else
+            result->garbage_cycles += __rdtsc() - before;
+    }
+    stamp[1] = __rdtsc();
+    for (uint32_t i = 0; i < good; i++)
+        take_one(hub, now_ns, hub->blocks[i], sizes[i], members[i]);
+    stamp[2] = __rdtsc();
+    work(hub, now_ns, stamp + 2);
+    acknowledge(hub, now_ns);
+    stamp[5] = __rdtsc();
+    result->datagrams += good;
+    result->garbage += count - good;
+    if (count > 0)
+        result->cycles[PATH_RECEIVE] += stamp[0] - begin;
+    for (uint32_t i = 0; i < 4; i++)
+        result->cycles[PATH_OPEN + i] += stamp[i + 1] - stamp[i];
+    if (good > 0)
+        result->cycles[PATH_ACK] += stamp[5] - stamp[4];
+    return count;
+}
+
+/* Sleeps until a packet comes, or a frame or an acknowledgement is due. */
+static void rest(struct hub *hub)
+{
+    struct pollfd wait = {.fd = giro_port_fd(hub->port), .events = POLLIN};
+    bool due = giro_ingress_waiting(hub->ingress) > 0;
+    for (uint32_t i = 0; i < PATH_MEMBERS; i++)
+        due = due || hub->unacked[i] > 0;
+    (void)poll(&wait, wait.fd < 0 ? 0 : 1, due ? 1 : 100);
+}
+
+void path_hub(const struct path_options *options, struct path_shared *shared)
+{
+    struct hub *hub = giro_bench_pages(sizeof(*hub));
+    struct giro_port_counters counters;
+    hub->options = options;
+    hub->shared = shared;
+    hub->result = &shared->result;
+    memcpy(hub->sessions, options->pool->hub, sizeof(hub->sessions));
+    ingress_make(hub);
+    if (!port_make(hub)) {
+        atomic_store(&shared->failed, 1);
+        return;
+    }
+    atomic_store(&shared->ready, 1);
+    while (atomic_load(&shared->started) == 0)
+        (void)burst(hub); /* warm-up */
+    memset(&shared->result, 0, sizeof(shared->result));
+    giro_port_counters(hub->port, &counters);
+    uint64_t refused = counters.not_allowed;
+    uint64_t begin_ns = giro_bench_now_ns(), cpu_ns = process_cpu_ns(), tsc = __rdtsc();
+    for (uint32_t idle = 0; atomic_load(&shared->stop) == 0;) {
+        idle = burst(hub) > 0 ? 0 : idle + 1;
+        if (idle >= IDLE_BURSTS)
+            rest(hub);
+    }
+    struct path_result *result = hub->result;
+    result->hub_ns = giro_bench_now_ns() - begin_ns;
+    result->hub_cpu_ns = process_cpu_ns() - cpu_ns;
+    result->tsc_hz = (__rdtsc() - tsc) * GIRO_NS_PER_S / result->hub_ns;
+    giro_port_counters(hub->port, &counters);
+    result->garbage += counters.not_allowed - refused;
+    giro_port_close(hub->port);
+}
+
+/* ---- The bare echo -------------------------------------------------------------------------------------------------------- */
+
+struct echo {
+    struct mmsghdr messages[ECHO_BURST];
+    struct iovec parts[ECHO_BURST];
+    struct sockaddr_in peers[ECHO_BURST];
+    uint8_t bytes[ECHO_BURST][ECHO_BYTES];
+};
+
+static int echo_socket(void)
+{
+    struct sockaddr_in own = {.sin_family = AF_INET,
+                              .sin_port = htons(PATH_UDP_PORT),
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_DGRAM, 0), size = 8 * 1024 * 1024;
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
+    giro_bench_must(bind(fd, (const struct sockaddr *)&own, sizeof(own)) == 0, "no UDP port");
+    return fd;
+}
+
+static uint32_t echo_burst(struct echo *echo, int fd, uint32_t size_bytes)
+{
+    for (uint32_t i = 0; i < ECHO_BURST; i++) {
+        echo->parts[i] = (struct iovec){echo->bytes[i], ECHO_BYTES};
+        echo->messages[i].msg_hdr = (struct msghdr){.msg_name = &echo->peers[i],
+                                                    .msg_namelen = sizeof(echo->peers[i]),
+                                                    .msg_iov = &echo->parts[i],
+                                                    .msg_iovlen = 1};
+    }
+    int count = recvmmsg(fd, echo->messages, ECHO_BURST, MSG_DONTWAIT, NULL);
+    if (count <= 0)
+        return 0;
+    for (int i = 0; i < count; i++)
+        echo->parts[i].iov_len = size_bytes;
+    for (int sent = 0; sent < count;) {
+        int more = sendmmsg(fd, echo->messages + sent, (unsigned int)(count - sent), 0);
+        giro_bench_must(more > 0, "the echo cannot send");
+        sent += more;
+    }
+    return (uint32_t)count;
+}
+
+void path_echo(struct path_shared *shared, uint32_t size_bytes)
+{
+    struct echo *echo = giro_bench_pages(sizeof(*echo));
+    int fd = echo_socket();
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+    atomic_store(&shared->ready, 1);
+    while (atomic_load(&shared->started) == 0)
+        (void)echo_burst(echo, fd, size_bytes);
+    memset(&shared->result, 0, sizeof(shared->result));
+    uint64_t begin_ns = giro_bench_now_ns(), cpu_ns = process_cpu_ns();
+    for (uint32_t idle = 0; atomic_load(&shared->stop) == 0;) {
+        uint32_t count = echo_burst(echo, fd, size_bytes);
+        shared->result.datagrams += count;
+        idle = count > 0 ? 0 : idle + 1;
+        if (idle >= IDLE_BURSTS)
+            (void)poll(&wait, 1, 100);
+    }
+    shared->result.hub_ns = giro_bench_now_ns() - begin_ns;
+    shared->result.hub_cpu_ns = process_cpu_ns() - cpu_ns;
+    close(fd);
+}
