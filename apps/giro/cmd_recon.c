@@ -88,8 +88,8 @@ struct pulling {
 static void on_progress(void *context, uint64_t done, uint64_t all)
 {
     struct pulling *pulling = context;
-    giro_progress_show(&pulling->progress, "verifying and rendering %3lu %%",
-                       (unsigned long)(all == 0 ? 100 : done * 100 / all));
+    if (all > 0)
+        giro_progress_bar(&pulling->progress, "verifying and rendering", done, all, "");
 }
 
 /* Fetches one journal in ranges into a temporary file; its size is what the replica said first. */
@@ -100,6 +100,7 @@ static enum giro_err fetch(struct pulling *pulling, struct giro_https *https, co
     if (file == NULL)
         return GIRO_ERR_IO;
     enum giro_err err = GIRO_ERR_OK;
+    giro_progress_begin(&pulling->progress);
     for (uint64_t at = 0; err == GIRO_ERR_OK && at < size_bytes;) {
         char url[160];
         uint8_t *bytes = NULL;
@@ -111,8 +112,7 @@ static enum giro_err fetch(struct pulling *pulling, struct giro_https *https, co
             err = GIRO_ERR_IO;
         at += got;
         free(bytes);
-        giro_progress_show(&pulling->progress, "%s %s: pulling %3lu %%", bic, date,
-                           (unsigned long)(at * 100 / size_bytes));
+        giro_progress_bar(&pulling->progress, "pulling", at, size_bytes, date);
     }
     if (fclose(file) != 0 && err == GIRO_ERR_OK)
         err = GIRO_ERR_IO;
@@ -138,6 +138,7 @@ static enum giro_err pull_date(struct pulling *pulling, struct giro_https *https
                                              .to_window = pulling->arguments->to,
                                              .progress = on_progress,
                                              .progress_context = pulling};
+        giro_progress_begin(&pulling->progress);
         err = giro_recon_cut(&cut, &result, pulling->diagnosis);
     }
     unlink(journal);

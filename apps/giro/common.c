@@ -1,9 +1,23 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "apps/giro/giro.h"
+
+static struct giro_failure last_failure;
+
+const struct giro_failure *giro_last_failure(void)
+{
+    return &last_failure;
+}
+
+void giro_failure_note(enum giro_err err, const struct giro_diagnosis *diagnosis)
+{
+    last_failure.err = err;
+    last_failure.diagnosis = diagnosis == NULL ? (struct giro_diagnosis){.fact = ""} : *diagnosis;
+}
 
 int giro_fail(const char *command, enum giro_err err, const struct giro_diagnosis *diagnosis)
 {
@@ -14,6 +28,7 @@ int giro_fail(const char *command, enum giro_err err, const struct giro_diagnosi
         giro_diagnosis_set(&own, "", giro_err_advice(err), "%s", giro_err_sentence(err));
         diagnosis = &own;
     }
+    giro_failure_note(err, diagnosis);
     giro_diagnosis_print(program, diagnosis);
     return GIRO_EXIT_FAILURE;
 }
@@ -227,6 +242,15 @@ void giro_progress_begin(struct giro_progress *progress)
 {
     progress->terminal = isatty(STDERR_FILENO) == 1;
     progress->last_ns = 0;
+    struct giro_clock clock = giro_clock_system();
+    progress->begun_ns = clock.mono_ns(clock.self);
+}
+
+/* A line longer than the terminal would be broken, and not rewritten as a whole. */
+static int terminal_columns(void)
+{
+    struct winsize size;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1 : 199;
 }
 
 void giro_progress_show(struct giro_progress *progress, const char *format, ...)
@@ -243,9 +267,31 @@ void giro_progress_show(struct giro_progress *progress, const char *format, ...)
     vsnprintf(line, sizeof(line), format, list);
     va_end(list);
     if (progress->terminal)
-        fprintf(stderr, "\r\033[K%s", line);
+        fprintf(stderr, "\r\033[K%.*s", terminal_columns(), line);
     else
         fprintf(stderr, "%s\n", line);
+}
+
+void giro_progress_bar(struct giro_progress *progress, const char *what, uint64_t done,
+                       uint64_t all, const char *more)
+{
+    enum { CELLS = 20 };
+    GIRO_ASSERT(all > 0);
+    if (done > all)
+        done = all;
+    struct giro_clock clock = giro_clock_system();
+    uint64_t spent_ns = clock.mono_ns(clock.self) - progress->begun_ns;
+    char bar[CELLS + 1] = "", left[32] = "";
+    uint32_t full = (uint32_t)((unsigned __int128)done * CELLS / all);
+    memset(bar, '.', CELLS);
+    memset(bar, '#', full);
+    if (done > 0 && done < all && spent_ns > GIRO_NS_PER_S)
+        snprintf(
+            left, sizeof(left), "  %lu s left",
+            (unsigned long)((unsigned __int128)spent_ns * (all - done) / done / GIRO_NS_PER_S));
+    giro_progress_show(progress, "%s [%s] %3lu %%%s%s%s", what, bar,
+                       (unsigned long)((unsigned __int128)done * 100 / all), left,
+                       more[0] == '\0' ? "" : "  ", more);
 }
 
 void giro_progress_end(struct giro_progress *progress)

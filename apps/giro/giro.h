@@ -35,6 +35,14 @@ int giro_cmd_crypto_check(int argc, char **argv);
 /* giro_fail prints the diagnosis (or the error's own sentence when it is empty) and returns GIRO_EXIT_FAILURE. */
 int giro_fail(const char *command, enum giro_err err, const struct giro_diagnosis *diagnosis);
 
+/* What giro_fail said last, for whoever reports it elsewhere, too. giro_failure_note sets it; NULL: none. */
+struct giro_failure {
+    enum giro_err err;
+    struct giro_diagnosis diagnosis;
+};
+const struct giro_failure *giro_last_failure(void);
+void giro_failure_note(enum giro_err err, const struct giro_diagnosis *diagnosis);
+
 /* Genesis with its key ring. tables_bytes: limit of the keys' tables, which are worth their milliseconds where thousands of
  * signatures are verified; 0 for a few. */
 struct giro_hub_view {
@@ -71,11 +79,14 @@ void giro_bics_invent(struct giro_bics *bics, uint32_t count);
 /* A progress line on a terminal, rewritten in place; on a file, a line now and then. */
 struct giro_progress {
     bool terminal;
-    uint64_t last_ns;
+    uint64_t begun_ns, last_ns;
 };
 void giro_progress_begin(struct giro_progress *progress);
 void giro_progress_show(struct giro_progress *progress, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* giro_progress_bar shows how far long work is: what [#####.....]  45 %  12 s left, and more. all > 0. */
+void giro_progress_bar(struct giro_progress *progress, const char *what, uint64_t done,
+                       uint64_t all, const char *more);
 void giro_progress_end(struct giro_progress *progress);
 /* giro_stop_requested: SIGINT or SIGTERM came after giro_catch_signals. */
 void giro_catch_signals(void);

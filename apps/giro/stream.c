@@ -25,17 +25,21 @@ static bool on_progress(void *context, const struct giro_sender_stats *stats)
         watch->last_records = stats->records_certified;
         watch->last_ns = stats->elapsed_ns;
     }
-    char now[32], all[32];
-    giro_progress_show(
-        &watch->progress,
-        "%3lu s  %s payments/s  certified %s  p50 %.1f ms  p99 %.1f ms  "
-        "frames waiting %lu  resent %lu",
-        (unsigned long)(stats->elapsed_ns / GIRO_NS_PER_S), giro_count_format(rate, now),
-        giro_count_format(stats->records_certified, all),
-        (double)giro_sender_quantile(stats->certified_us, 500) / 1000.0,
-        (double)giro_sender_quantile(stats->certified_us, 990) / 1000.0,
-        (unsigned long)(stats->frames_sent - stats->frames_certified - stats->frames_failed),
-        (unsigned long)stats->frames_resent);
+    char now[32], all[32], line[160];
+    snprintf(line, sizeof(line),
+             "%3lu s  %s payments/s  certified %s  p50 %.1f ms  p99 %.1f ms  "
+             "frames waiting %lu  resent %lu",
+             (unsigned long)(stats->elapsed_ns / GIRO_NS_PER_S), giro_count_format(rate, now),
+             giro_count_format(stats->records_certified, all),
+             (double)giro_sender_quantile(stats->certified_us, 500) / 1000.0,
+             (double)giro_sender_quantile(stats->certified_us, 990) / 1000.0,
+             (unsigned long)(stats->frames_sent - stats->frames_certified - stats->frames_failed),
+             (unsigned long)stats->frames_resent);
+    uint64_t ended = stats->frames_certified + stats->frames_failed;
+    if (watch->options->seconds == 0 && watch->spool->frame_count > 0)
+        giro_progress_bar(&watch->progress, "sending", ended, watch->spool->frame_count, line);
+    else
+        giro_progress_show(&watch->progress, "%s", line);
     return true;
 }
 

@@ -24,11 +24,16 @@ target_link_options(girod-traitor PRIVATE -Wl,--wrap=giro_links_send -Wl,--wrap=
 set_target_properties(girod-traitor PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 giro_test_suite(e2e girod-traitor)
 add_dependencies(tests_e2e girod giro)
+add_library(die_at MODULE tools/die_at.c)
+target_compile_definitions(die_at PRIVATE _GNU_SOURCE)
+target_compile_options(die_at PRIVATE -fno-sanitize=all)
+target_link_libraries(die_at PRIVATE dl)
+add_dependencies(tests_e2e die_at)
 
-foreach(name berka idle kill flip bad_input wrong_start key_tables demo_interrupt replay checkpoint follow)
+foreach(name berka idle kill flip bad_input wrong_start key_tables demo_interrupt replay checkpoint follow watch)
   add_test(NAME e2e/${name} COMMAND ${CMAKE_CURRENT_LIST_DIR}/${name}.sh $<TARGET_FILE_DIR:girod>)
   set_tests_properties(e2e/${name} PROPERTIES LABELS e2e TIMEOUT 240 RUN_SERIAL ON SKIP_RETURN_CODE 77
-    ENVIRONMENT "GIRO_BAD_FRAMES=$<TARGET_FILE:bad_frames>;GIRO_EVENT_FLIP=$<TARGET_FILE:event_flip>")
+    ENVIRONMENT "GIRO_BAD_FRAMES=$<TARGET_FILE:bad_frames>;GIRO_EVENT_FLIP=$<TARGET_FILE:event_flip>;GIRO_DIE_AT_LIBRARY=$<TARGET_FILE:die_at>")
 endforeach()
 add_test(NAME e2e/traitor COMMAND ${CMAKE_CURRENT_LIST_DIR}/traitor.sh $<TARGET_FILE_DIR:girod>)
 set_tests_properties(e2e/traitor PROPERTIES LABELS e2e TIMEOUT 240 RUN_SERIAL ON SKIP_RETURN_CODE 77)
