@@ -93,6 +93,8 @@ static void hello_finish(struct giro_consensus *core)
         const uint64_t signed_round = giro_signed_round(&core->safety);
         if (pace->no_propose_round <= signed_round)
             pace->no_propose_round = signed_round + 1;
+        if (GIRO_MUTANT_IS(RESTART_LOSES_PROPOSAL))
+            pace->no_propose_round = 0;
     }
     giro_sign_restore(core);
     giro_propose_resume(core);

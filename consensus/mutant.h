@@ -28,6 +28,7 @@
     X(SYNC_NOT_VERIFIED, "certificates in sync info are adopted unverified")                       \
     X(VOTES_NOT_VERIFIED, "votes are counted unverified")                                          \
     X(TC_NOT_VERIFIED, "signatures inside a TC are not verified")                                  \
+    X(RESTART_LOSES_PROPOSAL, "a restarted leader proposes in a round it may have proposed in")    \
     X(STORED_VOTE_NOT_RESENT, "a restart does not send the last vote again")                       \
     X(CLONE_NOT_NOTICED, "a safety file older than what peers saw still signs")                    \
     X(HELLO_NOT_VERIFIED, "a start believes unverified what peers say it signed")                  \

@@ -331,6 +331,13 @@ static void set_time(struct giro_node *node, uint64_t now_ns, uint64_t wall_ns)
     node->wall_ns = wall_ns;
 }
 
+/* What was submitted (a group of the log, the copies of a safety record, chunks) goes to the disk together. */
+static enum giro_err disk_start(const struct giro_node *node)
+{
+    const struct giro_disk *const disk = node->options.disk;
+    return disk->ops->start != NULL ? disk->ops->start(disk->self) : GIRO_ERR_OK;
+}
+
 /* ---- Starting ------------------------------------------------------------------------------------- */
 
 static void find_segment(void *context, const char *name)
@@ -406,6 +413,8 @@ enum giro_err giro_node_start(struct giro_node *node, uint64_t now_ns, uint64_t 
     drain(node);
     if (node->err == GIRO_ERR_OK)
         node->err = node->halted ? GIRO_ERR_DIVERGED : giro_log_flush(node->log);
+    if (node->err == GIRO_ERR_OK)
+        node->err = disk_start(node);
     return node->err;
 }
 
@@ -589,10 +598,14 @@ enum giro_err giro_node_poll(struct giro_node *node, uint64_t now_ns, uint64_t w
     if (node->err == GIRO_ERR_OK)
         node->err = log_flush(node);
     if (node->err == GIRO_ERR_OK)
+        node->err = disk_start(node); /* what follows may take a while */
+    if (node->err == GIRO_ERR_OK)
         serve_some(node);
     if (node->err == GIRO_ERR_OK)
         node->err = giro_node_images_poll(node);
     drain(node);
+    if (node->err == GIRO_ERR_OK)
+        node->err = disk_start(node);
     return node->err;
 }
 

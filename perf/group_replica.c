@@ -435,11 +435,6 @@ static void turn(struct replica *replica, const struct pollfd *fds)
         if (!body_cut(replica, now_ns, wall_ns) && !more)
             break;
     }
-    if (fds[count + 1].revents != 0) {
-        uint64_t events;
-        ssize_t got = read(replica->disk_fd, &events, sizeof(events));
-        (void)got;
-    }
     body_cut(replica, now_ns, wall_ns);
     do {
         giro_bench_must(giro_node_poll(replica->node, now_ns, wall_ns) == GIRO_ERR_OK,

@@ -240,7 +240,8 @@ static enum giro_err push(struct uring_disk *disk)
     return say_errno(disk, "io_uring failed in", "", -result);
 }
 
-static enum giro_err queue_rest(struct uring_disk *disk, uint32_t index)
+/* queue_rest puts what is left of a write into the queue; push hands it over, together with what else is there. */
+static void queue_rest(struct uring_disk *disk, uint32_t index)
 {
     const struct place *place = &disk->places[index];
     struct io_uring_sqe *sqe = io_uring_get_sqe(&disk->ring);
@@ -251,7 +252,6 @@ static enum giro_err queue_rest(struct uring_disk *disk, uint32_t index)
                         place->write.size_bytes - place->done_bytes,
                         place->write.offset + place->done_bytes);
     io_uring_sqe_set_data64(sqe, index);
-    return push(disk);
 }
 
 static enum giro_err write_now(struct uring_disk *disk, struct place *place)
@@ -302,9 +302,18 @@ static enum giro_err uring_submit(void *self, const struct giro_disk_write *writ
     disk->places[index] = (struct place){.taken = true, .write = *write};
     disk->under_way_count++;
     if (disk->has_ring)
-        return queue_rest(disk, index);
-    finish_now(disk, index);
+        queue_rest(disk, index);
+    else
+        finish_now(disk, index);
     return GIRO_ERR_OK;
+}
+
+static enum giro_err uring_start(void *self)
+{
+    struct uring_disk *disk = self;
+    if (disk->broken)
+        return GIRO_ERR_IO;
+    return disk->has_ring && io_uring_sq_ready(&disk->ring) > 0 ? push(disk) : GIRO_ERR_OK;
 }
 
 static struct giro_disk_completion give_back(struct uring_disk *disk, struct place *place,
@@ -324,8 +333,8 @@ static bool take_result(struct uring_disk *disk, uint32_t index, int32_t result,
     struct place *place = &disk->places[index];
     GIRO_ASSERT(place->taken);
     if (result == -EINTR || result == -EAGAIN) {
-        *err = queue_rest(disk, index);
-        return *err != GIRO_ERR_OK;
+        queue_rest(disk, index);
+        return false;
     }
     if (result <= 0) {
         *err = say_errno(disk, "cannot write to", "", result < 0 ? -result : ENOSPC);
@@ -339,15 +348,15 @@ static bool take_result(struct uring_disk *disk, uint32_t index, int32_t result,
     /* A short write. Its tail must be aligned again; one that is not comes from a disk in trouble.
      */
     place->done_bytes -= place->done_bytes % GIRO_DISK_BLOCK_BYTES;
-    *err = queue_rest(disk, index);
-    return *err != GIRO_ERR_OK;
+    queue_rest(disk, index);
+    return false;
 }
 
 static uint32_t poll_ring(struct uring_disk *disk, struct giro_disk_completion *out, uint32_t max)
 {
     uint32_t count = 0;
     struct io_uring_cqe *cqe;
-    if (io_uring_sq_ready(&disk->ring) > 0 && push(disk) != GIRO_ERR_OK)
+    if (uring_start(disk) != GIRO_ERR_OK)
         return 0;
     while (count < max && io_uring_peek_cqe(&disk->ring, &cqe) == 0) {
         const uint32_t index = (uint32_t)io_uring_cqe_get_data64(cqe);
@@ -358,6 +367,8 @@ static uint32_t poll_ring(struct uring_disk *disk, struct giro_disk_completion *
         if (take_result(disk, index, result, &err))
             out[count++] = give_back(disk, &disk->places[index], err);
     }
+    (void)uring_start(
+        disk); /* what is written again; if the ring is broken, the next submit says so */
     return count;
 }
 
@@ -398,6 +409,7 @@ static const struct giro_disk_ops uring_ops = {
     .open = uring_open,
     .read = uring_read,
     .submit = uring_submit,
+    .start = uring_start,
     .poll = uring_poll,
     .remove = uring_remove,
     .list = uring_list,

@@ -59,7 +59,11 @@ struct giro_disk_ops {
     /* read fills bytes from offset; synchronous; short files give GIRO_ERR_NOENT. */
     enum giro_err (*read)(void *self, uint32_t file, uint64_t offset, void *bytes,
                           uint32_t size_bytes);
+    /* submit takes a write. It may lie there until start or poll is called: writes that are handed to the disk together cost
+     * less and are durable sooner. */
     enum giro_err (*submit)(void *self, const struct giro_disk_write *write);
+    /* start hands over what was submitted. NULL: submit did. */
+    enum giro_err (*start)(void *self);
     /* poll moves up to max completions to out and returns their number; never blocks. */
     uint32_t (*poll)(void *self, struct giro_disk_completion *out, uint32_t max);
     /* remove deletes a file that no handle has open; durable on return. NOENT if absent. */

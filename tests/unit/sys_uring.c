@@ -41,6 +41,7 @@ static void write_and_read_back(const char *path, bool use_ring)
         if (i + 1 == GIRO_DISK_DEPTH)
             cr_assert(disk.ops->submit(disk.self, &write) == GIRO_ERR_FULL);
     }
+    cr_assert(disk.ops->start(disk.self) == GIRO_ERR_OK);
     uint64_t seen = 0;
     uint32_t left = GIRO_DISK_DEPTH;
     while (left > 0) {
