@@ -13,7 +13,7 @@
 #include "apps/girod/api.h"
 #include "apps/girod/event_file.h"
 #include "apps/girod/file_sync.h"
-#include "apps/girod/port_numbers.h"
+#include "apps/girod/hub_port.h"
 #include "apps/girod/postmortem.h"
 #include "apps/girod/publish.h"
 #include "apps/girod/receipts.h"
@@ -215,7 +215,7 @@ static void alarms_look(struct giro_hub *hub)
     if (now_ns < hub->alarms_next_ns)
         return;
     hub->alarms_next_ns = now_ns + GIRO_NS_PER_S;
-    giro_port_numbers(hub->port, &hub->genesis, hub->ingress);
+    giro_hub_port_publish(hub->port, &hub->genesis, hub->ingress);
     giro_replica_alarms(hub->replica, &alarms);
     giro_replica_status(hub->replica, &status);
     if (alarms.disk_silent_ns > DISK_SILENT_NS)
@@ -539,30 +539,6 @@ static enum giro_err open_files(struct giro_hub *hub, struct giro_diagnosis *dia
     return giro_publish_open(&publish, &hub->publish, diagnosis);
 }
 
-static enum giro_err open_port(struct giro_hub *hub, struct giro_diagnosis *diagnosis)
-{
-    const struct giro_config *config = &hub->config;
-    const char *entries[GIRO_CONFIG_ALLOW_MAX];
-    for (uint32_t i = 0; i < config->port_allow_count; i++)
-        entries[i] = config->port_allow[i];
-    GIRO_TRY(
-        giro_allow_open(entries, config->port_allow_count, &hub->genesis, &hub->allow, diagnosis));
-    char program[64];
-    snprintf(program, sizeof(program), "girod-%u-%d", config->replica, (int)getpid());
-    struct giro_port_options port = {
-        .driver = config->port_driver,
-        .device = config->port_device,
-        .address = config->port_address,
-        .udp_port = config->port_udp_port,
-        .mtu = config->port_mtu,
-        .queues = config->port_queues,
-        .memory_mb = config->port_memory_mb,
-        .telemetry = config->port_telemetry_path[0] == '\0' ? NULL : config->port_telemetry_path,
-        .program = program,
-        .allow = hub->allow};
-    return giro_port_open(&port, &hub->port, diagnosis);
-}
-
 static enum giro_err open_ingress(struct giro_hub *hub)
 {
     struct giro_ingress_options options = {.genesis = &hub->genesis,
@@ -697,7 +673,7 @@ static enum giro_err open_all(struct giro_hub *hub, struct giro_diagnosis *diagn
     GIRO_TRY(open_keys(hub, diagnosis));
     GIRO_TRY(open_window_secret(hub, diagnosis));
     GIRO_TRY(open_files(hub, diagnosis));
-    GIRO_TRY(open_port(hub, diagnosis));
+    GIRO_TRY(giro_hub_port_open(config, &hub->genesis, &hub->allow, &hub->port, diagnosis));
     GIRO_TRY(open_ingress(hub));
     hub->receipts =
         giro_receipts_new(hub->genesis.chain_prefix, (uint16_t)config->replica, hub->port);

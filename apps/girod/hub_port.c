@@ -1,4 +1,31 @@
-#include "apps/girod/port_numbers.h"
+#include "apps/girod/hub_port.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+enum giro_err giro_hub_port_open(const struct giro_config *config,
+                                 const struct giro_genesis *genesis, struct giro_allow **allow,
+                                 struct giro_port **port, struct giro_diagnosis *diagnosis)
+{
+    const char *entries[GIRO_CONFIG_ALLOW_MAX];
+    for (uint32_t i = 0; i < config->port_allow_count; i++)
+        entries[i] = config->port_allow[i];
+    GIRO_TRY(giro_allow_open(entries, config->port_allow_count, genesis, allow, diagnosis));
+    char program[64];
+    snprintf(program, sizeof(program), "girod-%u-%d", config->replica, (int)getpid());
+    const char *telemetry = config->port_telemetry_path;
+    struct giro_port_options options = {.driver = config->port_driver,
+                                        .device = config->port_device,
+                                        .address = config->port_address,
+                                        .udp_port = config->port_udp_port,
+                                        .mtu = config->port_mtu,
+                                        .queues = config->port_queues,
+                                        .memory_mb = config->port_memory_mb,
+                                        .telemetry = telemetry[0] == '\0' ? NULL : telemetry,
+                                        .program = program,
+                                        .allow = *allow};
+    return giro_port_open(&options, port, diagnosis);
+}
 
 static void publish_port(struct giro_port *port)
 {
@@ -52,8 +79,8 @@ static void publish_ingress(struct giro_port *port, const struct giro_genesis *g
                       count);
 }
 
-void giro_port_numbers(struct giro_port *port, const struct giro_genesis *genesis,
-                       const struct giro_ingress *ingress)
+void giro_hub_port_publish(struct giro_port *port, const struct giro_genesis *genesis,
+                           const struct giro_ingress *ingress)
 {
     if (!giro_port_telemetry(port))
         return;
