@@ -116,6 +116,12 @@ enum giro_err giro_node_images_restore(struct giro_node *node, uint64_t *needed)
 
 /* ---- Making --------------------------------------------------------------------------------------------- */
 
+static void work_tell(struct giro_node *node, enum giro_image_work work)
+{
+    if (node->options.callbacks.image_work != NULL)
+        node->options.callbacks.image_work(node->options.callbacks.context, work);
+}
+
 void giro_node_images_take(struct giro_node *node, uint64_t height)
 {
     const struct giro_node_callbacks *to = &node->options.callbacks;
@@ -125,10 +131,13 @@ void giro_node_images_take(struct giro_node *node, uint64_t height)
         return; /* the last one is still being written: this replica leaves this one to the others */
     node->keep_waits = false;
     node->root_told = false;
+    node->images_taken++;
+    work_tell(node, GIRO_IMAGE_WORK_ENCODE);
     to->image(to->context, image);
     giro_consensus_image_sections(node->core, image);
     bool fits = giro_image_end(image, &node->options.consensus.chain_id, height);
     giro_images_encoded(node->images, fits, height);
+    work_tell(node, GIRO_IMAGE_WORK_IDLE);
 }
 
 void giro_node_images_keep(struct giro_node *node, const struct giro_action *keep)
@@ -138,6 +147,16 @@ void giro_node_images_keep(struct giro_node *node, const struct giro_action *kee
     node->keep.qc = *keep->keep.qc;
     node->keep_sequence = keep->keep.log_sequence;
     node->keep_waits = true;
+}
+
+static enum giro_err work_some(struct giro_node *node)
+{
+    if (node->images->state != GIRO_IMAGES_HASHING)
+        return giro_images_work(node->images);
+    work_tell(node, GIRO_IMAGE_WORK_HASH);
+    const enum giro_err err = giro_images_work(node->images);
+    work_tell(node, GIRO_IMAGE_WORK_IDLE);
+    return err;
 }
 
 static void root_tell(struct giro_node *node)
@@ -176,7 +195,7 @@ enum giro_err giro_node_images_poll(struct giro_node *node)
         return GIRO_ERR_OK;
     struct giro_consensus_status status;
     giro_consensus_status(node->core, &status);
-    GIRO_TRY(giro_images_work(node->images));
+    GIRO_TRY(work_some(node));
     root_tell(node);
     GIRO_TRY(seal_try(node));
     if (giro_images_sealed(node->images))
@@ -221,6 +240,7 @@ void giro_node_images_status(const struct giro_node *node, struct giro_node_imag
     if (node->images == NULL)
         return;
     const uint32_t newest = giro_images_newest(node->images, 0);
+    status->taken = node->images_taken;
     status->base_height = node->base_height;
     status->kept_height = newest == GIRO_NONE ? 0 : node->images->files[newest].header.height;
     status->bytes_written = node->images->bytes_written;

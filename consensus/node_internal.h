@@ -35,6 +35,7 @@ struct giro_node {
     struct giro_statesync *sync;
     struct giro_manifest keep; /* signed by q, to be written when it may */
     bool keep_waits, root_told;
+    uint64_t images_taken;
     uint64_t keep_sequence;
     uint64_t base_height, base_sequence; /* what this start was made from */
     uint64_t trim_sequence;              /* the log goes up to here; 0 = nothing to do */

@@ -46,6 +46,23 @@
     X("link_dropped_total", "messages dropped on full links", "counter", links.dropped)            \
     X("link_second_sessions_total", "refused: another session under that key lives", "counter",    \
       links.second_sessions)                                                                       \
+    X("images_total", "images taken for checkpoints", "counter", status.images.taken)              \
+    X("image_pause_longest_ns", "longest time nothing was executed while one was encoded",         \
+      "gauge", image_pause_ns)                                                                     \
+    X("image_height", "height of the newest image kept", "gauge", status.images.kept_height)       \
+    X("image_base_height", "height of the image the last start was made from", "gauge",            \
+      status.images.base_height)                                                                   \
+    X("image_fetching_height", "height of the image being fetched from replicas, 0 = none",        \
+      "gauge", status.images.fetching_height)                                                      \
+    X("image_bytes_total", "bytes of images written", "counter", status.images.bytes_written)      \
+    X("image_chunks_written_total", "chunks of images written", "counter",                         \
+      status.images.chunks_written)                                                                \
+    X("image_chunks_kept_total", "chunks that were on disk already", "counter",                    \
+      status.images.chunks_kept)                                                                   \
+    X("image_chunks_fetched_total", "chunks fetched from replicas", "counter",                     \
+      status.images.chunks_fetched)                                                                \
+    X("image_chunks_served_total", "chunks sent to replicas", "counter",                           \
+      status.images.chunks_served)                                                                 \
     X("journal_bytes", "bytes in the members' journals", "gauge", journal_bytes)                   \
     X("ledger_bytes", "bytes of leaves and certificates", "gauge", ledger_bytes)
 
@@ -55,7 +72,7 @@ struct numbers {
     struct giro_port_counters port;
     struct giro_links_counters links;
     struct giro_ingress_lanes lanes;
-    uint64_t taken, port_other, links_up, journal_bytes, ledger_bytes;
+    uint64_t taken, port_other, links_up, journal_bytes, ledger_bytes, image_pause_ns;
     uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS]; /* over all members and none */
 };
 
@@ -72,6 +89,7 @@ static void numbers_read(const struct giro_api_options *api, struct numbers *num
     numbers->taken = giro_ingress_taken(api->ingress);
     giro_ingress_lanes(api->ingress, &numbers->lanes);
     numbers->links_up = giro_links_up(api->links);
+    numbers->image_pause_ns = api->stages->longest_ns[GIRO_STAGE_image_encode];
     numbers->journal_bytes = giro_journal_files_bytes(api->journals);
     numbers->ledger_bytes = giro_ledger_file_bytes(api->ledger);
     for (uint32_t member = 0; member <= api->genesis->member_count; member++) {

@@ -24,7 +24,7 @@ static void set_time(struct giro_replica *replica, uint64_t now_ns, uint64_t wal
     giro_pending_time(replica->pending, now_ns);
 }
 
-static enum giro_stage stage_enter(struct giro_replica *replica, enum giro_stage stage)
+enum giro_stage giro_replica_stage_enter(struct giro_replica *replica, enum giro_stage stage)
 {
     const struct giro_replica_callbacks *callbacks = &replica->options.callbacks;
     return callbacks->stage == NULL ? stage : callbacks->stage(callbacks->context, stage);
@@ -230,7 +230,7 @@ static struct giro_execution on_execute(void *context, const struct giro_action 
     const struct giro_block_header *block = &action->execute.block->block;
     GIRO_ASSERT(block->height == replica->executed_height + 1);
     struct giro_execution execution = {.next_due_ns = UINT64_MAX};
-    enum giro_stage before = stage_enter(replica, GIRO_STAGE_execute);
+    enum giro_stage before = giro_replica_stage_enter(replica, GIRO_STAGE_execute);
     if (replica->options.marker != NULL)
         marker_begin(replica->options.marker, block->height);
     giro_ledger_begin(replica->ledger, block->height);
@@ -258,7 +258,7 @@ static struct giro_execution on_execute(void *context, const struct giro_action 
                                     .state_root = replica->state_root,
                                     .ledger_root = replica->ledger_root};
     hand_out_ledger_block(replica, &body);
-    stage_enter(replica, before);
+    giro_replica_stage_enter(replica, before);
     if (replica->options.marker != NULL)
         marker_end(replica->options.marker);
     execution.state_root = replica->state_root;
@@ -283,10 +283,10 @@ static bool on_verify(void *context, const struct giro_action *action)
     uint32_t size_bytes = action->verify.size_bytes;
     if (replica->options.trust_batches)
         return true;
-    enum giro_stage before = stage_enter(replica, GIRO_STAGE_verify_peers);
+    enum giro_stage before = giro_replica_stage_enter(replica, GIRO_STAGE_verify_peers);
     bool valid = giro_frames_verify(replica->options.genesis, replica->options.ring, batch,
                                     size_bytes, replica->verify_scratch, replica->frame_hashes);
-    stage_enter(replica, before);
+    giro_replica_stage_enter(replica, before);
     if (!valid)
         return false;
     giro_hashes_put(replica->hashes, &action->verify.batch_id, replica->frame_hashes,
@@ -383,7 +383,8 @@ static void layout_fill(struct giro_replica *replica, struct layout *layout)
                       .halted = on_halted,
                       .image = giro_replica_image,
                       .restore = giro_replica_restore,
-                      .image_keep = giro_replica_image_keep},
+                      .image_keep = giro_replica_image_keep,
+                      .image_work = giro_replica_image_work},
         .recorder = options->recorder,
         .index_max = options->index_max != 0 ? options->index_max : 1u << 20};
     struct giro_consensus_options *consensus = &layout->node.consensus;

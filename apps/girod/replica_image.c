@@ -88,3 +88,14 @@ bool giro_replica_image_keep(void *context, uint64_t height)
     return giro_windows_handed_out(replica->windows, height) &&
            (callbacks->files_synced == NULL || callbacks->files_synced(callbacks->context, height));
 }
+
+void giro_replica_image_work(void *context, enum giro_image_work work)
+{
+    struct giro_replica *replica = context;
+    if (work == GIRO_IMAGE_WORK_IDLE)
+        giro_replica_stage_enter(replica, replica->stage_before_image);
+    else
+        replica->stage_before_image = giro_replica_stage_enter(
+            replica,
+            work == GIRO_IMAGE_WORK_ENCODE ? GIRO_STAGE_image_encode : GIRO_STAGE_image_hash);
+}

@@ -36,6 +36,7 @@ struct giro_replica {
     uint64_t executed_height;
     /* Replicated: when the next checkpoint is due. */
     uint64_t checkpoint_height, checkpoint_bytes;
+    enum giro_stage stage_before_image;
     uint64_t now_ns, wall_ns; /* of the call under way */
     uint64_t frames, records, blocks;
     struct giro_frame_outcome outcome; /* scratch of execute */
@@ -59,5 +60,8 @@ enum giro_reject giro_replica_restore(void *context, struct giro_image_reader *i
                                       const struct giro_certificate *certificate,
                                       struct giro_execution *execution);
 bool giro_replica_image_keep(void *context, uint64_t height);
+void giro_replica_image_work(void *context, enum giro_image_work work);
+/* replica.c */
+enum giro_stage giro_replica_stage_enter(struct giro_replica *replica, enum giro_stage stage);
 
 #endif

@@ -18,6 +18,8 @@
     X(replica, "batching, consensus, log")                                                         \
     X(verify_peers, "signatures of frames in other replicas' batches")                             \
     X(execute, "settlement, windows, roots")                                                       \
+    X(image_encode, "images of checkpoints: copying what changed, while nothing is executed")      \
+    X(image_hash, "images of checkpoints: hashing what changed, submitting writes")                \
     X(files, "journals, ledger file")                                                              \
     X(receipts, "receipts out")                                                                    \
     X(links, "TLS, sockets of replicas and HTTPS, event loop")                                     \
@@ -32,7 +34,8 @@ enum giro_stage {
 
 struct giro_stages {
     uint64_t spent_ns[GIRO_STAGE_COUNT];
-    uint64_t since_ns; /* of the stage now; 0 = not running yet */
+    uint64_t longest_ns[GIRO_STAGE_COUNT]; /* without another stage in between */
+    uint64_t since_ns;                     /* of the stage now; 0 = not running yet */
     enum giro_stage now;
 };
 
@@ -42,7 +45,10 @@ static inline enum giro_stage giro_stages_enter(struct giro_stages *stages, uint
 {
     enum giro_stage left = stages->now;
     if (stages->since_ns != 0) {
-        stages->spent_ns[left] += now_ns - stages->since_ns;
+        const uint64_t spent_ns = now_ns - stages->since_ns;
+        stages->spent_ns[left] += spent_ns;
+        if (spent_ns > stages->longest_ns[left])
+            stages->longest_ns[left] = spent_ns;
         stages->since_ns = now_ns;
     }
     stages->now = stage;

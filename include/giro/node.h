@@ -26,6 +26,11 @@ struct giro_execution {
     bool
         checkpoint; /* the state says: an image of this height is due. The same at every replica. */
 };
+enum giro_image_work {
+    GIRO_IMAGE_WORK_IDLE,
+    GIRO_IMAGE_WORK_ENCODE, /* nothing is executed meanwhile */
+    GIRO_IMAGE_WORK_HASH,   /* a few chunks per poll, and handing them to the disk */
+};
 struct giro_node_callbacks {
     void *context;
     /* send: parts are envelope then body; copy now. peer may be GIRO_PEER_ALL. */
@@ -49,6 +54,8 @@ struct giro_node_callbacks {
                                 const struct giro_certificate *certificate,
                                 struct giro_execution *execution);
     bool (*image_keep)(void *context, uint64_t height);
+    /* image_work: what the node does about an image from here on; back to IDLE at the end. May be NULL. */
+    void (*image_work)(void *context, enum giro_image_work work);
 };
 struct giro_node_options {
     struct giro_consensus_options consensus;
@@ -109,6 +116,7 @@ uint32_t giro_node_evidence(const struct giro_node *node, uint32_t offender,
                             struct giro_part records[GIRO_EVIDENCE_PER_REPLICA]);
 uint64_t giro_node_log_bytes(const struct giro_node *node);
 struct giro_node_images_status {
+    uint64_t taken;       /* since the start */
     uint64_t base_height; /* of the image this start was made from; 0 = none */
     uint64_t kept_height; /* of the newest whole image */
     uint64_t bytes_written, chunks_written, chunks_kept; /* kept: were on disk already */
