@@ -13,6 +13,7 @@ giro_tool_test(NAME house_headers_c17
 giro_tool_test(NAME house_headers_cxx17
   COMMAND ${tools}/check_headers c++ ${CMAKE_CXX_COMPILER} ${PROJECT_SOURCE_DIR}/include)
 giro_tool_test(NAME house_verifier COMMAND ${tools}/check_verifier ${PROJECT_SOURCE_DIR})
+giro_tool_test(NAME house_wireshark COMMAND ${tools}/check_wireshark ${PROJECT_SOURCE_DIR})
 giro_tool_test(NAME house_tools COMMAND ${tools}/test_tools)
 
 # giro_purity_test(module [pure modules it may import from]): a module that is not there yet has no test.
