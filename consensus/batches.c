@@ -212,6 +212,27 @@ void giro_batches_start(struct giro_batches *batches, uint64_t incarnation)
         giro_batches_arm(batches, batches->wants[i].retry_ns);
 }
 
+/* ---- Age --------------------------------------------------------------------------------------------------------- */
+
+/* Honest authors date a batch within two bounds of an honest acknowledger's clock, and the block that carries it within four of
+ * that: what was executed was created at most so long after its block's time. */
+#define AHEAD_BOUNDS_MAX 2u
+#define AFTER_BOUNDS_MAX 6u
+
+/* Created so long ago that it may have been executed and forgotten: never acknowledged, or it could be ordered twice. */
+static bool may_be_forgotten(const struct giro_batches *batches, uint64_t created_ns)
+{
+    return batches->forgotten_ns > 0 &&
+           created_ns <=
+               batches->forgotten_ns + AFTER_BOUNDS_MAX * batches->env->options.clock_bound_ns;
+}
+
+static bool from_the_future(const struct giro_batches *batches, uint64_t created_ns)
+{
+    const struct giro_env *env = batches->env;
+    return created_ns > env->wall_ns + AHEAD_BOUNDS_MAX * env->options.clock_bound_ns;
+}
+
 /* ---- Own batches ------------------------------------------------------------------------------------------------- */
 
 uint32_t giro_batches_room(const struct giro_batches *batches)
@@ -229,6 +250,27 @@ uint32_t giro_batches_own_in_flight(const struct giro_batches *batches)
     return batches->own_unproved_count;
 }
 
+/* Finishes, logs and sends an own batch whose frames are in the next free slot: its id is the hash of the finished bytes. */
+static void cut(struct giro_batches *batches, struct giro_batch_header *header)
+{
+    struct giro_env *env = batches->env;
+    uint8_t *bytes =
+        giro_batches_slot_bytes(batches, batches->slots_free[batches->slots_free_count - 1]);
+    header->sequence = batches->sequence_next++;
+    /* A clock that is behind must not make it look old. */
+    header->created_ns =
+        env->wall_ns > batches->committed_ns ? env->wall_ns : batches->committed_ns;
+    memcpy(bytes, header, sizeof(*header));
+    struct giro_hash id = giro_batch_id(&env->options.chain_id, bytes, header->size_bytes);
+    uint32_t slot = giro_batches_slot_make(batches, &id, header, NULL, false);
+    GIRO_ASSERT(giro_batches_slot_bytes(batches, slot) == bytes);
+    giro_batches_slot_log(batches, slot);
+    giro_env_send(env, GIRO_PEER_ALL, GIRO_KIND_BATCH, bytes, header->size_bytes);
+    giro_batches_ack_due(batches, slot);
+    batches->slots[slot].resend_delay_ns = batches->proving.wait_ns;
+    resend_arm(batches, slot, env->now_ns + batches->proving.wait_ns);
+}
+
 bool giro_batches_local(struct giro_batches *batches, const struct giro_event *event)
 {
     struct giro_env *env = batches->env;
@@ -241,25 +283,14 @@ bool giro_batches_local(struct giro_batches *batches, const struct giro_event *e
         return false;
     struct giro_batch_header header = {.head = giro_head_make(GIRO_KIND_BATCH),
                                        .epoch = env->options.epoch,
-                                       .sequence = batches->sequence_next++,
-                                       .created_ns = event->wall_ns,
                                        .size_bytes = (uint32_t)size_bytes,
                                        .frame_count = event->local_batch.frame_count,
                                        .record_count = event->local_batch.record_count,
                                        .author = (uint16_t)env->options.self};
-    /* The id is the hash of the finished bytes, and the bytes are finished in the slot: the next free one. */
     uint8_t *bytes =
         giro_batches_slot_bytes(batches, batches->slots_free[batches->slots_free_count - 1]);
-    memcpy(bytes, &header, sizeof(header));
     memcpy(bytes + sizeof(header), event->local_batch.frames, event->local_batch.frames_bytes);
-    struct giro_hash id = giro_batch_id(&env->options.chain_id, bytes, size_bytes);
-    uint32_t slot = giro_batches_slot_make(batches, &id, &header, NULL, false);
-    GIRO_ASSERT(giro_batches_slot_bytes(batches, slot) == bytes);
-    giro_batches_slot_log(batches, slot);
-    giro_env_send(env, GIRO_PEER_ALL, GIRO_KIND_BATCH, bytes, size_bytes);
-    giro_batches_ack_due(batches, slot);
-    batches->slots[slot].resend_delay_ns = batches->proving.wait_ns;
-    resend_arm(batches, slot, env->now_ns + batches->proving.wait_ns);
+    cut(batches, &header);
     return true;
 }
 
@@ -338,8 +369,11 @@ void giro_batches_on_batch(struct giro_batches *batches, uint16_t sender, const 
         giro_batches_fetch_take(batches, &id, &header, body);
     else if (header.author != sender)
         giro_env_reject(env, GIRO_REJECT_SIGNER);
-    else if (giro_batches_executed_before(batches, &id))
+    else if (giro_batches_executed_before(batches, &id) ||
+             may_be_forgotten(batches, header.created_ns))
         giro_env_reject(env, GIRO_REJECT_STALE);
+    else if (from_the_future(batches, header.created_ns))
+        giro_env_reject(env, GIRO_REJECT_TIME);
     else
         arrive(batches, &id, &header, body);
 }
@@ -417,6 +451,24 @@ static bool proof_is_over(const struct giro_batches *batches, uint32_t proof)
     return batches->proofs[proof].reference.expiry_ns <= batches->env->wall_ns;
 }
 
+/* Peers refuse an own batch that may be forgotten, and the chain has gone on without it for one and a half times to live; or our clock was
+ * ahead. Its frames go into a new one: members were told DURABLE, and a frame is executed once whatever carries it. */
+static bool is_outdated(const struct giro_batches *batches, const struct giro_batch_slot *s)
+{
+    const uint64_t created_ns = s->header.created_ns;
+    return s->state == GIRO_SLOT_LOGGED && !s->pinned && !s->proved &&
+           (may_be_forgotten(batches, created_ns) || from_the_future(batches, created_ns) ||
+            created_ns + batches->env->options.batch_ttl_ns * 3 / 2 < batches->committed_ns);
+}
+
+static void cut_anew(struct giro_batches *batches, uint32_t slot)
+{
+    struct giro_batch_header header = batches->slots[slot].header;
+    giro_batches_slot_free(batches, slot);
+    GIRO_ASSERT(batches->slots_free[batches->slots_free_count - 1] == slot);
+    cut(batches, &header);
+}
+
 /* Sends an own batch (no proof yet) or its proof (not executed yet) again; returns when next. */
 static uint64_t resend(struct giro_batches *batches, uint32_t slot)
 {
@@ -430,6 +482,10 @@ static uint64_t resend(struct giro_batches *batches, uint32_t slot)
         giro_batches_proof_free(batches, giro_map_get(batches->proof_map, &s->id));
         prove_anew(batches, slot);
         return env->now_ns;
+    }
+    if (is_outdated(batches, s)) {
+        cut_anew(batches, slot);
+        return batches->slots[slot].resend_ns;
     }
     if (s->proved) {
         giro_batches_proof_send(batches, slot);
@@ -458,8 +514,9 @@ void giro_batches_on_tick(struct giro_batches *batches)
     /* Fetching first: execution waits for it. */
     giro_batches_fetch_tick(batches);
     uint32_t left = batches->own_count;
-    for (uint32_t i = batches->arrival.head; i != GIRO_NONE && left > 0;
-         i = batches->arrival.links[i].next) {
+    uint32_t next;
+    for (uint32_t i = batches->arrival.head; i != GIRO_NONE && left > 0; i = next) {
+        next = batches->arrival.links[i].next;
         if (!batches->slots[i].own)
             continue;
         left--;
@@ -506,13 +563,16 @@ static void executed_pop(struct giro_batches *batches)
     struct giro_executed_entry *oldest = &batches->executed[batches->executed_head];
     bool known = giro_map_remove(batches->executed_map, &oldest->id);
     GIRO_ASSERT(known);
+    if (oldest->executed_ns > batches->forgotten_ns)
+        batches->forgotten_ns = oldest->executed_ns;
     batches->executed_head = (batches->executed_head + 1) % batches->executed_max;
     batches->executed_count--;
 }
 
 /* Until when an executed batch must be known: no proof of it may outlive that. Another proof than the one executed may expire
  * later, but q replicas acknowledged for it, each before it executed the batch, each for no longer than its time to live. So
- * if every replica remembers for that long from its own execution on, too few would vote for the batch again. */
+ * if every replica remembers for that long from its own execution on, too few would vote for the batch again. Nor does one
+ * acknowledge it after it forgot: may_be_forgotten. */
 static uint64_t remember_until(const struct giro_batches *batches,
                                const struct giro_batch_reference *reference)
 {

@@ -44,6 +44,12 @@ enum giro_reject giro_batches_executed_load(struct giro_batches *batches,
         batches->executed_count++;
     }
     batches->committed_ns = time_ns;
+    /* Not in the list: executed before its reach, or before its oldest entry if there was no room for more. */
+    const uint64_t reach_ns = 2 * env->options.batch_ttl_ns;
+    batches->forgotten_ns = time_ns > reach_ns ? time_ns - reach_ns : 0;
+    if (batches->executed_count == batches->executed_max &&
+        batches->executed[0].executed_ns > batches->forgotten_ns)
+        batches->forgotten_ns = batches->executed[0].executed_ns;
     return GIRO_REJECT_NONE;
 }
 

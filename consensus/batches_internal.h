@@ -92,10 +92,11 @@ struct giro_index_list {
 struct giro_batches {
     struct giro_env *env;
     uint64_t chain_prefix;
-    uint64_t sequence_next;       /* of own batches */
-    uint64_t wake_ns;             /* never later than the next timer */
-    uint64_t committed_ns;        /* highest block time given to giro_batches_expire */
-    uint64_t expiry_floor_ns;     /* nothing in the pools expires before this */
+    uint64_t sequence_next;   /* of own batches */
+    uint64_t wake_ns;         /* never later than the next timer */
+    uint64_t committed_ns;    /* highest block time given to giro_batches_expire */
+    uint64_t forgotten_ns;    /* block time of the last executed batch that is remembered no more */
+    uint64_t expiry_floor_ns; /* nothing in the pools expires before this */
     struct giro_patience proving; /* from sending a body to its proof */
     struct giro_patience asking;  /* from asking for a body to its coming */
     bool started;
