@@ -151,7 +151,8 @@ struct sim_lore {
         uint32_t size_bytes;
         uint8_t *bytes;
     } messages[SIM_LORE_MESSAGES];
-    uint64_t slow_ns;           /* how long a slow traitor keeps a proposal */
+    uint64_t slow_ns;           /* how long a slow traitor keeps a proposal; 0: as long as it may */
+    bool votes_kept;            /* of WITHHOLD: all votes and timeouts, and nothing else */
     struct giro_hash second_id; /* the other block of an equivocation, and its round */
     uint64_t second_round;
     uint64_t usurped_round; /* a block of this round was sent under a traitor's name */

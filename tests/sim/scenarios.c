@@ -96,6 +96,9 @@ const struct sim_scenario sim_scenarios[] = {
     {"votes_late", sim_votes_late, 1, 4},                               /* 9 */
     {"votes_one_sided", sim_votes_one_sided, 1, 4},                     /* 9 */
     {"slow_leader", sim_slow_leader, 1, 4},                             /* 9 */
+    {"votes_withheld_rate", sim_votes_withheld_rate, 1, 4},             /* 9 */
+    {"votes_withheld_rate_of_many", sim_votes_withheld_rate, 1, 19},    /* 9 */
+    {"two_leaders_dead", sim_two_leaders_dead, 2, 19},                  /* 9 */
     {"invalid_certificates", sim_invalid_certificates, 1, 4},           /* 10 */
     {"timers_below_round_trip", sim_timers_below_round_trip, 2, 4},     /* 11 */
     {"quorum_needs_slow", sim_quorum_needs_slow, 3, 4},                 /* 6, 11 */

@@ -18,7 +18,7 @@ function(giro_sim_program)
   cmake_parse_arguments(S "" "NAME;CONSENSUS;MAIN" "" ${ARGN})
   add_executable(${S_NAME} ${GIRO_SIM_ENGINE} sim/node.c sim/node_clients.c sim/node_watch.c sim/node_certs.c
     sim/coverage.c sim/lore.c sim/traitor.c sim/traitor_forge.c sim/history.c sim/scenarios.c
-    sim/scenarios_kill.c sim/scenarios_net.c sim/scenarios_traitor.c sim/scenarios_certs.c sim/run.c sim/shrink.c
+    sim/scenarios_kill.c sim/scenarios_net.c sim/scenarios_traitor.c sim/scenarios_rate.c sim/scenarios_certs.c sim/run.c sim/shrink.c
     ${S_MAIN})
   giro_sim_settings(${S_NAME})
   target_link_libraries(${S_NAME} PRIVATE ${S_CONSENSUS} giro_sys giro_genesis)
@@ -42,6 +42,7 @@ giro_sim_test(giro-sim same_seed_same_trace --seed 500 --seeds 8 --seconds 30 --
 foreach(scenario lone_frame_then_quiet kill_one_at_every_write power_loss_of_all kill_all_at_every_write
     safety_file_deleted safety_file_rolled_back safety_file_cloned hello_lies rolled_back_beside_a_liar partition_minority partition_asymmetric
     partition_flapping messages_mangled equivocating_leader votes_withheld votes_late votes_one_sided slow_leader
+    votes_withheld_rate two_leaders_dead
     invalid_certificates timers_below_round_trip quorum_needs_slow clocks_skewed clock_stepped clock_frozen
     leader_backdates slow_disk_on_one slow_disk_on_many disk_full write_errors bad_batch_author sync_info_lies replica_away)
   giro_sim_test(giro-sim ${scenario} --scenario ${scenario})

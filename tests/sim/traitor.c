@@ -279,12 +279,15 @@ static void deliver_own(const struct letter *letter)
     uint16_t kind = letter->envelope.body_kind;
     bool vote = kind == GIRO_KIND_VOTE || kind == GIRO_KIND_TIMEOUT;
     uint32_t only = GIRO_NONE;
+    const bool votes_kept = world->nodes->lore != NULL && world->nodes->lore->votes_kept;
+    if (vote && votes_kept && sim_fault_hit(world, SIM_FAULT_WITHHOLD, 1000))
+        return;
     if (vote && sim_fault_hit(world, SIM_FAULT_ONE_SIDED, 500))
         only = sim_victim(world, SIM_FAULT_ONE_SIDED);
     for (uint32_t to = 0; to < world->instance_count; to++) {
         uint64_t extra_ns = 0;
         if (!addressed(letter, to) || (only != GIRO_NONE && world->replicas[to].index != only) ||
-            sim_fault_hit(world, SIM_FAULT_WITHHOLD, 200))
+            (!votes_kept && sim_fault_hit(world, SIM_FAULT_WITHHOLD, 200)))
             continue;
         if (sim_fault_hit(world, SIM_FAULT_LATE, 200))
             extra_ns = sim_fault_between(world, SIM_FAULT_LATE, 1, LATE_MAX_NS);
