@@ -41,6 +41,8 @@ struct giro_outbox {
     uint32_t *free_slots;
     uint32_t free_count, count;
     uint32_t first, last; /* of the list */
+    uint32_t *fresh;      /* ring of slots not taken yet */
+    uint32_t fresh_first, fresh_count;
     struct giro_outbox_done *done;
     uint32_t done_count; /* not written yet */
     struct range ranges[GIRO_CHANNELS_MAX];
@@ -84,9 +86,10 @@ static size_t lay_out(struct giro_outbox *outbox, const struct giro_outbox_optio
                       options->frames_max * sizeof(struct entry),
                       (size_t)options->frames_max * options->frame_bytes_max,
                       options->frames_max * sizeof(uint32_t),
-                      options->frames_max * sizeof(struct giro_outbox_done)};
-    size_t at = 0, offsets[7];
-    for (uint32_t i = 0; i < 7; i++) {
+                      options->frames_max * sizeof(struct giro_outbox_done),
+                      options->frames_max * sizeof(uint32_t)};
+    size_t at = 0, offsets[8];
+    for (uint32_t i = 0; i < 8; i++) {
         if (sizes[i] == 0)
             return 0;
         offsets[i] = at;
@@ -100,6 +103,7 @@ static size_t lay_out(struct giro_outbox *outbox, const struct giro_outbox_optio
     outbox->bytes = mem + offsets[4];
     outbox->free_slots = (uint32_t *)(mem + offsets[5]);
     outbox->done = (struct giro_outbox_done *)(mem + offsets[6]);
+    outbox->fresh = (uint32_t *)(mem + offsets[7]);
     GIRO_ASSERT(outbox->log != NULL && outbox->map != NULL);
     return at;
 }
@@ -205,6 +209,13 @@ uint32_t giro_outbox_find(const struct giro_outbox *outbox, uint16_t channel, ui
     return giro_map_get(outbox->map, &key);
 }
 
+static void fresh_add(struct giro_outbox *outbox, uint32_t slot)
+{
+    uint32_t most = outbox->options.frames_max;
+    GIRO_ASSERT(outbox->fresh_count < most);
+    outbox->fresh[(outbox->fresh_first + outbox->fresh_count++) % most] = slot;
+}
+
 static uint64_t last_sequence(const struct giro_frame *frame)
 {
     return frame->header.head.kind == GIRO_KIND_SKIP ? frame->skip_to : frame->header.sequence;
@@ -301,7 +312,10 @@ static enum giro_err found_record(void *context, const struct giro_log_found *fo
 enum giro_err giro_outbox_open(struct giro_outbox *outbox)
 {
     /* Old segments go, so the log may begin anywhere; what it must hold is checked record by record. */
-    return giro_log_open(outbox->log, 0, UINT64_MAX, found_record, outbox);
+    GIRO_TRY(giro_log_open(outbox->log, 0, UINT64_MAX, found_record, outbox));
+    for (uint32_t slot = outbox->first; slot != GIRO_NONE; slot = outbox->entries[slot].after)
+        fresh_add(outbox, slot);
+    return GIRO_ERR_OK;
 }
 
 uint64_t giro_outbox_id(const struct giro_outbox *outbox)
@@ -400,8 +414,22 @@ enum giro_err giro_outbox_put(struct giro_outbox *outbox, const void *bytes, uin
     outbox->entries[*slot].log_sequence = log_sequence;
     outbox->entries[*slot].durable_at = log_sequence;
     outbox->entries[*slot].generation = outbox->generation;
+    fresh_add(outbox, *slot);
     range->next = last_sequence(&frame) + 1;
     return GIRO_ERR_OK;
+}
+
+uint32_t giro_outbox_ready(const struct giro_outbox *outbox)
+{
+    uint32_t slot = outbox->fresh_count == 0 ? GIRO_NONE : outbox->fresh[outbox->fresh_first];
+    return slot != GIRO_NONE && giro_outbox_durable(outbox, slot) ? slot : GIRO_NONE;
+}
+
+void giro_outbox_take(struct giro_outbox *outbox)
+{
+    GIRO_ASSERT(giro_outbox_ready(outbox) != GIRO_NONE);
+    outbox->fresh_first = (outbox->fresh_first + 1) % outbox->options.frames_max;
+    outbox->fresh_count--;
 }
 
 /* ---- Looking ---------------------------------------------------------------------------------------- */
@@ -446,6 +474,7 @@ void giro_outbox_done(struct giro_outbox *outbox, uint32_t slot, uint8_t outcome
     /* Those not written yet were all in slots when the last frame was put: see done_write. */
     GIRO_ASSERT(outbox->done_count < outbox->options.frames_max);
     const struct entry *entry = &outbox->entries[slot];
+    GIRO_ASSERT(outbox->fresh_count == 0 || outbox->fresh[outbox->fresh_first] != slot);
     outbox->done[outbox->done_count++] = (struct giro_outbox_done){
         .sequence = entry->sequence, .channel = entry->channel, .outcome = outcome};
     entry_remove(outbox, slot);

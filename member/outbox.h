@@ -68,6 +68,10 @@ struct giro_outbox_entry giro_outbox_entry(const struct giro_outbox *outbox, uin
 uint32_t giro_outbox_next(const struct giro_outbox *outbox, uint32_t slot);
 uint32_t giro_outbox_find(const struct giro_outbox *outbox, uint16_t channel, uint64_t sequence);
 bool giro_outbox_durable(const struct giro_outbox *outbox, uint32_t slot);
+/* giro_outbox_ready is the next frame to send, in the order they were put: durable and not taken yet; those that open found come
+ * first. GIRO_NONE: none now. take moves on to the next. A frame is taken before it is done. */
+uint32_t giro_outbox_ready(const struct giro_outbox *outbox);
+void giro_outbox_take(struct giro_outbox *outbox);
 /* giro_outbox_done forgets a frame that has its outcome. The record of that may be lost with the process: then the frame is
  * found again, and sending it again is harmless. */
 void giro_outbox_done(struct giro_outbox *outbox, uint32_t slot, uint8_t outcome);
@@ -98,8 +102,8 @@ struct giro_outbox_writer {
  * flush, wait, call again. STATE: another outbox uses the channel, or the counter is older than the outbox (a restored backup). */
 enum giro_err giro_outbox_channel_open(const struct giro_outbox_writer *writer, uint16_t channel,
                                        struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
-/* giro_outbox_channel_next finds the sequence for the next frame, reserving more where none is left. FULL: the last range is not
- * durable yet; flush, wait, call again. Cost: nothing, or two fsyncs per range_count frames. */
+/* giro_outbox_channel_next finds the sequence for the next frame, reserving more where none is left. FULL: the last range, or the
+ * outbox's own number, is not durable yet; flush, wait, call again. Cost: nothing, or two fsyncs per range_count frames. */
 enum giro_err giro_outbox_channel_next(const struct giro_outbox_writer *writer, uint16_t channel,
                                        uint64_t *sequence,
                                        struct giro_diagnosis *diagnosis) GIRO_MUST_USE;

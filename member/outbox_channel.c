@@ -62,7 +62,7 @@ enum giro_err giro_outbox_channel_open(const struct giro_outbox_writer *writer, 
                                      : giro_outbox_range(outbox, channel, span.next, span.next);
     }
     if (claim.outbox == 0 || !span.known) {
-        if (span.known)
+        if (span.known && span.end > 0)
             return refuse(writer, channel, "its counter is older than the outbox", diagnosis);
         return claim.outbox == 0 ? GIRO_ERR_OK : claim_close(writer, channel, &claim);
     }
@@ -86,6 +86,10 @@ enum giro_err giro_outbox_channel_next(const struct giro_outbox_writer *writer, 
     /* The counter remembers one claim: the one before must be on disk. And the new one must find room here. */
     if (!giro_outbox_room(writer->outbox) || (span.next == span.end && !span.durable))
         return GIRO_ERR_FULL;
+    if (!span.known) { /* the outbox must know its number before a claim names it */
+        GIRO_TRY(giro_outbox_range(writer->outbox, channel, 0, 0));
+        return GIRO_ERR_FULL;
+    }
     if (span.next == span.end) {
         struct giro_sequence_claim claim = {.outbox = giro_outbox_id(writer->outbox)};
         GIRO_TRY(giro_sequence_claim(writer->keys_dir, writer->bic, channel, writer->range_count,

@@ -52,28 +52,6 @@ void giro_hub_view_close(struct giro_hub_view *view)
     giro_keys_close(view->keys);
 }
 
-uint32_t giro_addresses_parse(const char *text, struct giro_config_address *addresses, uint32_t max)
-{
-    uint32_t count = 0;
-    while (*text != '\0') {
-        size_t length = strcspn(text, ",");
-        const char *colon = memchr(text, ':', length);
-        char *end = NULL;
-        unsigned long port = colon == NULL ? 0 : strtoul(colon + 1, &end, 10);
-        size_t host = colon == NULL ? 0 : (size_t)(colon - text);
-        if (count == max || host == 0 || host >= sizeof(addresses[0].host) ||
-            end != text + length || port == 0 || port > 65535)
-            return 0;
-        memcpy(addresses[count].host, text, host);
-        addresses[count].host[host] = '\0';
-        addresses[count++].port = (uint16_t)port;
-        text += length;
-        if (*text == ',')
-            text++;
-    }
-    return count;
-}
-
 /* ---- BICs -------------------------------------------------------------------------------------------- */
 
 bool giro_bics_add(struct giro_bics *bics, const char *text, size_t length)

@@ -55,10 +55,6 @@ enum giro_err giro_hub_view_open(const char *genesis_path, uint64_t tables_bytes
                                  struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 void giro_hub_view_close(struct giro_hub_view *view);
 
-/* giro_addresses_parse reads "host:port,host:port,..."; returns their number, 0 if one is malformed. */
-uint32_t giro_addresses_parse(const char *text, struct giro_config_address *addresses,
-                              uint32_t max);
-
 /* A list of BICs, sorted and without repeats. */
 struct giro_bics {
     uint32_t count;

@@ -87,6 +87,10 @@ struct giro_config {
 enum giro_err giro_config_load(const char *path, struct giro_config *config,
                                struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 
+/* giro_addresses_parse reads "host:port,host:port,..."; returns their number, 0 if one is malformed. */
+uint32_t giro_addresses_parse(const char *text, struct giro_config_address *addresses,
+                              uint32_t max);
+
 #ifdef __cplusplus
 }
 #endif

@@ -10,7 +10,8 @@
  * The home replica is number member % n. A frame without DURABLE after 200 ms, or without an outcome by its time, goes as the same
  * bytes to f + 1 others, again after waits that double to 2 s.
  *
- * Life: open; submit and poll for ever; close. Nothing happens outside these calls: no thread is started, no signal touched.
+ * Life: open; submit and poll for ever; close. Nothing happens outside these calls, but that one helper thread, with all signals
+ * blocked, makes the next file of the outbox.
  * giro_member_fd is readable (poll, epoll, an event loop) when poll has something to do, timers included.
  * Threads: one at a time for one object; several objects in several threads are fine.
  * Memory is bounded by the options; nothing is allocated after open. Every number is in the byte order of the machine.
@@ -50,11 +51,11 @@ struct giro_member_options {
     uint16_t channel_count; /* 0: 1; first + count <= 64 */
     uint32_t frames_max; /* frames without a final outcome at a time, 1..65,536; 0: 256 a channel */
     uint32_t frames_per_second; /* 0: as many as the hub's credit and the path allow */
-    /* event is called from within submit, poll and close; it may call submit, not poll or close. */
+    /* event is called from within poll and close; it may call submit and ask, not poll or close. */
     void (*event)(void *context, const struct giro_member_event *event);
     void *context;
 };
-/* giro_member_open reads genesis, keys and outbox, and sends nothing yet. FOUND events tell what is still under way. message
+/* giro_member_open reads genesis, keys and outbox, and sends nothing yet; FOUND events of the first poll tell what is still under way. message
  * (may be NULL) gets what is wrong and what to do about it. Takes about 20 MiB of disk for an outbox of 1,024 frames. */
 int giro_member_open(const struct giro_member_options *options, struct giro_member **member,
                      char *message, size_t message_bytes);

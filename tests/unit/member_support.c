@@ -105,6 +105,10 @@ void hub_write(const struct hub *hub, const char *dir)
         key_write(dir, name, "batch", 1);
         key_write(dir, name, "transport", 1);
     }
+    for (uint32_t i = 0; i < hub->genesis.member_count; i++) {
+        key_write(dir, hub->genesis.members[i].bic, "frame", 1);
+        key_write(dir, hub->genesis.members[i].bic, "session", 1);
+    }
 }
 
 void hub_ports(uint16_t *ports, uint32_t count)

@@ -1,0 +1,310 @@
+/* The courier against replicas that are far away, silent, full, dead or lying. */
+#include <criterion/criterion.h>
+
+#include "member_world.h"
+
+TestSuite(courier, .init = hub_suite_open, .fini = hub_suite_close);
+
+static struct world world;
+
+static void expect_each_once(uint32_t frames, bool proven)
+{
+    cr_assert(world.frame_count == frames, "%u frames reached the hub, not %u", world.frame_count,
+              frames);
+    for (uint32_t i = 0; i < frames; i++) {
+        const struct world_told *told = &world.told[i];
+        cr_assert(told->final == 1, "frame %u ended %u times", i, told->final);
+        cr_assert(told->durable <= 1 && told->certified == 1 && told->proven == proven,
+                  "frame %u: %u durable, %u certified, %u proven", i, told->durable,
+                  told->certified, told->proven);
+        cr_assert(told->right && told->outcome == GIRO_OUTCOME_EXECUTED, "frame %u", i);
+    }
+    cr_assert(giro_courier_count(world.courier) == 0);
+}
+
+Test(courier, frames_of_several_members_end_once_with_their_results)
+{
+    world_open(&world, false, 1);
+    for (uint16_t m = 0; m < WORLD_MEMBERS; m++)
+        world_add(&world, m, 2, 0, 100, 20);
+    uint64_t began = world.now_ns;
+    cr_assert(world_run(&world, 10 * GIRO_NS_PER_S));
+    expect_each_once(300, false);
+    const struct giro_courier_stats *stats = giro_courier_stats(world.courier);
+    cr_assert(stats->frames_resent == 0 && stats->datagrams_lost == 0 && stats->fail_overs == 0);
+    cr_assert(stats->frames_sent == 300 && stats->handshakes == 3);
+    uint64_t took = world.final_ns - began;
+    cr_assert(took < GIRO_NS_PER_S / 2, "%lu ms", took / WORLD_MS);
+    for (uint16_t m = 0; m < WORLD_MEMBERS; m++) {
+        cr_assert(giro_courier_state(world.courier, m) == GIRO_COURIER_UP);
+        cr_assert(giro_courier_path_bytes(world.courier, m) == 1472);
+        uint64_t rtt = giro_courier_rtt_ns(world.courier, m);
+        cr_assert(rtt >= WORLD_MS * 9 / 10 && rtt < 3 * WORLD_MS, "%lu ns", rtt);
+        cr_assert(world.replicas[m].frames == 100 && world.replicas[m].handshakes == 1);
+    }
+    cr_assert(world.key_lines == 6 && memcmp(world.key_line, "GIRO1 ", 6) == 0);
+    world_close(&world);
+}
+
+Test(courier, loss_duplicates_reordering_and_delay_cost_time_only, .timeout = 120)
+{
+    static const struct {
+        uint32_t loss, twice;
+        uint64_t least_ms, most_ms;
+    } rows[] = {
+        {100, 0, 1, 1}, {0, 300, 0, 2}, {0, 0, 1, 60}, {100, 100, 100, 200}, {400, 200, 1, 40}};
+    uint64_t seed = hub_environment("GIRO_SEED", 1);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        world_open(&world, i % 2 == 1, seed + i);
+        world.loss_per_mille = rows[i].loss;
+        world.double_per_mille = rows[i].twice;
+        world.delay_min_ns = rows[i].least_ms * WORLD_MS;
+        world.delay_max_ns = rows[i].most_ms * WORLD_MS;
+        world_add(&world, 0, 0, 0, 150, 20);
+        world_add(&world, 1, 0, 0, 150, 1);
+        cr_assert(world_run(&world, 300 * GIRO_NS_PER_S), "row %zu: %u of %u", i, world.final,
+                  world.added);
+        expect_each_once(300, i % 2 == 1);
+        world_close(&world);
+    }
+}
+
+Test(courier, a_dead_home_replica_is_passed_over_and_taken_again)
+{
+    world_open(&world, false, 2);
+    world.replicas[1].dead = true; /* home of member 1 */
+    world_add(&world, 1, 0, 0, 50, 5);
+    cr_assert(world_run(&world, 3 * GIRO_NS_PER_S));
+    expect_each_once(50, false);
+    cr_assert(giro_courier_state(world.courier, 1) == GIRO_COURIER_FAILING_OVER);
+    cr_assert(world.replicas[2].frames == 50);
+    world.replicas[1].dead = false;
+    giro_courier_connect(world.courier, 1);
+    world_idle(&world, 12 * GIRO_NS_PER_S);
+    cr_assert(giro_courier_state(world.courier, 1) == GIRO_COURIER_UP);
+    world_add(&world, 1, 0, 50, 10, 5);
+    cr_assert(world_run(&world, GIRO_NS_PER_S));
+    cr_assert(world.replicas[1].frames == 10);
+    /* It dies with frames under way. */
+    world_add(&world, 1, 0, 60, 40, 5);
+    world.certify_ns = 400 * WORLD_MS;
+    world_idle(&world, 3 * WORLD_MS);
+    cr_assert(world.frame_count > 60);
+    world.replicas[1].dead = true;
+    cr_assert(world_run(&world, 10 * GIRO_NS_PER_S));
+    expect_each_once(100, false);
+    world_idle(&world, GIRO_NS_PER_S);
+    cr_assert(giro_courier_stats(world.courier)->fail_overs >= 2);
+    world_close(&world);
+}
+
+Test(courier, with_every_replica_dead_it_is_down_and_goes_on_when_they_come_back)
+{
+    world_open(&world, false, 3);
+    for (uint32_t r = 0; r < WORLD_REPLICAS; r++)
+        world.replicas[r].dead = true;
+    world_add(&world, 0, 0, 0, 20, 1);
+    cr_assert(!world_run(&world, 4 * GIRO_NS_PER_S));
+    cr_assert(giro_courier_state(world.courier, 0) == GIRO_COURIER_CONNECTING);
+    cr_assert(!world_run(&world, 30 * GIRO_NS_PER_S));
+    cr_assert(giro_courier_state(world.courier, 0) == GIRO_COURIER_DOWN && world.last_state == 4);
+    uint64_t datagrams = world.datagrams;
+    cr_assert(datagrams < 34 * 30, "%lu datagrams into the dark", datagrams);
+    for (uint32_t r = 0; r < WORLD_REPLICAS; r++)
+        world.replicas[r].dead = false;
+    cr_assert(world_run(&world, 5 * GIRO_NS_PER_S));
+    expect_each_once(20, false);
+    world_close(&world);
+}
+
+Test(courier, a_replica_that_takes_frames_and_says_nothing_is_not_waited_for)
+{
+    world_open(&world, false, 4);
+    world.replicas[0].mute = true;
+    world_add(&world, 0, 0, 0, 30, 2);
+    uint64_t began = world.now_ns;
+    cr_assert(world_run(&world, 5 * GIRO_NS_PER_S));
+    expect_each_once(30, false);
+    cr_assert(giro_courier_stats(world.courier)->frames_resent >= 30);
+    cr_assert(world.final_ns - began < GIRO_NS_PER_S);
+    cr_assert(world.replicas[1].frames >= 30 && world.replicas[2].frames >= 30, "f + 1 others");
+    world_close(&world);
+}
+
+Test(courier, a_lie_about_results_is_found_out_by_the_proof)
+{
+    world_open(&world, true, 5);
+    world.replicas[0].lies_results = true;
+    world_add(&world, 0, 0, 0, 20, 3);
+    cr_assert(world_run(&world, 20 * GIRO_NS_PER_S));
+    for (uint32_t i = 0; i < 20; i++)
+        cr_assert(world.told[i].proven == 1 && world.told[i].right && world.told[i].final == 1);
+    cr_assert(giro_courier_stats(world.courier)->lies == 20);
+    world_close(&world);
+}
+
+Test(courier, a_forged_proof_is_refused_and_another_replica_asked)
+{
+    world_open(&world, true, 6);
+    world.replicas[0].lies_proofs = true;
+    world.replicas[1].lies_proofs = true; /* more than f: still nothing wrong is believed */
+    world_add(&world, 0, 0, 0, 20, 3);
+    cr_assert(world_run(&world, 20 * GIRO_NS_PER_S));
+    for (uint32_t i = 0; i < 20; i++)
+        cr_assert(world.told[i].proven == 1 && world.told[i].right);
+    cr_assert(giro_courier_stats(world.courier)->lies >= 40);
+    cr_assert(giro_courier_stats(world.courier)->frames_proven == 20);
+    world_close(&world);
+}
+
+Test(courier, one_replica_that_denies_an_outcome_is_not_believed)
+{
+    world_open(&world, true, 7);
+    world.replicas[0].denies = true;
+    world_add(&world, 0, 0, 0, 20, 3);
+    cr_assert(world_run(&world, 20 * GIRO_NS_PER_S));
+    for (uint32_t i = 0; i < 20; i++)
+        cr_assert(world.told[i].proven == 1 && world.told[i].right);
+    cr_assert(giro_courier_stats(world.courier)->lies == 20, "%lu",
+              giro_courier_stats(world.courier)->lies);
+    world_close(&world);
+    /* f + 1 say the same: so it is. */
+    world_open(&world, true, 8);
+    world.outcome = GIRO_OUTCOME_EQUIVOCATION;
+    world_add(&world, 0, 0, 0, 5, 3);
+    cr_assert(world_run(&world, 20 * GIRO_NS_PER_S));
+    for (uint32_t i = 0; i < 5; i++)
+        cr_assert(world.told[i].final == 1 && world.told[i].certified == 1 &&
+                  world.told[i].outcome == GIRO_OUTCOME_EQUIVOCATION);
+    cr_assert(giro_courier_stats(world.courier)->lies == 0);
+    world_close(&world);
+}
+
+Test(courier, a_lost_receipt_is_asked_for)
+{
+    world_open(&world, false, 9);
+    world.certify_ns = 60 * WORLD_MS;
+    world_add(&world, 0, 0, 0, 30, 2);
+    world_idle(&world, 40 * WORLD_MS); /* durable is told */
+    world.replicas[0].mute = true;
+    for (uint32_t i = 0; i < 30; i++)
+        cr_assert(world.told[i].durable == 1);
+    cr_assert(world_run(&world, 3 * GIRO_NS_PER_S));
+    expect_each_once(30, false);
+    cr_assert(giro_courier_stats(world.courier)->frames_resent == 0, "asked for, not sent again");
+    world_close(&world);
+}
+
+Test(courier, questions_about_any_sequence_are_answered_and_proven)
+{
+    world_open(&world, true, 10);
+    world_add(&world, 0, 0, 0, 3, 4);
+    cr_assert(world_run(&world, 5 * GIRO_NS_PER_S));
+    struct giro_courier_time time = world_time(&world);
+    cr_assert(giro_courier_ask(world.courier, 0, 0, 1, false, 100, &time) == GIRO_ERR_OK);
+    cr_assert(giro_courier_ask(world.courier, 0, 0, 1, false, 100, &time) == GIRO_ERR_EXISTS);
+    cr_assert(giro_courier_ask(world.courier, 0, 0, 2, true, 101, &time) == GIRO_ERR_OK);
+    cr_assert(giro_courier_ask(world.courier, 0, 0, 77, true, 102, &time) == GIRO_ERR_OK);
+    cr_assert(giro_courier_ask(world.courier, 0, 64, 1, true, 102, &time) == GIRO_ERR_ARGUMENT);
+    world_idle(&world, 60 * GIRO_NS_PER_S);
+    cr_assert(world.told[100].certified == 1 && world.told[100].proven == 0);
+    cr_assert(world.told[100].final == 1 && world.told[100].right);
+    cr_assert(world.told[101].certified == 1 && world.told[101].proven == 1);
+    cr_assert(world.told[101].final == 1 && world.told[101].right);
+    cr_assert(world.told[102].nothing == 1 && world.told[102].final == 1);
+    for (uint64_t i = 0; i < 64; i++)
+        cr_assert(giro_courier_ask(world.courier, 0, 1, i, false, 200 + i, &time) == GIRO_ERR_OK);
+    cr_assert(giro_courier_ask(world.courier, 0, 1, 64, false, 300, &time) == GIRO_ERR_FULL);
+    world_close(&world);
+}
+
+Test(courier, a_full_hub_slows_it_down_and_a_policed_frame_comes_again)
+{
+    world_open(&world, false, 11);
+    world.credit_ahead = 2;
+    world.police_per_mille = 300;
+    world_add(&world, 0, 0, 0, 200, 20);
+    cr_assert(world_run(&world, 60 * GIRO_NS_PER_S));
+    expect_each_once(200, false);
+    cr_assert(giro_courier_stats(world.courier)->refused[GIRO_REJECT_POLICED] > 20);
+    world_close(&world);
+}
+
+Test(courier, the_size_that_a_path_carries_is_found_out)
+{
+    static const uint32_t paths[] = {1472, 1460, 1430, 1400, 1250};
+    static const uint32_t found[] = {1472, 1452, 1428, 1392, 1200};
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        world_open(&world, false, 12);
+        world.path_bytes = paths[i];
+        world_add(&world, 0, 0, 0, 20, 16);
+        cr_assert(world_run(&world, 5 * GIRO_NS_PER_S));
+        expect_each_once(20, false);
+        world_idle(&world, 3 * GIRO_NS_PER_S);
+        cr_assert(giro_courier_path_bytes(world.courier, 0) == found[i] ||
+                      giro_courier_path_bytes(world.courier, 0) == 0,
+                  "%u bytes found on a path of %u", giro_courier_path_bytes(world.courier, 0),
+                  paths[i]);
+        cr_assert(giro_courier_stats(world.courier)->fail_overs == 0);
+        world_close(&world);
+    }
+    /* The path becomes narrower while frames are under way. */
+    world_open(&world, false, 13);
+    world_add(&world, 0, 0, 0, 5, 16);
+    cr_assert(world_run(&world, 5 * GIRO_NS_PER_S));
+    world.path_bytes = 1300;
+    world_add(&world, 0, 0, 5, 50, 16);
+    cr_assert(world_run(&world, 60 * GIRO_NS_PER_S));
+    expect_each_once(55, false);
+    world_close(&world);
+}
+
+Test(courier, keys_are_renewed_without_a_gap_and_silence_keeps_a_session_alive)
+{
+    world_open(&world, false, 14);
+    giro_courier_connect(world.courier, 0);
+    uint64_t sequence = 0;
+    for (uint32_t second = 0; second < 400; second++) {
+        if (second < 300)
+            world_add(&world, 0, 0, sequence++, 1, 1);
+        world_idle(&world, GIRO_NS_PER_S);
+    }
+    expect_each_once(300, false);
+    cr_assert(world.replicas[0].rekeys == 3, "%u", world.replicas[0].rekeys);
+    cr_assert(giro_courier_stats(world.courier)->rekeys == 3);
+    cr_assert(giro_courier_stats(world.courier)->frames_resent == 0);
+    cr_assert(giro_courier_state(world.courier, 0) == GIRO_COURIER_UP);
+    for (uint32_t i = 0; i < 300; i++)
+        cr_assert(world.told[i].certified == 1);
+    giro_courier_close_sessions(world.courier);
+    world.added++; /* nothing waits for a frame */
+    world_run(&world, 100 * WORLD_MS);
+    cr_assert(world.replicas[0].closes == 1);
+    world.added--;
+    world_close(&world);
+}
+
+Test(courier, garbage_and_other_peoples_datagrams_change_nothing)
+{
+    uint8_t bytes[1472];
+    world_open(&world, false, 15);
+    world_add(&world, 0, 0, 0, 10, 1);
+    cr_assert(world_run(&world, 5 * GIRO_NS_PER_S));
+    uint64_t refused = giro_courier_stats(world.courier)->datagrams_refused;
+    for (uint32_t i = 0; i < 5000; i++) {
+        struct giro_courier_time time = world_time(&world);
+        size_t size = giro_prng_below(&world.prng, sizeof(bytes));
+        giro_prng_fill(&world.prng, bytes, size);
+        struct giro_head head = giro_head_make(i % 2 ? GIRO_KIND_SESSION : GIRO_KIND_HANDSHAKE);
+        if (i % 3 > 0 && size > 64) {
+            memcpy(bytes, &head, sizeof(head));
+            memset(bytes + 9, 0, 3); /* may name a session */
+        }
+        giro_courier_receive(world.courier, bytes, size, &time);
+    }
+    cr_assert(giro_courier_stats(world.courier)->datagrams_refused == refused + 5000);
+    world_add(&world, 0, 0, 10, 10, 1);
+    cr_assert(world_run(&world, GIRO_NS_PER_S));
+    expect_each_once(20, false);
+    world_close(&world);
+}
