@@ -64,6 +64,28 @@ GIRO_WIRE_AT(giro_details_key, channel, 88);
 GIRO_WIRE_AT(giro_details_key, record, 90);
 GIRO_WIRE_AT(giro_details_key, reserved, 92);
 
+GIRO_WIRE_AT(giro_disclosure_header, head, 0);
+GIRO_WIRE_AT(giro_disclosure_header, size_bytes, 8);
+GIRO_WIRE_AT(giro_disclosure_header, leaf_index, 12);
+GIRO_WIRE_AT(giro_disclosure_header, height, 16);
+GIRO_WIRE_AT(giro_disclosure_header, item_count, 24);
+GIRO_WIRE_AT(giro_disclosure_header, block_count, 26);
+GIRO_WIRE_AT(giro_disclosure_header, proof_bytes, 28);
+GIRO_WIRE_AT(giro_disclosure_header, cycle_proof_bytes, 32);
+GIRO_WIRE_AT(giro_disclosure_header, reserved, 36);
+
+GIRO_WIRE_AT(giro_disclosure_item_header, record, 0);
+GIRO_WIRE_AT(giro_disclosure_item_header, block_index, 2);
+GIRO_WIRE_AT(giro_disclosure_item_header, block_bytes, 4);
+GIRO_WIRE_AT(giro_disclosure_item_header, has_key, 6);
+GIRO_WIRE_AT(giro_disclosure_item_header, reserved, 7);
+
+GIRO_WIRE_AT(giro_details_day_header, head, 0);
+GIRO_WIRE_AT(giro_details_day_header, chain_id, 8);
+GIRO_WIRE_AT(giro_details_day_header, member, 40);
+GIRO_WIRE_AT(giro_details_day_header, business_date, 42);
+GIRO_WIRE_AT(giro_details_day_header, reserved, 44);
+
 GIRO_WIRE_AT(giro_result, status, 0);
 GIRO_WIRE_AT(giro_result, flags, 1);
 GIRO_WIRE_AT(giro_result, reason, 2);

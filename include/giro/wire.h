@@ -2,6 +2,7 @@
  *
  *   wire/member.h     what members sign and get: record, frame, skip, control, receipt, proof
  *   wire/session.h    what carries it over UDP: handshake, session datagram, blocks
+ *   wire/disclosure.h some payments of a frame, shown to somebody
  *   wire/consensus.h  what replicas sign and send: block, vote, QC, timeout, TC, batch, certificate
  *   wire/recon.h      what is sealed: entry, status row, window record, journal, file manifest
  *   wire/store.h      what is on a replica's disk: log record, safety slot, ledger block
@@ -77,6 +78,7 @@ GIRO_WIRE_SIZE(giro_head, 8);
     X(0x0106, SPOOL, "spool of signed frames")                                                     \
     X(0x0107, HANDSHAKE, "session handshake")                                                      \
     X(0x0108, SESSION, "session datagram")                                                         \
+    X(0x010F, DISCLOSURE, "some payments of a frame")                                              \
     X(0x0110, DETAILS_KEYS, "keys of sealed details")                                              \
     X(0x0201, BLOCK, "block")                                                                      \
     X(0x0202, VOTE, "vote")                                                                        \
@@ -108,6 +110,7 @@ GIRO_WIRE_SIZE(giro_head, 8);
     X(0x0303, WINDOW, "window record")                                                             \
     X(0x0304, JOURNAL, "member journal")                                                           \
     X(0x0305, NETTING, "netting record")                                                           \
+    X(0x0306, DETAILS_DAY, "sealed details of a member's day")                                     \
     X(0x0401, LOG_SEGMENT, "block log segment")                                                    \
     X(0x0402, LOG_RECORD, "block log record")                                                      \
     X(0x0403, SAFETY_SLOT, "safety slot")                                                          \
@@ -188,6 +191,8 @@ const char *giro_reject_text(enum giro_reject reject); /* the sentence */
 #include "giro/wire/member.h"
 
 #include "giro/wire/session.h"
+
+#include "giro/wire/disclosure.h"
 
 #include "giro/wire/consensus.h"
 

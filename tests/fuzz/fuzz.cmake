@@ -27,7 +27,7 @@ if(GIRO_BUILD_FUZZ)
 endif()
 
 set(GIRO_WIRE_VECTORS ${CMAKE_CURRENT_SOURCE_DIR}/vectors/wire)
-foreach(name frame receipt envelope vote batch proof proposal checkpoint)
+foreach(name frame disclosure receipt envelope vote batch proof proposal checkpoint)
   giro_fuzz(NAME ${name} VECTORS ${GIRO_WIRE_VECTORS} SOURCES unit/wire_roundtrip.c LINK giro_wire)
 endforeach()
 giro_fuzz(NAME details VECTORS ${CMAKE_CURRENT_SOURCE_DIR}/vectors/details LINK giro_details)

@@ -128,6 +128,8 @@ Test(wire, every_reserved_byte_must_be_zero)
     } rows[] = {
         {"frame", 36, 4},
         {"frame_details", 36, 4},
+        {"disclosure", 36, 12},
+        {"disclosure", 48 + 40 + 64 + 2 * 32 + 2 * 32 + 7, 1},
         {"skip", 32, 8},
         {"control", 32, 4},
         {"control", 38, 2},

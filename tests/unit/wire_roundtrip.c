@@ -37,6 +37,23 @@ static enum giro_reject frame_again(const uint8_t *bytes, size_t size_bytes,
     return reject;
 }
 
+static enum giro_reject disclosure_again(const uint8_t *bytes, size_t size_bytes,
+                                         struct giro_writer *writer)
+{
+    static struct giro_disclosure disclosure;
+    struct giro_hash chain;
+    uint8_t message[GIRO_FRAME_MESSAGE_BYTES_MAX];
+    memset(&chain, 0xC0, sizeof(chain));
+    const enum giro_reject reject =
+        giro_disclosure_decode(bytes, size_bytes, WIRE_TEST_PREFIX, &disclosure);
+    if (reject != GIRO_REJECT_NONE)
+        return reject;
+    if (giro_disclosure_message(&disclosure, &chain, message) > sizeof(message) ||
+        !giro_disclosure_encode(&disclosure, writer))
+        abort();
+    return reject;
+}
+
 static enum giro_reject batch_again(const uint8_t *bytes, size_t size_bytes,
                                     struct giro_writer *writer)
 {
@@ -177,6 +194,8 @@ static enum giro_reject whole_again(uint16_t kind, const uint8_t *bytes, size_t 
         return proof_again(bytes, size_bytes, replica_count, writer);
     case GIRO_KIND_PROPOSAL:
         return proposal_again(bytes, size_bytes, replica_count, writer);
+    case GIRO_KIND_DISCLOSURE:
+        return disclosure_again(bytes, size_bytes, writer);
     case GIRO_KIND_MANIFEST:
         return manifest_again(bytes, size_bytes, replica_count, writer);
     case GIRO_KIND_FETCH_IMAGE:

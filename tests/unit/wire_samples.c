@@ -1,5 +1,7 @@
 #include "wire_samples.h"
 
+#include <stdlib.h>
+
 uint32_t sample_quorum(uint32_t replica_count)
 {
     return replica_count - (replica_count - 1) / 3;
@@ -335,6 +337,50 @@ static size_t frame_details_make(uint32_t replica_count, struct giro_prng *prng,
 {
     struct giro_writer writer = writer_over(out);
     return frame_put(&writer, GIRO_KIND_FRAME, 1, 224 + 144, prng);
+}
+
+/* Some payments of a frame with details; the fixed sample shows one of two with its K, and has two proofs of made-up bytes. */
+static size_t disclosure_make(uint32_t replica_count, struct giro_prng *prng, uint8_t *out)
+{
+    static uint8_t frame_bytes[GIRO_FRAME_BYTES_MAX], keys[GIRO_FRAME_RECORDS_MAX][32];
+    static uint8_t proofs[2][400];
+    static struct giro_disclosure disclosure;
+    struct giro_frame frame;
+    struct giro_writer writer;
+    giro_writer_init(&writer, frame_bytes, sizeof(frame_bytes));
+    const uint32_t record_count = within(prng, 2, 1, 40);
+    const size_t size_bytes =
+        frame_put(&writer, GIRO_KIND_FRAME, record_count, prng == NULL ? 2 * 368 : 5000, prng);
+    if (giro_frame_decode(frame_bytes, size_bytes, WIRE_TEST_PREFIX, &frame) != GIRO_REJECT_NONE)
+        abort();
+    giro_disclosure_of(&frame, &disclosure);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < record_count; i++) {
+        struct giro_disclosure_item *item = &disclosure.items[i];
+        if (within(prng, i == 0, 0, 2) == 0 && (kept > 0 || i + 1 < record_count))
+            continue;
+        sample_fill(prng, keys[i], 32, 0x21);
+        if (item->block.bytes != NULL && within(prng, 1, 0, 1) == 1)
+            item->key = keys[i];
+        if (item->block.bytes != NULL && within(prng, 1, 0, 4) == 0) { /* details not shown */
+            item->block_index = GIRO_DISCLOSURE_NO_BLOCK;
+            item->block.bytes = NULL;
+        }
+        disclosure.items[kept++] = *item;
+    }
+    disclosure.header.item_count = (uint16_t)kept;
+    disclosure.header.height = number(prng, 41) | 1;
+    disclosure.header.leaf_index = within(prng, 3, 0, 1000);
+    disclosure.header.proof_bytes = 4 * within(prng, 20, 0, 100);
+    disclosure.header.cycle_proof_bytes = 4 * within(prng, 10, 0, 100);
+    sample_fill(prng, proofs[0], sizeof(proofs[0]), 0x31);
+    sample_fill(prng, proofs[1], sizeof(proofs[1]), 0x41);
+    disclosure.proof = proofs[0];
+    disclosure.cycle_proof = proofs[1];
+    writer = writer_over(out);
+    if (!giro_disclosure_encode(&disclosure, &writer))
+        abort();
+    return writer.offset;
 }
 
 static size_t skip_make(uint32_t replica_count, struct giro_prng *prng, uint8_t *out)
@@ -689,6 +735,7 @@ static size_t proposal_make(uint32_t replica_count, struct giro_prng *prng, uint
 const struct wire_sample wire_samples[] = {
     {"frame", GIRO_KIND_FRAME, frame_make},
     {"frame_details", GIRO_KIND_FRAME, frame_details_make},
+    {"disclosure", GIRO_KIND_DISCLOSURE, disclosure_make},
     {"skip", GIRO_KIND_SKIP, skip_make},
     {"control", GIRO_KIND_CONTROL, control_make},
     {"receipt", GIRO_KIND_RECEIPT, receipt_make},

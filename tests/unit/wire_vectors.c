@@ -120,6 +120,11 @@ Test(wire_vectors, members_formats_have_exactly_the_stored_bytes)
     sample_fill(NULL, key.key, sizeof(key.key), 0x60);
     sample_fill(NULL, key.uetr, sizeof(key.uetr), 0x11);
     HOLD("details_key", "key of one block", key);
+    const struct giro_details_day_header day = {.head = giro_head_make(GIRO_KIND_DETAILS_DAY),
+                                                .chain_id = sample_chain(),
+                                                .member = 5,
+                                                .business_date = 20781};
+    HOLD("details_day", "header", day);
     const struct {
         struct giro_leaf_frame leaf;
         struct giro_result results[2];
