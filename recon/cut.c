@@ -113,6 +113,7 @@ enum giro_err giro_recon_cut(const struct giro_recon_cut_options *options,
                                   .dir = temporary,
                                   .from_window = options->from_window,
                                   .to_window = options->to_window,
+                                  .details_path = options->details_path,
                                   .progress = options->progress,
                                   .progress_context = options->progress_context};
         err = make_folder(temporary, diagnosis);

@@ -1,11 +1,12 @@
 /* All files of a cut from one journal. The same code writes them and, in giro verify, compares them. */
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "files.h"
 
 const char *const recon_cut_names[RECON_CUT_FILE_COUNT] = {
-    "windows.journal", "entries.csv", "positions.csv", "statuses.csv",
-    "totals.csv",      "netting.csv", "manifest.json", "SHA256SUMS"};
+    "windows.journal", "entries.csv",    "positions.csv", "statuses.csv", "totals.csv",
+    "netting.csv",     "details.opened", "manifest.json", "SHA256SUMS"};
 
 #define PROGRESS_BYTES (1u << 20)
 
@@ -62,6 +63,39 @@ static enum giro_err outs_begin(struct recon_cut *cut, const struct recon_walk *
     return GIRO_ERR_OK;
 }
 
+/* Reads the day of details, whose bytes are part of the cut. */
+static enum giro_err details_begin(struct recon_cut *cut, struct giro_diagnosis *diagnosis)
+{
+    char own[RECON_PATH_BYTES];
+    const char *path = cut->details_path;
+    struct recon_map map;
+    if (cut->comparing) {
+        if (!recon_path_join(own, cut->dir, recon_cut_names[RECON_CUT_DETAILS]))
+            return GIRO_ERR_ARGUMENT;
+        path = access(own, F_OK) == 0 ? own : NULL;
+    }
+    if (path == NULL)
+        return GIRO_ERR_OK;
+    struct recon_day day = {.offset = 0};
+    GIRO_TRY(recon_map_open(path, &map, diagnosis));
+    const char *wrong = recon_details_load(cut->genesis, cut->ring, &map, &day, &cut->details);
+    if (wrong == NULL &&
+        (day.header.member != cut->member || day.header.business_date != cut->business_date)) {
+        day.offset = offsetof(struct giro_details_day_header, member);
+        wrong = "it is of another member or business date than the windows";
+    }
+    enum giro_err err = GIRO_ERR_OK;
+    if (wrong != NULL)
+        err = recon_fail(diagnosis, GIRO_ERR_SIGNATURE, path, "offset %lu: %s",
+                         (unsigned long)day.offset, wrong);
+    if (err == GIRO_ERR_OK)
+        err = out_open(cut, RECON_CUT_DETAILS, diagnosis);
+    if (err == GIRO_ERR_OK)
+        recon_out_put(&cut->outs[RECON_CUT_DETAILS], map.bytes, map.size_bytes);
+    recon_map_close(&map);
+    return err;
+}
+
 static const char *netting_render(struct recon_cut *cut, const struct giro_journal_view *view,
                                   struct giro_diagnosis *diagnosis, enum giro_err *err)
 {
@@ -101,10 +135,11 @@ static enum giro_err block_render(struct recon_cut *cut, struct recon_walk *walk
     const struct giro_journal_view *view = &walk->view;
     enum giro_err err = GIRO_ERR_OK;
     recon_out_put(&cut->outs[RECON_CUT_JOURNAL], walk->bytes + walk->offset, view->size_bytes);
-    const char *wrong =
-        recon_entries_render(cut->genesis, view, false, &cut->outs[RECON_CUT_ENTRIES]);
+    const char *wrong = recon_entries_render(cut->genesis, view, false, cut->details,
+                                             &cut->outs[RECON_CUT_ENTRIES]);
     if (wrong == NULL)
-        wrong = recon_entries_render(cut->genesis, view, true, &cut->outs[RECON_CUT_POSITIONS]);
+        wrong = recon_entries_render(cut->genesis, view, true, cut->details,
+                                     &cut->outs[RECON_CUT_POSITIONS]);
     if (wrong == NULL)
         wrong = recon_totals_render(totals, cut->genesis, view, &cut->outs[RECON_CUT_TOTALS]);
     if (wrong == NULL)
@@ -114,7 +149,7 @@ static enum giro_err block_render(struct recon_cut *cut, struct recon_walk *walk
                           (unsigned long)walk->offset, wrong);
     if (err != GIRO_ERR_OK)
         return err;
-    recon_statuses_render(view, &cut->outs[RECON_CUT_STATUSES]);
+    recon_statuses_render(view, cut->details, &cut->outs[RECON_CUT_STATUSES]);
     if (cut->result.windows == 0)
         cut->first_window = view->record.window;
     cut->last_window = view->record.window;
@@ -207,6 +242,8 @@ enum giro_err recon_cut_render(struct recon_cut *cut, const char *journal_path,
         err = outs_begin(cut, walk, diagnosis);
     }
     if (err == GIRO_ERR_OK)
+        err = details_begin(cut, diagnosis);
+    if (err == GIRO_ERR_OK)
         err = blocks_render(cut, walk, totals, journal_path, diagnosis);
     if (err == GIRO_ERR_OK && cut->result.windows == 0)
         err = recon_fail(diagnosis, GIRO_ERR_NOENT, journal_path, "no sealed window in the range");
@@ -226,4 +263,6 @@ void recon_cut_free(struct recon_cut *cut)
 {
     for (uint32_t i = 0; i < RECON_CUT_FILE_COUNT; i++)
         recon_out_free(&cut->outs[i]);
+    recon_details_free(cut->details);
+    cut->details = NULL;
 }

@@ -63,6 +63,39 @@ void recon_out_put(struct recon_out *out, const void *bytes, size_t size_bytes);
 enum giro_err recon_out_finish(struct recon_out *out) GIRO_MUST_USE;
 void recon_out_free(struct recon_out *out);
 
+/* ---- Days of details (details_day.c) ---- */
+
+struct recon_day {
+    /* frame: of each verified disclosure; NULL or a sentence */
+    const char *(*frame)(void *context, const struct giro_disclosure *disclosure, uint16_t member);
+    void *context;
+    struct giro_details_day_header header; /* what was found, from here on */
+    uint64_t offset;                       /* of the entry looked at last */
+    uint64_t frames, payments, opened;
+    bool torn; /* ends within an entry */
+};
+/* Verifies every disclosure of a day, with every K in it. NULL or a sentence. */
+const char *recon_day_walk(const struct giro_genesis *genesis, const struct giro_key_ring *ring,
+                           const struct recon_map *map, struct recon_day *day) GIRO_MUST_USE;
+
+/* References by place in the ledger. */
+struct recon_details;
+struct recon_place {
+    uint64_t height;
+    uint32_t leaf_index;
+    uint16_t record;
+    const uint8_t *uetr;
+};
+enum recon_reference { RECON_INSTRUCTION_ID, RECON_END_TO_END_ID };
+/* NULL or a sentence; then day->offset says where. */
+const char *recon_details_load(const struct giro_genesis *genesis, const struct giro_key_ring *ring,
+                               const struct recon_map *map, struct recon_day *day,
+                               struct recon_details **details) GIRO_MUST_USE;
+/* "" where there is none, or no details (NULL). */
+const char *recon_details_find(const struct recon_details *details, const struct recon_place *place,
+                               enum recon_reference which);
+void recon_details_free(struct recon_details *details);
+
 /* ---- Rows (rows.c, rows_totals.c) ---- */
 
 struct recon_row {
@@ -71,6 +104,8 @@ struct recon_row {
     uint32_t fields;
 };
 void recon_row_text(struct recon_row *row, const char *text);
+/* The same for text of others, which may hold commas and quotes: quoted then (RFC 4180). */
+void recon_row_quoted(struct recon_row *row, const char *text);
 void recon_row_number(struct recon_row *row, uint64_t number);
 void recon_row_number_or_empty(struct recon_row *row, uint64_t number);
 void recon_row_amount(struct recon_row *row, giro_i128 amount_minor, uint32_t digits);
@@ -91,8 +126,10 @@ const char *recon_bic(const struct giro_genesis *genesis, uint16_t member);
 /* All rows of one window. NULL or a sentence. */
 const char *recon_entries_render(const struct giro_genesis *genesis,
                                  const struct giro_journal_view *view, bool positions,
+                                 const struct recon_details *details,
                                  struct recon_out *out) GIRO_MUST_USE;
-void recon_statuses_render(const struct giro_journal_view *view, struct recon_out *out);
+void recon_statuses_render(const struct giro_journal_view *view,
+                           const struct recon_details *details, struct recon_out *out);
 struct recon_totals;
 struct recon_totals *recon_totals_new(void);
 void recon_totals_free(struct recon_totals *totals);
@@ -179,6 +216,7 @@ enum recon_cut_file {
     RECON_CUT_STATUSES,
     RECON_CUT_TOTALS,
     RECON_CUT_NETTING, /* only if a cycle settled in the range */
+    RECON_CUT_DETAILS, /* only if there are some */
     RECON_CUT_MANIFEST,
     RECON_CUT_SUMS,
     RECON_CUT_FILE_COUNT
@@ -193,6 +231,8 @@ struct recon_cut {
     void (*progress)(void *context, uint64_t done, uint64_t all);
     void *progress_context;
     struct recon_netting *netting; /* rows seen are added, if not NULL */
+    const char *details_path;      /* NULL: none; comparing: the folder's own, if it is there */
+    struct recon_details *details;
     struct recon_out outs[RECON_CUT_FILE_COUNT];
     struct giro_recon_cut_result result;
     uint64_t first_window, last_window;

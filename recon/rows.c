@@ -1,5 +1,5 @@
 /* The lines of entries.csv, positions.csv and statuses.csv: integers and text only, so every machine writes the same bytes.
- * No field can hold a comma, a quote or a line end: RFC 4180 quoting never arises. */
+ * Only references are text of others: they may hold commas and quotes, never a line end. */
 #include "files.h"
 
 const char recon_entries_header[] =
@@ -24,6 +24,26 @@ void recon_row_text(struct recon_row *row, const char *text)
         row->text[row->length++] = ',';
     memcpy(row->text + row->length, text, length);
     row->length += length;
+}
+
+void recon_row_quoted(struct recon_row *row, const char *text)
+{
+    char quoted[2 * GIRO_DETAILS_PLAIN_MAX];
+    size_t length = 0;
+    if (strpbrk(text, ",\"") == NULL) {
+        recon_row_text(row, text);
+        return;
+    }
+    quoted[length++] = '"';
+    for (const char *at = text; *at != '\0'; at++) {
+        GIRO_ASSERT(length + 4 <= sizeof(quoted));
+        if (*at == '"')
+            quoted[length++] = '"';
+        quoted[length++] = *at;
+    }
+    quoted[length++] = '"';
+    quoted[length] = '\0';
+    recon_row_text(row, quoted);
 }
 
 void recon_row_number(struct recon_row *row, uint64_t number)
@@ -121,7 +141,7 @@ void recon_account_text(const struct giro_genesis *genesis, const struct giro_wi
 static const char *entry_render(const struct giro_genesis *genesis,
                                 const struct giro_window_record *record,
                                 const struct giro_entry *entry, bool position,
-                                struct recon_out *out)
+                                const struct recon_details *details, struct recon_out *out)
 {
     uint32_t currency = giro_genesis_currency_by_number(genesis, record->currency);
     const char *kind = recon_kind_text(entry->kind);
@@ -151,8 +171,9 @@ static const char *entry_render(const struct giro_genesis *genesis,
     recon_row_amount(&row, entry->amount_minor, digits);
     recon_row_amount(&row, giro_amount128_get(entry->balance_after), digits);
     row_uetr(&row, entry->uetr);
-    recon_row_text(&row, ""); /* instruction_id and end_to_end_id are in the sealed details */
-    recon_row_text(&row, "");
+    const struct recon_place place = {entry->height, entry->leaf_index, entry->record, entry->uetr};
+    recon_row_quoted(&row, recon_details_find(details, &place, RECON_INSTRUCTION_ID));
+    recon_row_quoted(&row, recon_details_find(details, &place, RECON_END_TO_END_ID));
     recon_row_text(&row, recon_bic(genesis, entry->counterparty));
     row_uetr(&row, entry->link);
     row_reason(&row, entry->reason);
@@ -162,21 +183,22 @@ static const char *entry_render(const struct giro_genesis *genesis,
 
 const char *recon_entries_render(const struct giro_genesis *genesis,
                                  const struct giro_journal_view *view, bool positions,
-                                 struct recon_out *out)
+                                 const struct recon_details *details, struct recon_out *out)
 {
     const uint8_t *at = positions ? view->positions : view->entries;
     uint32_t count = positions ? view->header.position_count : view->header.entry_count;
     for (uint32_t i = 0; i < count; i++) {
         struct giro_entry entry;
         memcpy(&entry, at + (size_t)i * sizeof(entry), sizeof(entry));
-        const char *wrong = entry_render(genesis, &view->record, &entry, positions, out);
+        const char *wrong = entry_render(genesis, &view->record, &entry, positions, details, out);
         if (wrong != NULL)
             return wrong;
     }
     return NULL;
 }
 
-void recon_statuses_render(const struct giro_journal_view *view, struct recon_out *out)
+void recon_statuses_render(const struct giro_journal_view *view,
+                           const struct recon_details *details, struct recon_out *out)
 {
     static const uint8_t none[16];
     for (uint32_t i = 0; i < view->header.status_count; i++) {
@@ -194,7 +216,9 @@ void recon_statuses_render(const struct giro_journal_view *view, struct recon_ou
             recon_row_number(&row, status.sequence);
         }
         row_uetr(&row, status.uetr);
-        recon_row_text(&row, "");
+        const struct recon_place place = {status.height, status.leaf_index, status.record,
+                                          status.uetr};
+        recon_row_quoted(&row, recon_details_find(details, &place, RECON_INSTRUCTION_ID));
         recon_row_text(&row, giro_status_name(status.status));
         row_reason(&row, status.reason);
         recon_row_number_or_empty(&row, status.cycle);
@@ -216,7 +240,7 @@ const char *giro_rows_render(const struct giro_genesis *genesis,
 {
     struct recon_out out = {.sink = line, .sink_context = context};
     if (rows != GIRO_ROWS_STATUSES)
-        return recon_entries_render(genesis, view, rows == GIRO_ROWS_POSITIONS, &out);
-    recon_statuses_render(view, &out);
+        return recon_entries_render(genesis, view, rows == GIRO_ROWS_POSITIONS, NULL, &out);
+    recon_statuses_render(view, NULL, &out);
     return NULL;
 }

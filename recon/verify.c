@@ -76,6 +76,8 @@ enum file_kind {
     FILE_JOURNAL,
     FILE_PROOF,
     FILE_SPOOL,
+    FILE_DISCLOSURE,
+    FILE_DETAILS_DAY,
     FILE_LEDGER,
     FILE_CERTIFICATES,
     FILE_REPORT,
@@ -114,9 +116,12 @@ static enum file_kind kind_by_name(const char *name)
     static const struct {
         const char *end;
         enum file_kind kind;
-    } ends[] = {{".journal", FILE_JOURNAL}, {".proof", FILE_PROOF},  {".spool", FILE_SPOOL},
-                {".key", FILE_SKIPPED},     {".keys", FILE_SKIPPED}, {".yaml", FILE_SKIPPED},
-                {".log", FILE_SKIPPED},     {".tmp", FILE_SKIPPED},  {"~", FILE_SKIPPED}};
+    } ends[] = {{".disclosure", FILE_DISCLOSURE}, {".details", FILE_DETAILS_DAY},
+                {".opened", FILE_DETAILS_DAY},    {".journal", FILE_JOURNAL},
+                {".proof", FILE_PROOF},           {".spool", FILE_SPOOL},
+                {".key", FILE_SKIPPED},           {".keys", FILE_SKIPPED},
+                {".yaml", FILE_SKIPPED},          {".log", FILE_SKIPPED},
+                {".tmp", FILE_SKIPPED},           {"~", FILE_SKIPPED}};
     for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++)
         if (strcmp(name, whole[i].name) == 0)
             return whole[i].kind;
@@ -144,6 +149,10 @@ static enum file_kind kind_by_head(const char *name, const struct recon_map *map
             return FILE_PROOF;
         case GIRO_KIND_SPOOL:
             return FILE_SPOOL;
+        case GIRO_KIND_DISCLOSURE:
+            return FILE_DISCLOSURE;
+        case GIRO_KIND_DETAILS_DAY:
+            return FILE_DETAILS_DAY;
         case GIRO_KIND_LEDGER:
             return strcmp(name, "certificates") == 0 ? FILE_CERTIFICATES : FILE_LEDGER;
         case GIRO_KIND_LOG_SEGMENT:
@@ -199,6 +208,10 @@ static enum giro_err dispatch(struct verify *verify, const char *path, const str
         return verify_proof(verify, path, map);
     case FILE_SPOOL:
         return verify_spool(verify, path, map);
+    case FILE_DISCLOSURE:
+        return verify_disclosure(verify, path, map);
+    case FILE_DETAILS_DAY:
+        return verify_details_day(verify, path, map);
     case FILE_LEDGER:
         return verify_ledger(verify, path, map);
     case FILE_CERTIFICATES:

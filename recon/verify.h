@@ -52,6 +52,10 @@ bool verify_signature(struct verify *verify, struct giro_key_handle key, const v
 enum giro_err verify_genesis(struct verify *verify, const char *path, const struct recon_map *map);
 enum giro_err verify_journal(struct verify *verify, const char *path, const struct recon_map *map);
 enum giro_err verify_proof(struct verify *verify, const char *path, const struct recon_map *map);
+enum giro_err verify_disclosure(struct verify *verify, const char *path,
+                                const struct recon_map *map);
+enum giro_err verify_details_day(struct verify *verify, const char *path,
+                                 const struct recon_map *map);
 enum giro_err verify_spool(struct verify *verify, const char *path, const struct recon_map *map);
 enum giro_err verify_ledger(struct verify *verify, const char *path, const struct recon_map *map);
 enum giro_err verify_certificates(struct verify *verify, const char *path,

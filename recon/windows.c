@@ -368,6 +368,12 @@ void giro_windows_end(struct giro_windows *windows)
 
 /* ---- Views ----------------------------------------------------------------------------------- */
 
+uint16_t giro_windows_business_date(const struct giro_windows *windows)
+{
+    GIRO_ASSERT(windows->in_block && windows->open);
+    return windows->business_date;
+}
+
 uint64_t giro_windows_next_due(const struct giro_windows *windows)
 {
     if (!windows->open)

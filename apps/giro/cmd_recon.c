@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "apps/giro/details.h"
 #include "apps/giro/https.h"
 #include "giro/recon.h"
 
@@ -82,6 +83,9 @@ struct pulling {
     const struct giro_hub_view *view;
     struct giro_progress progress;
     struct giro_diagnosis *diagnosis;
+    struct giro_details_client *details; /* of the member in hand */
+    const char *date;                    /* that is being pulled */
+    uint64_t broken;
     bool done[UINT16_MAX + 1]; /* dates of the member in hand that were pulled */
 };
 
@@ -92,48 +96,36 @@ static void on_progress(void *context, uint64_t done, uint64_t all)
         giro_progress_bar(&pulling->progress, "verifying and rendering", done, all, "");
 }
 
-/* Fetches one journal in ranges into a temporary file; its size is what the replica said first. */
-static enum giro_err fetch(struct pulling *pulling, struct giro_https *https, const char *bic,
-                           const char *date, uint64_t size_bytes, const char *path)
+static void on_bytes(void *context, uint64_t done, uint64_t all)
 {
-    FILE *file = fopen(path, "wb");
-    if (file == NULL)
-        return GIRO_ERR_IO;
-    enum giro_err err = GIRO_ERR_OK;
-    giro_progress_begin(&pulling->progress);
-    for (uint64_t at = 0; err == GIRO_ERR_OK && at < size_bytes;) {
-        char url[160];
-        uint8_t *bytes = NULL;
-        size_t got = 0;
-        snprintf(url, sizeof(url), "/v1/journal/%s/%s?from=%lu&to=%lu", bic, date,
-                 (unsigned long)at, (unsigned long)size_bytes);
-        err = giro_https_get(https, url, &bytes, &got, pulling->diagnosis);
-        if (err == GIRO_ERR_OK && (got == 0 || fwrite(bytes, got, 1, file) != 1))
-            err = GIRO_ERR_IO;
-        at += got;
-        free(bytes);
-        giro_progress_bar(&pulling->progress, "pulling", at, size_bytes, date);
-    }
-    if (fclose(file) != 0 && err == GIRO_ERR_OK)
-        err = GIRO_ERR_IO;
-    return err;
+    struct pulling *pulling = context;
+    giro_progress_bar(&pulling->progress, "pulling", done, all, pulling->date);
 }
 
 static enum giro_err pull_date(struct pulling *pulling, struct giro_https *https, const char *bic,
                                const char *date, uint64_t size_bytes)
 {
-    char dir[700], out[720], journal[740];
+    char dir[700], out[720], journal[740], url[100], details[740] = "";
     snprintf(dir, sizeof(dir), "%s/%s", pulling->arguments->out, bic);
     snprintf(out, sizeof(out), "%s/%s", dir, date);
     snprintf(journal, sizeof(journal), "%s/.%s.journal.tmp", dir, date);
     GIRO_TRY(giro_dir_make(dir));
-    enum giro_err err = fetch(pulling, https, bic, date, size_bytes, journal);
+    snprintf(url, sizeof(url), "/v1/journal/%s/%s", bic, date);
+    pulling->date = date;
+    giro_progress_begin(&pulling->progress);
+    enum giro_err err =
+        giro_https_download(https, url, size_bytes, journal, on_bytes, pulling, pulling->diagnosis);
     struct giro_recon_cut_result result = {0};
+    struct giro_details_merge_result opened = {0};
+    if (err == GIRO_ERR_OK)
+        err = giro_details_client_day(pulling->details, date, dir, details, sizeof(details),
+                                      &opened, pulling->diagnosis);
     if (err == GIRO_ERR_OK) {
         struct giro_recon_cut_options cut = {.genesis = &pulling->view->genesis,
                                              .ring = pulling->view->ring,
                                              .journal_path = journal,
                                              .out_path = out,
+                                             .details_path = details[0] == '\0' ? NULL : details,
                                              .from_window = pulling->arguments->from,
                                              .to_window = pulling->arguments->to,
                                              .progress = on_progress,
@@ -142,11 +134,17 @@ static enum giro_err pull_date(struct pulling *pulling, struct giro_https *https
         err = giro_recon_cut(&cut, &result, pulling->diagnosis);
     }
     unlink(journal);
+    if (details[0] != '\0')
+        unlink(details);
     giro_progress_end(&pulling->progress);
+    pulling->broken += opened.broken;
     if (err == GIRO_ERR_OK)
-        printf("%-11s  %s  %8lu windows  %10lu entries  %10lu positions  %10lu statuses\n", bic,
-               date, (unsigned long)result.windows, (unsigned long)result.entries,
-               (unsigned long)result.positions, (unsigned long)result.statuses);
+        printf(
+            "%-11s  %s  %8lu windows  %10lu entries  %10lu positions  %10lu statuses  %8lu of %lu "
+            "details opened\n",
+            bic, date, (unsigned long)result.windows, (unsigned long)result.entries,
+            (unsigned long)result.positions, (unsigned long)result.statuses,
+            (unsigned long)opened.opened, (unsigned long)opened.payments);
     return err;
 }
 
@@ -197,7 +195,14 @@ static enum giro_err pull_member(struct pulling *pulling, const char *bic)
     const struct arguments *arguments = pulling->arguments;
     struct giro_secret_key *key = NULL;
     GIRO_TRY(giro_key_file_load(arguments->keys, bic, "session", &key, pulling->diagnosis));
-    enum giro_err err = GIRO_ERR_NETWORK;
+    enum giro_err err =
+        giro_details_client_open(pulling->view, arguments->keys, bic, arguments->https,
+                                 arguments->https_count, &pulling->details, pulling->diagnosis);
+    if (err != GIRO_ERR_OK) {
+        giro_key_free(key);
+        return err;
+    }
+    err = GIRO_ERR_NETWORK;
     memset(pulling->done, 0, sizeof(pulling->done));
     /* Another replica helps against one that is down or was away; a file that does not verify is this replica's shame, but an existing
      * folder or a full disk is ours. */
@@ -223,6 +228,7 @@ static enum giro_err pull_member(struct pulling *pulling, const char *bic)
             giro_diagnosis_print("giro recon pull", pulling->diagnosis);
         }
     }
+    giro_details_client_close(pulling->details);
     giro_key_free(key);
     return err;
 }
@@ -231,10 +237,11 @@ int giro_cmd_recon_pull(int argc, char **argv)
 {
     static const char doc[] =
         "Pulls members' journals from the first replica that has them, verifies every window, and "
-        "cuts files from them: "
-        "entries.csv, "
-        "positions.csv, statuses.csv, totals.csv, netting.csv, manifest.json, SHA256SUMS, "
-        "windows.journal.\v"
+        "cuts files from them: entries.csv, positions.csv, statuses.csv, totals.csv, netting.csv, "
+        "manifest.json, SHA256SUMS, windows.journal. References come from the sealed details, "
+        "asked of every replica and opened with the member's sealing key and the keys it kept; "
+        "they go into details.opened, too. A debtor that sealed something else than it committed "
+        "to is a break: the proof of it goes to DIR/<BIC>/breaks, and the exit code is 3.\v"
         "Example:\n"
         "  giro recon pull --as XYXXCZPP --https 127.0.0.1:7600,127.0.0.1:7601 --out files";
     static struct arguments arguments;
@@ -256,7 +263,9 @@ int giro_cmd_recon_pull(int argc, char **argv)
     for (uint32_t i = 0; err == GIRO_ERR_OK && i < arguments.as_count; i++)
         err = pull_member(&pulling, arguments.as[i]);
     giro_hub_view_close(&view);
-    return err == GIRO_ERR_OK ? GIRO_EXIT_OK : giro_fail("recon pull", err, &diagnosis);
+    if (err != GIRO_ERR_OK)
+        return giro_fail("recon pull", err, &diagnosis);
+    return pulling.broken > 0 ? GIRO_EXIT_BREAKS : GIRO_EXIT_OK;
 }
 
 /* ---- Netting ------------------------------------------------------------------------------------------------ */

@@ -336,3 +336,35 @@ enum giro_err giro_https_post(struct giro_https *https, const char *path, const 
 {
     return ask(https, "POST", path, body, body_bytes, bytes, size_bytes, diagnosis);
 }
+
+enum giro_err giro_https_download(struct giro_https *https, const char *path, uint64_t size_bytes,
+                                  const char *file_path,
+                                  void (*progress)(void *context, uint64_t done, uint64_t all),
+                                  void *context, struct giro_diagnosis *diagnosis)
+{
+    const int fd = open(file_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "wb");
+    if (file == NULL) {
+        if (fd >= 0)
+            close(fd);
+        return GIRO_ERR_IO;
+    }
+    enum giro_err err = GIRO_ERR_OK;
+    for (uint64_t at = 0; err == GIRO_ERR_OK && at < size_bytes;) {
+        char url[200];
+        uint8_t *bytes = NULL;
+        size_t got = 0;
+        snprintf(url, sizeof(url), "%s?from=%lu&to=%lu", path, (unsigned long)at,
+                 (unsigned long)size_bytes);
+        err = giro_https_get(https, url, &bytes, &got, diagnosis);
+        if (err == GIRO_ERR_OK && (got == 0 || fwrite(bytes, got, 1, file) != 1))
+            err = GIRO_ERR_IO;
+        at += got;
+        free(bytes);
+        if (progress != NULL)
+            progress(context, at, size_bytes);
+    }
+    if (fclose(file) != 0 && err == GIRO_ERR_OK)
+        err = GIRO_ERR_IO;
+    return err;
+}

@@ -19,6 +19,12 @@ void giro_https_close(struct giro_https *https);
  * an error whose diagnosis carries the replica's sentence: NOENT for 404, KEY for 403, else STATE. */
 enum giro_err giro_https_get(struct giro_https *https, const char *path, uint8_t **bytes,
                              size_t *size_bytes, struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
+/* giro_https_download fetches size_bytes of path, whose owner serves ranges (from=, to=), into a file (0600) in pieces. progress
+ * (may be NULL) hears how much there is. */
+enum giro_err giro_https_download(struct giro_https *https, const char *path, uint64_t size_bytes,
+                                  const char *file_path,
+                                  void (*progress)(void *context, uint64_t done, uint64_t all),
+                                  void *context, struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 enum giro_err giro_https_post(struct giro_https *https, const char *path, const void *body,
                               size_t body_bytes, uint8_t **bytes, size_t *size_bytes,
                               struct giro_diagnosis *diagnosis) GIRO_MUST_USE;

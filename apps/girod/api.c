@@ -16,12 +16,12 @@
 
 #include "apps/girod/api_answer.h"
 #include "apps/girod/api_capture.h"
+#include "apps/girod/api_details.h"
 #include "apps/girod/api_render.h"
 #include "apps/girod/api_wait.h"
 #include "apps/tls/tls.h"
 
 #define BODY_MAX        (64u * 1024u)
-#define ANSWER_MAX      (16u * 1024u * 1024u)
 #define CONNECTIONS_MAX 192u /* with all journals open still below 1,024 descriptors */
 
 struct giro_api {
@@ -65,30 +65,6 @@ static uint32_t client_of(const struct giro_api *api, struct evhttp_request *req
 
 /* ---- Journals ------------------------------------------------------------------------------------------ */
 
-/* Bytes [from, to) of the file, at most ANSWER_MAX; none if the range is empty. */
-static void send_journal(struct evhttp_request *request, const char *path, uint64_t size_bytes,
-                         uint64_t from, uint64_t to)
-{
-    struct evbuffer *body = evbuffer_new();
-    bool good = body != NULL;
-    if (good && from < to) {
-        uint64_t length = to - from > ANSWER_MAX ? ANSWER_MAX : to - from;
-        int fd = open(path, O_RDONLY | O_CLOEXEC);
-        good = fd >= 0 && evbuffer_add_file(body, fd, (ev_off_t)from, (ev_off_t)length) == 0;
-        if (fd >= 0 && !good)
-            close(fd);
-    }
-    char total[24];
-    snprintf(total, sizeof(total), "%lu", (unsigned long)size_bytes);
-    evhttp_add_header(evhttp_request_get_output_headers(request), "Giro-Journal-Bytes", total);
-    if (good)
-        giro_api_answer_bytes(request, 200, "application/octet-stream", body);
-    else
-        giro_api_answer_error(request, 500, "the journal cannot be read here; ask another replica");
-    if (body != NULL)
-        evbuffer_free(body);
-}
-
 /* What there is now. */
 static void answer_journal(void *context, struct evhttp_request *request,
                            const struct giro_wait *wait)
@@ -102,8 +78,7 @@ static void answer_journal(void *context, struct evhttp_request *request,
     if (size_bytes == 0)
         giro_api_answer_error(request, 404, "no journal of that member and date here");
     else
-        send_journal(request, path, size_bytes, wait->from,
-                     wait->to > size_bytes ? size_bytes : wait->to);
+        giro_api_answer_file(request, path, size_bytes, wait->from, wait->to);
 }
 
 static void get_journal(struct giro_api *api, struct evhttp_request *request, uint32_t client,
@@ -289,6 +264,8 @@ static void route(struct giro_api *api, struct evhttp_request *request, uint32_t
         get_status(api, request);
     else if (strcmp(path, "/v1/journals") == 0)
         get_journals(api, request, client);
+    else if ((rest = after(path, "/v1/details")) != NULL)
+        giro_api_details(&api->options, request, client, rest);
     else if (strcmp(path, "/metrics") == 0)
         get_metrics(api, request, client);
     else if ((rest = after(path, "/v1/journal/")) != NULL)

@@ -10,6 +10,7 @@
  *   GET /v1/journal/<BIC>/<date>?from=<offset>&to=<offset>&wait=<ms>   bytes of the journal, whose end is a block's; with wait
  *                                      (15,000 at most) the answer comes when there are bytes from `from` on, the member has a
  *                                      journal of a later date, or the time is over (api_wait.h)        own BIC, operator
+ *   GET /v1/details, /v1/details/<BIC>/<date>   sealed details: apps/girod/api_details.h               own BIC, operator
  *   GET /v1/proof/<uetr>               encoded proof (kind PROOF) of the payment's frame leaf          debtor, creditor, operator
  *   GET /v1/payment/<uetr>             JSON: record index in the frame, debtor, creditor               debtor, creditor, operator
  *   POST /v1/control                   body: one CONTROL frame; handed to the hub like a datagram     operator
@@ -40,6 +41,7 @@ struct giro_api_options {
     const struct giro_links *links;
     struct giro_ledger_file *ledger;
     struct giro_journal_files *journals;
+    struct giro_details_files *details;
     const struct giro_stages *stages;
     void *context;
     /* control hands in a datagram that came by POST; returns its reject reason. */

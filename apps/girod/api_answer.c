@@ -1,4 +1,6 @@
 #include "apps/girod/api_answer.h"
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <event2/buffer.h>
 #include <event2/keyvalq_struct.h>
@@ -6,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+
+#define FILE_ANSWER_MAX (16u * 1024u * 1024u)
 
 void giro_api_answer_bytes(struct evhttp_request *request, int code, const char *type,
                            struct evbuffer *body)
@@ -53,4 +57,28 @@ bool giro_api_numbers(struct evhttp_request *request, const struct giro_api_numb
     }
     evhttp_clear_headers(&values);
     return good;
+}
+
+void giro_api_answer_file(struct evhttp_request *request, const char *path, uint64_t size_bytes,
+                          uint64_t from, uint64_t to)
+{
+    struct evbuffer *body = evbuffer_new();
+    bool good = body != NULL;
+    to = to > size_bytes ? size_bytes : to;
+    if (good && from < to) {
+        uint64_t length = to - from > FILE_ANSWER_MAX ? FILE_ANSWER_MAX : to - from;
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        good = fd >= 0 && evbuffer_add_file(body, fd, (ev_off_t)from, (ev_off_t)length) == 0;
+        if (fd >= 0 && !good)
+            close(fd);
+    }
+    char total[24];
+    snprintf(total, sizeof(total), "%lu", (unsigned long)size_bytes);
+    evhttp_add_header(evhttp_request_get_output_headers(request), "Giro-Journal-Bytes", total);
+    if (good)
+        giro_api_answer_bytes(request, 200, "application/octet-stream", body);
+    else
+        giro_api_answer_error(request, 500, "the file cannot be read here; ask another replica");
+    if (body != NULL)
+        evbuffer_free(body);
 }

@@ -13,6 +13,10 @@ void giro_api_answer_bytes(struct evhttp_request *request, int code, const char 
 void giro_api_answer_json(struct evhttp_request *request, int code, json_t *json);
 void giro_api_answer_error(struct evhttp_request *request, int code, const char *sentence);
 
+/* giro_api_answer_file sends bytes [from, to) of a file of size_bytes, at most 16 MiB of them; none if the range is empty. */
+void giro_api_answer_file(struct evhttp_request *request, const char *path, uint64_t size_bytes,
+                          uint64_t from, uint64_t to);
+
 struct giro_api_number {
     const char *name;
     uint64_t *value; /* stays as it is when the query has no such name */

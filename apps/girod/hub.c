@@ -53,6 +53,7 @@ struct giro_hub {
     struct giro_receipts *receipts;
     struct giro_ledger_file *ledger;
     struct giro_journal_files *journals;
+    struct giro_details_files *details;
     struct giro_publish *publish;
     struct giro_file_sync *file_sync;
     struct giro_event_file *events; /* NULL: not configured */
@@ -149,6 +150,16 @@ static void on_certificate(void *context, const struct giro_certificate *certifi
     enum giro_err err = giro_ledger_file_certificate(hub->ledger, certificate);
     if (err != GIRO_ERR_OK)
         file_failed(hub, "the certificates file", err);
+}
+
+static void on_details(void *context, const struct giro_details_executed *executed)
+{
+    struct giro_hub *hub = context;
+    enum giro_stage before = enter(hub, GIRO_STAGE_files);
+    enum giro_err err = giro_details_files_frame(hub->details, executed);
+    enter(hub, before);
+    if (err != GIRO_ERR_OK)
+        file_failed(hub, "a day of details", err);
 }
 
 static uint32_t on_leaf(void *context, uint64_t height, uint32_t leaf_index, uint8_t *out,
@@ -494,18 +505,6 @@ static enum giro_err open_keys(struct giro_hub *hub, struct giro_diagnosis *diag
     return GIRO_ERR_OK;
 }
 
-static enum giro_err open_window_secret(struct giro_hub *hub, struct giro_diagnosis *diagnosis)
-{
-    GIRO_TRY(giro_hub_secret_load(hub->config.keys_path, hub->window_secret, diagnosis));
-    struct giro_hash hash = giro_sha256(hub->window_secret, sizeof(hub->window_secret));
-    if (giro_hash_equal(&hash, &hub->genesis.window_secret_hash))
-        return GIRO_ERR_OK;
-    giro_diagnosis_set(diagnosis, "its SHA-256 is not the one the genesis file names",
-                       "copy hub.secret from where the genesis was made",
-                       "\"%s/hub.secret\" is not this hub's window secret", hub->config.keys_path);
-    return GIRO_ERR_KEY;
-}
-
 static enum giro_err open_files(struct giro_hub *hub, struct giro_diagnosis *diagnosis)
 {
     const struct giro_config *config = &hub->config;
@@ -526,6 +525,7 @@ static enum giro_err open_files(struct giro_hub *hub, struct giro_diagnosis *dia
         return GIRO_ERR_IO;
     snprintf(path, sizeof(path), "%s/journal", config->data_path);
     GIRO_TRY(giro_journal_files_open(path, &hub->genesis, &hub->journals, diagnosis));
+    GIRO_TRY(giro_details_files_open(path, &hub->genesis, &hub->details, diagnosis));
     if (config->event_log_path[0] != '\0')
         GIRO_TRY(giro_event_file_open(config->event_log_path, config->event_log_mb, &hub->events,
                                       diagnosis));
@@ -583,6 +583,7 @@ static enum giro_err open_replica(struct giro_hub *hub)
                                                          .journal = on_journal,
                                                          .ledger_block = on_ledger_block,
                                                          .certificate = on_certificate,
+                                                         .details = on_details,
                                                          .leaf = on_leaf,
                                                          .files_synced = on_files_synced,
                                                          .evidence = on_evidence,
@@ -639,6 +640,7 @@ static enum giro_err open_events(struct giro_hub *hub, struct giro_diagnosis *di
                                    .links = hub->links,
                                    .ledger = hub->ledger,
                                    .journals = hub->journals,
+                                   .details = hub->details,
                                    .stages = &hub->stages,
                                    .context = hub,
                                    .control = on_control};
@@ -671,7 +673,8 @@ static enum giro_err open_all(struct giro_hub *hub, struct giro_diagnosis *diagn
 {
     const struct giro_config *config = &hub->config;
     GIRO_TRY(open_keys(hub, diagnosis));
-    GIRO_TRY(open_window_secret(hub, diagnosis));
+    GIRO_TRY(giro_hub_secret_load(config->keys_path, &hub->genesis.window_secret_hash,
+                                  hub->window_secret, diagnosis));
     GIRO_TRY(open_files(hub, diagnosis));
     GIRO_TRY(giro_hub_port_open(config, &hub->genesis, &hub->allow, &hub->port, diagnosis));
     GIRO_TRY(open_ingress(hub));
@@ -749,6 +752,8 @@ void giro_hub_close(struct giro_hub *hub)
             GIRO_LOG(WARN, "hub", "the journals could not be synced: %s", giro_err_sentence(err));
         giro_journal_files_close(hub->journals);
     }
+    if (hub->details != NULL)
+        giro_details_files_close(hub->details);
     if (hub->file_sync != NULL)
         giro_file_sync_close(hub->file_sync);
     if (hub->ledger != NULL)

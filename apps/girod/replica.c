@@ -109,6 +109,20 @@ static const struct giro_hash *hashes_of(struct giro_replica *replica,
     return replica->frame_hashes;
 }
 
+static void hand_out_details(struct giro_replica *replica, const struct giro_block_header *block,
+                             const struct giro_frame *frame)
+{
+    const struct giro_replica_callbacks *callbacks = &replica->options.callbacks;
+    const struct giro_details_executed executed = {
+        .frame = frame,
+        .results = replica->outcome.results,
+        .height = block->height,
+        .leaf_index = replica->outcome.leaf_index,
+        .business_date = giro_windows_business_date(replica->windows)};
+    if (callbacks->details != NULL)
+        callbacks->details(callbacks->context, &executed);
+}
+
 static void execute_frame(struct giro_replica *replica, const struct giro_block_header *block,
                           const struct giro_frame *frame, const struct giro_hash *hash)
 {
@@ -119,6 +133,8 @@ static void execute_frame(struct giro_replica *replica, const struct giro_block_
         if (frame->header.head.kind == GIRO_KIND_FRAME) /* controls are no payments */
             replica->records += outcome->record_count;
         remember_refused(replica, frame, block->height, outcome);
+        if (frame->header.details_bytes > 0)
+            hand_out_details(replica, block, frame);
     } else {
         outcome->record_count = 0;
     }

@@ -9,6 +9,7 @@
 #ifndef GIRO_APPS_REPLICA_H
 #define GIRO_APPS_REPLICA_H
 
+#include "apps/girod/details_files.h"
 #include "apps/girod/stages.h"
 #include "giro/dataplane.h"
 #include "giro/node.h"
@@ -35,6 +36,8 @@ struct giro_replica_callbacks {
      * behind the image on; after an image was fetched from peers there is a gap. */
     void (*ledger_block)(void *context, uint64_t height, const void *bytes, size_t size_bytes);
     void (*certificate)(void *context, const struct giro_certificate *certificate);
+    /* details: a frame with sealed details was executed; in ledger order, again after a restart as ledger_block. May be NULL. */
+    void (*details)(void *context, const struct giro_details_executed *executed);
     /* leaf: read back a frame leaf's preimage of an earlier block (for repeats); returns its size, 0 if not to be had. */
     uint32_t (*leaf)(void *context, uint64_t height, uint32_t leaf_index, uint8_t *out,
                      uint32_t out_bytes);

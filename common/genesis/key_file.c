@@ -247,12 +247,18 @@ static enum giro_err secret_path(const char *dir, char path[PATH_BYTES],
     return GIRO_ERR_OK;
 }
 
-enum giro_err giro_hub_secret_load(const char *dir, uint8_t secret[32],
-                                   struct giro_diagnosis *diagnosis)
+enum giro_err giro_hub_secret_load(const char *dir, const struct giro_hash *hash,
+                                   uint8_t secret[32], struct giro_diagnosis *diagnosis)
 {
     char path[PATH_BYTES];
     GIRO_TRY(secret_path(dir, path, diagnosis));
-    return secret_get(NULL, path, NULL, secret, diagnosis);
+    GIRO_TRY(secret_get(NULL, path, NULL, secret, diagnosis));
+    const struct giro_hash found = giro_sha256(secret, SEED_BYTES);
+    if (hash == NULL || giro_hash_equal(hash, &found))
+        return GIRO_ERR_OK;
+    sodium_memzero(secret, SEED_BYTES);
+    return fail(diagnosis, GIRO_ERR_KEY, path, "its SHA-256 is not the one the genesis file names",
+                "copy hub.secret from where the genesis was made");
 }
 
 enum giro_err giro_hub_secret_make(const char *dir, uint8_t secret[32],

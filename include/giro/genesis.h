@@ -165,7 +165,9 @@ enum giro_err giro_key_file_load(const char *dir, const char *owner, const char 
 /* The same for <dir>/hub.secret. The caller wipes secret when it is done with it. */
 enum giro_err giro_hub_secret_make(const char *dir, uint8_t secret[32],
                                    struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
-enum giro_err giro_hub_secret_load(const char *dir, uint8_t secret[32],
+/* hash: what the genesis file says it hashes to; another secret is KEY. NULL: any will do. */
+enum giro_err giro_hub_secret_load(const char *dir, const struct giro_hash *hash,
+                                   uint8_t secret[32],
                                    struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 
 #ifdef __cplusplus

@@ -16,6 +16,7 @@
 #ifndef GIRO_RECON_H
 #define GIRO_RECON_H
 
+#include "giro/details.h"
 #include "giro/settlement.h"
 
 #ifdef __cplusplus
@@ -68,6 +69,9 @@ void giro_windows_certified(struct giro_windows *windows,
 /* giro_windows_room: entries that still fit before certificates arrive; the caller stops taking frames when it is low. */
 uint32_t giro_windows_room(const struct giro_windows *windows);
 uint64_t giro_windows_sealed(const struct giro_windows *windows); /* records sealed so far */
+/* giro_windows_business_date: within a block, the date of the journals its bookings go to. After a day switch that is still the
+ * old one until the block ends. */
+uint16_t giro_windows_business_date(const struct giro_windows *windows);
 /* giro_windows_imageable: nothing is open, or the open window began in the last block. Only then an image may be made: it holds
  * the rows of one block at most. Windows that are sealed and wait for certificates are not in it: giro_windows_handed_out says
  * that none up to a height does any more, so that nothing is lost when the log below is gone. */
@@ -142,18 +146,47 @@ size_t giro_proof_encode(uint64_t height, uint32_t leaf_index, uint32_t leaf_cou
                          uint32_t path_count, const struct giro_certificate *certificate, void *out,
                          size_t out_bytes);
 
+/* ---- Disclosures ------------------------------------------------------------------------------------------------------------- */
+
+/* giro_disclosure_verify (link giro_recon) decodes a disclosure and checks all it claims: the debtor's signature; of a proof, that
+ * it is of this frame; of a cycle's proof, that a shown payment is in that cycle; of each K, that it opens its block. Returns NULL
+ * if all hold, else a sentence. Large: 80 KiB, not for the stack. */
+struct giro_disclosure_view {
+    struct giro_disclosure disclosure;
+    struct giro_hash frame_hash;
+    bool has_proof, has_cycle;
+    struct giro_proof_view proof; /* of the frame leaf */
+    struct giro_leaf_cycle cycle; /* of the cycle leaf */
+    struct giro_certificate cycle_certificate;
+    uint32_t opened; /* items whose K was shown */
+};
+const char *giro_disclosure_verify(const struct giro_genesis *genesis,
+                                   const struct giro_key_ring *ring, const void *bytes,
+                                   size_t size_bytes,
+                                   struct giro_disclosure_view *view) GIRO_MUST_USE;
+/* giro_disclosure_result: what the proof says of item `index`; has_proof. */
+struct giro_result giro_disclosure_result(const struct giro_disclosure_view *view, uint32_t index);
+/* giro_disclosure_open opens an item's block under K: see giro_details_open. */
+enum giro_details_verdict giro_disclosure_open(const struct giro_genesis *genesis,
+                                               const struct giro_disclosure *disclosure,
+                                               uint32_t index, const uint8_t key[32],
+                                               uint8_t plaintext[GIRO_DETAILS_PLAIN_MAX],
+                                               struct giro_details *details) GIRO_MUST_USE;
+
 /* ---- 3. Files ------------------------------------------------------------------------------------------------------------------ */
 
 /* giro_recon_cut renders one member's journal (file of kind JOURNAL) into a folder: windows.journal (the blocks of the range),
  * entries.csv, positions.csv, statuses.csv, totals.csv, netting.csv (only if a cycle settled in the range; the member's own
- * row), manifest.json, SHA256SUMS. Every file is written under a temporary name in a temporary folder next to it, which is
+ * row), details.opened (only if there are details), manifest.json, SHA256SUMS. Every file is written under a temporary name in a temporary folder next to it, which is
  * renamed last; a folder that is there already is GIRO_ERR_EXISTS unless its content is identical. Blocks are verified while
  * they are rendered: an invalid one stops the cut. */
 struct giro_recon_cut_options {
     const struct giro_genesis *genesis;
     const struct giro_key_ring *ring;
     const char *journal_path;
-    const char *out_path;            /* folder to make */
+    const char *out_path; /* folder to make */
+    /* details: the member's day of details with K (kind DETAILS_DAY), whose references are filled in; NULL: none */
+    const char *details_path;
     uint64_t from_window, to_window; /* seconds since 1970, inclusive; 0 and UINT64_MAX = all */
     /* progress: called now and then with bytes done of all; may be NULL */
     void (*progress)(void *context, uint64_t done, uint64_t all);
@@ -165,6 +198,41 @@ struct giro_recon_cut_result {
 enum giro_err giro_recon_cut(const struct giro_recon_cut_options *options,
                              struct giro_recon_cut_result *result,
                              struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
+/* giro_details_merge makes a member's day of details with K from what replicas sent. Every disclosure is verified; a source in which
+ * one does not hold, or that is not this member's day, is left out from there on and counted. Sources disagree about a place in the
+ * ledger: what most replicas say goes in. */
+struct giro_details_source {
+    const char *path;
+    uint32_t replicas; /* that sent exactly these bytes */
+};
+struct giro_details_merge_options {
+    const struct giro_genesis *genesis;
+    const struct giro_key_ring *ring;
+    uint16_t member, business_date;
+    const struct giro_details_source *sources;
+    uint32_t source_count;
+    const char *out_path; /* mode 0600: whoever reads it reads the details */
+    /* key: K of an item with a block; false: it is not to be had. */
+    bool (*key)(void *context, const struct giro_disclosure *disclosure, uint32_t index,
+                uint8_t key[32]);
+    /* broken: K opens the block, and shows a break (GIRO_DETAILS_BROKEN_*); or does not open it (WRONG_KEY). */
+    void (*broken)(void *context, const struct giro_disclosure *disclosure, uint32_t index,
+                   const uint8_t key[32], enum giro_details_verdict verdict);
+    void *context;
+};
+struct giro_details_merge_result {
+    uint64_t frames, payments, opened, broken;
+    uint32_t bad_sources;
+};
+enum giro_err giro_details_merge(const struct giro_details_merge_options *options,
+                                 struct giro_details_merge_result *result,
+                                 struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
+/* giro_details_day_each hands over every disclosure of a day, verified with the K in it, until frame returns a sentence. *wrong: the
+ * sentence, and at which offset; a torn end is none. */
+enum giro_err giro_details_day_each(
+    const char *path, const struct giro_genesis *genesis, const struct giro_key_ring *ring,
+    const char *(*frame)(void *context, const struct giro_disclosure *disclosure, uint16_t member),
+    void *context, struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 /* The lines that a cut would put into statuses.csv, entries.csv or positions.csv, for whoever shows windows as they come.
  * giro_rows_header: the first line of that file. giro_rows_render hands line each row of a verified block, with its '\n', in
  * order; the text lives until line returns. Returns NULL, or a sentence: the rows name something nobody knows. */
@@ -190,7 +258,7 @@ enum giro_err giro_recon_netting(const struct giro_genesis *genesis,
                                  uint32_t count, const char *out_dir, uint32_t *cycles,
                                  struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 
-/* giro_verify_path verifies one path of any kind: genesis, journal, cut folder (re-renders every CSV and compares byte for
+/* giro_verify_path verifies one path of any kind: genesis, journal, disclosure, day of details, cut folder (re-renders every CSV and compares byte for
  * byte, checks SHA256SUMS, manifest and 64 KiB blocks), proof, spool, netting CSV next to cut folders, ledger file, block log
  * folder (chains every block, QC, certificate; leaves against certified roots), or a folder holding any of these. Reports what
  * it checked line by line through say; on a failure the diagnosis names file and place (offset, line or 64 KiB block). */

@@ -13,6 +13,7 @@
 #include "apps/giro/https.h"
 #include "apps/girod/hub.h"
 #include "giro/recon.h"
+#include "member/details.h"
 #include "member/sender.h"
 #include "member_support.h"
 #include "sys_support.h"
@@ -131,17 +132,15 @@ static void site_close(struct site *site)
     free(site);
 }
 
-/* Debtor pays creditor three times; the UETR of the second payment. */
-static void pay(struct site *site, char uetr[37])
+/* Sends one frame and waits until it is settled. */
+static void send_frame(struct site *site, const uint8_t *bytes, size_t size, uint32_t payments)
 {
     char path[300];
     struct giro_diagnosis diagnosis = {.fact = ""};
     struct giro_spool_writer *writer;
     struct giro_spool spool;
-    uint8_t bytes[GIRO_FRAME_BYTES_MAX];
     snprintf(path, sizeof(path), "%s/a.spool", site->dir);
     cr_assert(giro_spool_create(path, &site->hub.genesis, &writer, &diagnosis) == GIRO_ERR_OK);
-    size_t size = hub_frame(&site->hub, DEBTOR, CREDITOR, 0, 3, bytes);
     cr_assert(giro_spool_add(writer, bytes, (uint32_t)size) == GIRO_ERR_OK);
     cr_assert(giro_spool_finish(writer) == GIRO_ERR_OK);
     cr_assert(giro_spool_open(path, &site->hub.genesis, &spool, &diagnosis) == GIRO_ERR_OK);
@@ -156,8 +155,16 @@ static void pay(struct site *site, char uetr[37])
     static struct giro_sender_stats stats;
     uint64_t unfinished;
     cr_assert(giro_sender_run(&options, &stats, &unfinished, &diagnosis) == GIRO_ERR_OK);
-    cr_assert(stats.by_status[GIRO_STATUS_ACSC] == 3, "a hub of one replica settles, too");
+    cr_assert(stats.by_status[GIRO_STATUS_ACSC] == payments, "a hub of one replica settles, too");
     giro_spool_close(&spool);
+    unlink(path);
+}
+
+/* Debtor pays creditor three times; the UETR of the second payment. */
+static void pay(struct site *site, char uetr[37])
+{
+    uint8_t bytes[GIRO_FRAME_BYTES_MAX];
+    send_frame(site, bytes, hub_frame(&site->hub, DEBTOR, CREDITOR, 0, 3, bytes), 3);
     giro_uetr_format(bytes + sizeof(struct giro_frame_header) + sizeof(struct giro_record), uetr);
 }
 
@@ -210,6 +217,96 @@ Test(api, everyone_reads_what_is_theirs_and_nothing_else, .timeout = 60)
     cr_expect(json_integer_value(json_object_get(json, "next")) == 1);
     json_decref(json);
     free(bytes);
+    site_close(site);
+}
+
+/* Debtor pays creditor and stranger, each with details, in one frame. */
+static void pay_detailed(struct site *site)
+{
+    const uint8_t seed[32] = {0, 0x55};
+    uint8_t bytes[GIRO_FRAME_BYTES_MAX], plaintext[GIRO_DETAILS_PLAIN_MAX];
+    const struct giro_details text = {.fields = {{"REFERENCE", 9}}};
+    struct giro_secret_key *sealing = giro_key_from_seed(seed);
+    struct giro_secret_key *key = hub_key(site->bics[DEBTOR], "frame", 1);
+    struct giro_record records[2];
+    struct giro_frame_details details[2];
+    struct giro_details_key keys[2];
+    enum giro_details_field field;
+    uint32_t plaintext_bytes = 0, key_count;
+    cr_assert(giro_details_encode(&text, plaintext, &plaintext_bytes, &field) == GIRO_DETAILS_GOOD);
+    for (uint32_t i = 0; i < 2; i++) {
+        site->hub.genesis.members[CREDITOR + i].sealing.key = giro_key_sealing(sealing);
+        records[i] = (struct giro_record){.uetr = {0xD0, (uint8_t)i},
+                                          .amount_minor = 1,
+                                          .creditor = (uint16_t)(CREDITOR + i),
+                                          .currency = site->hub.genesis.currencies[0].number,
+                                          .service = GIRO_SERVICE_GROSS,
+                                          .kind = GIRO_PAYMENT_CREDIT_TRANSFER};
+        details[i] = (struct giro_frame_details){plaintext, plaintext_bytes};
+    }
+    const size_t size = giro_frame_make_detailed(&site->hub.genesis, key, DEBTOR, 1, 0, 0, records,
+                                                 details, 2, keys, &key_count, bytes);
+    cr_assert(size > 0);
+    send_frame(site, bytes, size, 2);
+    giro_key_free(sealing);
+    giro_key_free(key);
+}
+
+/* Does what this client gets of that member's day hold the payment's record? */
+static bool shows(struct site *site, uint32_t client, const char *bic, uint8_t payment)
+{
+    const uint8_t uetr[16] = {0xD0, payment};
+    char path[200];
+    uint8_t *bytes;
+    size_t size;
+    snprintf(path, sizeof(path), "/v1/details/%s/%s", bic, site->date);
+    cr_assert(get(site, client, path, &bytes, &size) == OK);
+    const bool found = memmem(bytes, size, uetr, sizeof(uetr)) != NULL;
+    free(bytes);
+    return found;
+}
+
+Test(api, sealed_details_are_for_debtor_and_creditor_alone, .timeout = 60)
+{
+    struct site *site = site_open();
+    char path[200];
+    uint8_t *bytes;
+    size_t size;
+    expect(site, "/v1/details", (enum giro_err[]){OK, OK, OK, OK});
+    snprintf(path, sizeof(path), "/v1/details/%s/%s", site->bics[CREDITOR], site->date);
+    expect(site, path, (enum giro_err[]){FORBIDDEN, NOT_FOUND, FORBIDDEN, NOT_FOUND});
+    pay_detailed(site);
+    expect(site, path, (enum giro_err[]){FORBIDDEN, OK, FORBIDDEN, OK});
+    snprintf(path, sizeof(path), "/v1/details/%s/%s", site->bics[DEBTOR], site->date);
+    expect(site, path, (enum giro_err[]){OK, FORBIDDEN, FORBIDDEN, OK});
+    cr_expect(shows(site, DEBTOR, site->bics[DEBTOR], 0) &&
+              shows(site, DEBTOR, site->bics[DEBTOR], 1));
+    cr_expect(shows(site, CREDITOR, site->bics[CREDITOR], 0) &&
+                  !shows(site, CREDITOR, site->bics[CREDITOR], 1),
+              "not the frame's other payment");
+    cr_expect(shows(site, STRANGER, site->bics[STRANGER], 1) &&
+              !shows(site, STRANGER, site->bics[STRANGER], 0));
+    cr_assert(get(site, CREDITOR, "/v1/details", &bytes, &size) == OK);
+    cr_expect(strstr((const char *)bytes, site->bics[CREDITOR]) != NULL &&
+                  strstr((const char *)bytes, site->bics[DEBTOR]) == NULL &&
+                  strstr((const char *)bytes, site->bics[STRANGER]) == NULL,
+              "%s", (const char *)bytes);
+    free(bytes);
+    static const struct {
+        const char *path;
+        enum giro_err expected;
+    } rows[] = {{"/v1/details/", WRONG},
+                {"/v1/details/B000CZPP", WRONG},
+                {"/v1/details/B000CZPP/2026-13-01", WRONG},
+                {"/v1/details/../../2026-11-24", WRONG},
+                {"/v1/detailsx", NOT_FOUND},
+                {"/v1/details/B000CZPP/2026-11-24?from=x", WRONG},
+                {"/v1/details/B000CZPP/1999-01-01", NOT_FOUND},
+                {"/v1/details/B999CZPP/2026-11-24", NOT_FOUND}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const enum giro_err err = ask(site, OPERATOR, rows[i].path);
+        cr_expect(err == rows[i].expected, "%s: %s", rows[i].path, giro_err_name(err));
+    }
     site_close(site);
 }
 

@@ -147,11 +147,16 @@ Test(genesis_key_file, the_hub_secret_is_made_once_and_guarded_likewise)
     uint8_t first[32], again[32], loaded[32];
     char path[128];
     snprintf(path, sizeof(path), "%s/hub.secret", dir);
-    cr_assert(giro_hub_secret_load(dir, loaded, NULL) == GIRO_ERR_NOENT);
+    cr_assert(giro_hub_secret_load(dir, NULL, loaded, NULL) == GIRO_ERR_NOENT);
     cr_assert(giro_hub_secret_make(dir, first, NULL) == GIRO_ERR_OK);
     cr_assert(giro_hub_secret_make(dir, again, NULL) == GIRO_ERR_OK);
-    cr_assert(giro_hub_secret_load(dir, loaded, NULL) == GIRO_ERR_OK);
+    cr_assert(giro_hub_secret_load(dir, NULL, loaded, NULL) == GIRO_ERR_OK);
     cr_assert(memcmp(first, again, 32) == 0 && memcmp(first, loaded, 32) == 0);
+    struct giro_hash hash = giro_sha256(first, sizeof(first));
+    cr_assert(giro_hub_secret_load(dir, &hash, loaded, NULL) == GIRO_ERR_OK);
+    hash.bytes[31] ^= 1;
+    cr_assert(giro_hub_secret_load(dir, &hash, loaded, NULL) == GIRO_ERR_KEY);
+    cr_assert(memcmp(first, loaded, 32) != 0, "another hub's secret is not handed out");
     cr_assert(chmod(path, 0644) == 0);
-    cr_assert(giro_hub_secret_load(dir, loaded, NULL) == GIRO_ERR_KEY);
+    cr_assert(giro_hub_secret_load(dir, NULL, loaded, NULL) == GIRO_ERR_KEY);
 }

@@ -1,0 +1,223 @@
+/* Days of details from several replicas become one, opened. Any replica may leave something out, none can put in what a debtor
+ * did not sign. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "files.h"
+
+/* One disclosure in one source. */
+struct piece {
+    uint64_t height;
+    uint32_t leaf_index, size_bytes;
+    uint32_t replicas; /* that say so */
+    const uint8_t *bytes;
+};
+struct merge {
+    const struct giro_details_merge_options *options;
+    struct giro_details_merge_result *result;
+    struct recon_map *maps;
+    struct piece *pieces;
+    uint64_t count, max;
+    FILE *file;
+    struct giro_hash digest;
+};
+
+static bool piece_add(struct merge *merge, const struct piece *piece)
+{
+    if (merge->count == merge->max) {
+        const uint64_t more = merge->max == 0 ? 1024 : 2 * merge->max;
+        struct piece *larger = realloc(merge->pieces, more * sizeof(*larger));
+        if (larger == NULL)
+            return false;
+        merge->pieces = larger;
+        merge->max = more;
+    }
+    merge->pieces[merge->count++] = *piece;
+    return true;
+}
+
+static int place_order(const struct piece *a, const struct piece *b)
+{
+    if (a->height != b->height)
+        return a->height < b->height ? -1 : 1;
+    return a->leaf_index < b->leaf_index ? -1 : a->leaf_index > b->leaf_index;
+}
+
+static int order(const void *a, const void *b)
+{
+    const struct piece *x = a, *y = b;
+    const int place = place_order(x, y);
+    if (place != 0)
+        return place;
+    if (x->size_bytes != y->size_bytes)
+        return x->size_bytes < y->size_bytes ? -1 : 1;
+    return memcmp(x->bytes, y->bytes, x->size_bytes);
+}
+
+/* Takes the pieces of one source up to the first that does not hold. */
+static enum giro_err source_read(struct merge *merge, uint32_t index,
+                                 struct giro_disclosure_view *view,
+                                 struct giro_diagnosis *diagnosis)
+{
+    const struct giro_details_merge_options *options = merge->options;
+    const struct giro_details_source *source = &options->sources[index];
+    struct giro_details_day_header header;
+    struct giro_reader reader;
+    struct giro_hash digest = giro_hash_zero;
+    GIRO_TRY(recon_map_open(source->path, &merge->maps[index], diagnosis));
+    giro_reader_init(&reader, merge->maps[index].bytes, merge->maps[index].size_bytes);
+    bool good = giro_reader_copy(&reader, &header, sizeof(header)) &&
+                giro_head_is(&header.head, GIRO_KIND_DETAILS_DAY) &&
+                giro_hash_equal(&header.chain_id, &options->genesis->chain_id) &&
+                header.member == options->member && header.business_date == options->business_date;
+    while (good) {
+        struct piece piece = {.replicas = source->replicas, .bytes = NULL};
+        good = giro_details_day_next(&reader, &digest, &piece.bytes, &piece.size_bytes) ==
+               GIRO_REJECT_NONE;
+        if (!good || piece.bytes == NULL)
+            break;
+        good = giro_disclosure_verify(options->genesis, options->ring, piece.bytes,
+                                      piece.size_bytes, view) == NULL &&
+               view->disclosure.header.height != 0;
+        for (uint32_t i = 0; good && i < view->disclosure.header.item_count; i++)
+            good = view->disclosure.frame.member == options->member ||
+                   view->disclosure.items[i].record.creditor == options->member;
+        piece.height = view->disclosure.header.height;
+        piece.leaf_index = view->disclosure.header.leaf_index;
+        if (good && !piece_add(merge, &piece))
+            return GIRO_ERR_NOMEM;
+    }
+    merge->result->bad_sources += !good;
+    return GIRO_ERR_OK;
+}
+
+/* Sorts, adds up who says the same, and keeps of each place what most say. */
+static void pieces_choose(struct merge *merge)
+{
+    uint64_t kept = 0;
+    if (merge->count > 0)
+        qsort(merge->pieces, merge->count, sizeof(*merge->pieces), order);
+    for (uint64_t i = 0; i < merge->count; i++) {
+        struct piece piece = merge->pieces[i];
+        while (i + 1 < merge->count && order(&piece, &merge->pieces[i + 1]) == 0)
+            piece.replicas += merge->pieces[++i].replicas;
+        if (kept == 0 || place_order(&merge->pieces[kept - 1], &piece) != 0)
+            merge->pieces[kept++] = piece;
+        else if (piece.replicas > merge->pieces[kept - 1].replicas)
+            merge->pieces[kept - 1] = piece;
+    }
+    merge->count = kept;
+}
+
+static bool write_all(struct merge *merge, const void *bytes, size_t size_bytes)
+{
+    return fwrite(bytes, size_bytes, 1, merge->file) == 1;
+}
+
+/* Opens what can be opened and appends the disclosure with its keys. */
+static enum giro_err piece_write(struct merge *merge, const struct piece *piece,
+                                 struct giro_disclosure *disclosure)
+{
+    static uint8_t keys[GIRO_FRAME_RECORDS_MAX][32], encoded[GIRO_DISCLOSURE_BYTES_MAX];
+    static uint8_t entry[GIRO_DISCLOSURE_BYTES_MAX + GIRO_DETAILS_DAY_EXTRA];
+    const struct giro_details_merge_options *options = merge->options;
+    struct giro_writer writer;
+    const enum giro_reject reject = giro_disclosure_decode(
+        piece->bytes, piece->size_bytes, options->genesis->chain_prefix, disclosure);
+    GIRO_ASSERT(reject == GIRO_REJECT_NONE); /* verified before */
+    for (uint32_t i = 0; i < disclosure->header.item_count; i++) {
+        struct giro_disclosure_item *item = &disclosure->items[i];
+        uint8_t plaintext[GIRO_DETAILS_PLAIN_MAX];
+        struct giro_details details;
+        item->key = NULL;
+        merge->result->payments++;
+        if (item->block.bytes == NULL || !options->key(options->context, disclosure, i, keys[i]))
+            continue;
+        const enum giro_details_verdict verdict =
+            giro_disclosure_open(options->genesis, disclosure, i, keys[i], plaintext, &details);
+        if (verdict == GIRO_DETAILS_OPENED) {
+            item->key = keys[i];
+            merge->result->opened++;
+        } else {
+            options->broken(options->context, disclosure, i, keys[i], verdict);
+            merge->result->broken++;
+        }
+        sodium_memzero(plaintext, sizeof(plaintext));
+    }
+    giro_writer_init(&writer, encoded, sizeof(encoded));
+    if (!giro_disclosure_encode(disclosure, &writer))
+        return GIRO_ERR_FORMAT;
+    const size_t size_bytes =
+        giro_details_day_put(encoded, (uint32_t)writer.offset, &merge->digest, entry);
+    merge->result->frames++;
+    return write_all(merge, entry, size_bytes) ? GIRO_ERR_OK : GIRO_ERR_IO;
+}
+
+static enum giro_err merge_write(struct merge *merge, struct giro_disclosure *disclosure,
+                                 struct giro_diagnosis *diagnosis)
+{
+    const struct giro_details_merge_options *options = merge->options;
+    const struct giro_details_day_header header = {.head = giro_head_make(GIRO_KIND_DETAILS_DAY),
+                                                   .chain_id = options->genesis->chain_id,
+                                                   .member = options->member,
+                                                   .business_date = options->business_date};
+    const int fd = open(options->out_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    merge->file = fd < 0 ? NULL : fdopen(fd, "wb");
+    enum giro_err err = merge->file != NULL && write_all(merge, &header, sizeof(header))
+                            ? GIRO_ERR_OK
+                            : GIRO_ERR_IO;
+    for (uint64_t i = 0; err == GIRO_ERR_OK && i < merge->count; i++)
+        err = piece_write(merge, &merge->pieces[i], disclosure);
+    const int number = errno;
+    if (merge->file != NULL && fclose(merge->file) != 0 && err == GIRO_ERR_OK)
+        err = GIRO_ERR_IO;
+    else if (merge->file == NULL && fd >= 0)
+        close(fd);
+    if (err != GIRO_ERR_OK)
+        return recon_fail(diagnosis, err, options->out_path, "%s", strerror(number));
+    return err;
+}
+
+enum giro_err giro_details_merge(const struct giro_details_merge_options *options,
+                                 struct giro_details_merge_result *result,
+                                 struct giro_diagnosis *diagnosis)
+{
+    struct merge merge = {.options = options, .result = result};
+    struct giro_disclosure_view *view = malloc(sizeof(*view));
+    *result = (struct giro_details_merge_result){.frames = 0};
+    merge.maps = calloc(options->source_count + 1u, sizeof(*merge.maps));
+    enum giro_err err = view == NULL || merge.maps == NULL ? GIRO_ERR_NOMEM : GIRO_ERR_OK;
+    for (uint32_t i = 0; err == GIRO_ERR_OK && i < options->source_count; i++)
+        err = source_read(&merge, i, view, diagnosis);
+    if (err == GIRO_ERR_OK) {
+        pieces_choose(&merge);
+        err = merge_write(&merge, &view->disclosure, diagnosis);
+    }
+    if (err == GIRO_ERR_NOMEM)
+        (void)recon_fail(diagnosis, err, options->out_path, "while reading details");
+    for (uint32_t i = 0; merge.maps != NULL && i < options->source_count; i++)
+        recon_map_close(&merge.maps[i]);
+    free(merge.maps);
+    free(merge.pieces);
+    free(view);
+    return err;
+}
+
+enum giro_err giro_details_day_each(
+    const char *path, const struct giro_genesis *genesis, const struct giro_key_ring *ring,
+    const char *(*frame)(void *context, const struct giro_disclosure *disclosure, uint16_t member),
+    void *context, struct giro_diagnosis *diagnosis)
+{
+    struct recon_map map;
+    struct recon_day day = {.frame = frame, .context = context};
+    GIRO_TRY(recon_map_open(path, &map, diagnosis));
+    const char *wrong = recon_day_walk(genesis, ring, &map, &day);
+    recon_map_close(&map);
+    if (wrong == NULL)
+        return GIRO_ERR_OK;
+    return recon_fail(diagnosis, GIRO_ERR_FORMAT, path, "offset %lu: %s", (unsigned long)day.offset,
+                      wrong);
+}
