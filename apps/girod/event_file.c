@@ -57,6 +57,7 @@ static void extend(struct giro_event_file *file)
 static void *extend_ahead(void *context)
 {
     struct giro_event_file *file = context;
+    giro_cpus_here(GIRO_CPUS_STORE);
     for (;;) {
         while (sem_wait(&file->wake) != 0)
             continue;

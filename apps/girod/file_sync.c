@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "giro/sys.h"
+
 enum { IDLE, RUNNING, DONE, FAILED };
 
 struct giro_file_sync {
@@ -33,6 +35,7 @@ static void *run(void *context)
 {
     struct giro_file_sync *sync = context;
     int result;
+    giro_cpus_here(GIRO_CPUS_STORE);
     do
         result = syncfs(sync->fd);
     while (result != 0 && errno == EINTR);

@@ -423,6 +423,7 @@ static void sleep_until_work(struct giro_hub *hub)
 enum giro_err giro_hub_run(struct giro_hub *hub, struct giro_diagnosis *diagnosis)
 {
     uint32_t idle = 0;
+    giro_cpus_here(GIRO_CPUS_HUB);
     hub->stages.since_ns = mono(hub);
     while (!hub->stopping && hub->failed == GIRO_ERR_OK) {
         idle = turn(hub) > 0 ? 0 : idle + 1;

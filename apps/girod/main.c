@@ -98,6 +98,8 @@ int main(int argc, char **argv)
         err = giro_config_load(arguments.config, &config, &diagnosis);
     if (err == GIRO_ERR_OK)
         err = set_verifier(&config, &diagnosis);
+    for (int role = 0; role < GIRO_CPUS_COUNT && err == GIRO_ERR_OK; role++)
+        err = giro_cpus_set((enum giro_cpus)role, config.cpus[role], &diagnosis);
     if (err != GIRO_ERR_OK) {
         giro_diagnosis_print("girod", &diagnosis);
         return err == GIRO_ERR_CONFIG ? 2 : 1;
@@ -123,6 +125,7 @@ int main(int argc, char **argv)
     }
     if (err ==
         GIRO_ERR_RESTART) { /* the same process, from the beginning: there is one way to load a state */
+        giro_cpus_anywhere();
         execv("/proc/self/exe", argv);
         giro_diagnosis_set(&diagnosis, strerror(errno), "start it again",
                            "girod cannot start again");

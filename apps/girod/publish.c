@@ -220,6 +220,7 @@ static bool wait_until(struct giro_publish *publish, uint64_t due_ns, bool *requ
 static void *run(void *context)
 {
     struct giro_publish *publish = context;
+    giro_cpus_here(GIRO_CPUS_PUBLISH);
     bool again =
         false; /* a request came too early for the newest second: one more look when it is whole */
     for (;;) {

@@ -13,6 +13,7 @@
 
 #define FILE_BYTES_MAX (1u << 20)
 #define PEERS_MAX      100
+#define CPUS_EXPECTED  "CPUs such as 2, 0-3 or 0-1,4, at most 63 bytes"
 
 struct raw {
     char *genesis, *keys, *key_tables, *data, *files, *event_log, *log_level, *verifier, *https;
@@ -23,6 +24,9 @@ struct raw {
         char **allow;
         uint32_t allow_count;
     } port;
+    struct raw_cpus {
+        char *hub, *publish, *store;
+    } * cpus;
     struct raw_limits {
         int64_t *segment_mb, *frames_pending, *batches, *member_frames_per_second, *key_tables_mb;
         int64_t *verify_frames, *verify_wait_us;
@@ -60,6 +64,10 @@ enum key_index {
     KEY_MEMORY_MB,
     KEY_TELEMETRY,
     KEY_ALLOW,
+    KEY_CPUS,
+    KEY_CPUS_HUB,
+    KEY_CPUS_PUBLISH,
+    KEY_CPUS_STORE,
     KEY_PEERS,
     KEY_HTTPS,
     KEY_LIMITS,
@@ -102,6 +110,10 @@ static const struct key keys[KEY_COUNT] = {
                    "a list of 1 to 1024 prefixes such as 10.1.0.0/16, each alone or followed by "
                    "BICs, at most 127 bytes",
                    0, 0, 0},
+    [KEY_CPUS] = {"", "cpus", "a section with hub, publish, store", 0, 0, 0},
+    [KEY_CPUS_HUB] = {"cpus", "hub", CPUS_EXPECTED, 0, 0, 0},
+    [KEY_CPUS_PUBLISH] = {"cpus", "publish", CPUS_EXPECTED, 0, 0, 0},
+    [KEY_CPUS_STORE] = {"cpus", "store", CPUS_EXPECTED, 0, 0, 0},
     [KEY_PEERS] = {"", "peers", "a list of 1 to 100 entries host:port, one per replica", 0, 0, 0},
     [KEY_HTTPS] = {"", "https", "host:port such as 127.0.0.1:7600", 0, 0, 0},
     [KEY_LIMITS] = {"", "limits",
@@ -145,6 +157,12 @@ static const cyaml_schema_field_t port_fields[] = {
                                GIRO_CONFIG_ALLOW_MAX),
     CYAML_FIELD_END,
 };
+static const cyaml_schema_field_t cpus_fields[] = {
+    TEXT(hub, MAY, struct raw_cpus, 63),
+    TEXT(publish, MAY, struct raw_cpus, 63),
+    TEXT(store, MAY, struct raw_cpus, 63),
+    CYAML_FIELD_END,
+};
 static const cyaml_schema_field_t limits_fields[] = {
     NUMBER(segment_mb, MAY, struct raw_limits),
     NUMBER(frames_pending, MAY, struct raw_limits),
@@ -174,6 +192,7 @@ static const cyaml_schema_field_t top_fields[] = {
     CYAML_FIELD_SEQUENCE_COUNT("peers", CYAML_FLAG_POINTER, struct raw, peers, peer_count,
                                &peer_value, 1, PEERS_MAX),
     TEXT(https, MUST, struct raw, 127),
+    CYAML_FIELD_MAPPING_PTR("cpus", MAY, struct raw, cpus, cpus_fields),
     CYAML_FIELD_MAPPING_PTR("limits", MAY, struct raw, limits, limits_fields),
     CYAML_FIELD_END,
 };
@@ -527,6 +546,19 @@ static enum giro_err take_verifier(const struct loading *loading, const char *va
     return value == NULL ? GIRO_ERR_OK : refuse(loading, KEY_VERIFIER, value);
 }
 
+/* Whether the machine has them is for whoever places threads to find out. */
+static void take_cpus(const struct loading *loading)
+{
+    static const struct raw_cpus none;
+    const struct raw_cpus *cpus = loading->raw->cpus != NULL ? loading->raw->cpus : &none;
+    const char *const lists[GIRO_CPUS_COUNT] = {[GIRO_CPUS_HUB] = cpus->hub,
+                                                [GIRO_CPUS_PUBLISH] = cpus->publish,
+                                                [GIRO_CPUS_STORE] = cpus->store};
+    for (uint32_t i = 0; i < GIRO_CPUS_COUNT; i++)
+        snprintf(loading->config->cpus[i], sizeof loading->config->cpus[i], "%s",
+                 lists[i] != NULL ? lists[i] : "");
+}
+
 static enum giro_err take_limits(const struct loading *loading)
 {
     static const struct raw_limits none;
@@ -565,6 +597,7 @@ static enum giro_err take_all(const struct loading *loading)
     GIRO_TRY(take_port(loading));
     GIRO_TRY(take_peers(loading));
     GIRO_TRY(take_address(loading, KEY_HTTPS, raw->https, &config->https));
+    take_cpus(loading);
     return take_limits(loading);
 }
 

@@ -139,6 +139,7 @@ static int make(struct giro_disk_maker *maker, const char *name, uint64_t size_b
 static void *work(void *context)
 {
     struct giro_disk_maker *maker = context;
+    giro_cpus_here(GIRO_CPUS_STORE);
     pthread_mutex_lock(&maker->lock);
     while (!maker->stopping) {
         if (!maker->busy) {

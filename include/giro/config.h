@@ -23,6 +23,10 @@
  *     allow:                        # who may send from where (giro/dataplane.h); left out: everybody
  *       - 10.1.0.0/16
  *       - 10.2.7.0/24 AAAACZPP,BBBBCZPP
+ *   cpus:                           # where threads run, such as 2, 0-3 or 0-1,4; left out: anywhere
+ *     hub: 2                        # port and all stages
+ *     publish: 3                    # cutting files
+ *     store: 3                      # syncing files, making them ahead of time
  *   peers:                          # one per replica, in genesis order, own entry included
  *     - 127.0.0.1:7500
  *   https: 127.0.0.1:7600           # member and operator interface
@@ -73,7 +77,8 @@ struct giro_config {
     uint32_t port_memory_mb;
     uint32_t port_allow_count;
     char port_allow[GIRO_CONFIG_ALLOW_MAX]
-                   [128]; /* as written: members are known to the genesis file only */
+                   [128];           /* as written: members are known to the genesis file only */
+    char cpus[GIRO_CPUS_COUNT][64]; /* "" = anywhere */
     uint32_t peer_count;
     struct giro_config_address peers[100];
     struct giro_config_address https;

@@ -156,6 +156,24 @@ void giro_log_line(struct giro_log_site *site, enum giro_log_level level, const 
         giro_log_line(&giro_log_site_, GIRO_LOG_##level, module, __VA_ARGS__);                     \
     } while (0)
 
+/* ---- CPUs: which ones the threads of this process run on, by what they do ----------------------------- */
+
+struct giro_diagnosis;
+enum giro_cpus {
+    GIRO_CPUS_HUB,     /* the event loop with the port and all stages */
+    GIRO_CPUS_PUBLISH, /* cutting files */
+    GIRO_CPUS_STORE,   /* syncing, and making files ahead of time */
+    GIRO_CPUS_COUNT
+};
+/* giro_cpus_set reads a list such as "2", "0-3" or "0-1,4"; "" leaves the role free. Before there are threads. CONFIG: it is no
+ * list, or the process may not use all of them. */
+enum giro_err giro_cpus_set(enum giro_cpus role, const char *list,
+                            struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
+/* giro_cpus_here places the calling thread; nothing if its role was left free. */
+void giro_cpus_here(enum giro_cpus role);
+/* giro_cpus_anywhere undoes it: the thread runs where the process was started to run. Before exec. */
+void giro_cpus_anywhere(void);
+
 /* ---- Messages to people, files ---------------------------------------------------------------------- */
 
 /* A diagnosis: fact first, then detail and hint. Filled by parsers, printed by programs. */

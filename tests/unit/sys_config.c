@@ -149,6 +149,25 @@ Test(sys, config_reads_mtu_and_queues_within_their_ranges)
     scratch_remove(directory);
 }
 
+Test(sys, config_hands_on_where_threads_run)
+{
+    char directory[256];
+    scratch_make(directory);
+    struct giro_config config;
+    struct giro_diagnosis diagnosis;
+    char *text = edit("verifier: portable\n", "cpus:\n  hub: 2\n  store: 0-1,3\n");
+    cr_assert(load(directory, text, &config, &diagnosis) == GIRO_ERR_OK, "%s", diagnosis.fact);
+    cr_assert(strcmp(config.cpus[GIRO_CPUS_HUB], "2") == 0);
+    cr_assert(strcmp(config.cpus[GIRO_CPUS_STORE], "0-1,3") == 0);
+    cr_assert(config.cpus[GIRO_CPUS_PUBLISH][0] == '\0');
+    free(text);
+    text = edit("verifier: portable\n", "cpus:\n  core: 2\n");
+    cr_assert(load(directory, text, &config, &diagnosis) == GIRO_ERR_CONFIG);
+    cr_assert(strstr(diagnosis.detail, "hub publish store") != NULL, "%s", diagnosis.detail);
+    free(text);
+    scratch_remove(directory);
+}
+
 Test(sys, config_hands_on_the_allow_list_as_it_is_written)
 {
     char directory[256];
