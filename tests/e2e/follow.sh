@@ -104,3 +104,23 @@ expect 1 'cannot be continued' "$giro" follow "${member[@]}" --append positions.
 "$giro" follow "${member[@]}" --from start --once | head -n 1 >/dev/null
 hub_stop
 step "from the start, and from a line's position"
+
+# Member 0 asks replica 0 first, which lies: it forges the first window with bookings in the journal it serves.
+rm -rf hub files out statuses.csv follow.log
+unset 'pid_of[0]' 'starts_of[0]' 'starts_of[1]' 'starts_of[2]' 'starts_of[3]'
+hub_make "--members AAAACZPP,BBBBCZPP,CCCCCZPP"
+honest=$girod girod=$bin/../tests/girod-traitor
+replica_start 0
+girod=$honest
+for i in 1 2 3; do replica_start $i; done
+for i in 0 1 2 3; do replica_wait $i; done
+follower_start
+sleep 1
+payments 80 6
+lines 41 statuses.csv
+kill -INT $follower
+wait $follower || fail "Ctrl-C"
+grep -q 'do not hash' follow.log || { cat follow.log >&2; fail "the forged window was not noticed"; }
+https=$(addresses 201) pull
+sed 's/,[^,]*,[^,]*$//' statuses.csv | cmp - "files/AAAACZPP/$first_date/statuses.csv" || fail "what was followed is something else"
+step "a lying replica: $(grep -m 1 'do not hash' follow.log)"
