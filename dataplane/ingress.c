@@ -39,6 +39,8 @@ struct giro_ingress {
     uint32_t gather_frames;
     bool crowded; /* the last verification found several frames */
     struct giro_ingress_lanes lanes;
+    void (*refused)(void *context, const struct giro_ingress_frame *frame); /* NULL: nobody asks */
+    void *refused_context;
     uint32_t frames_max, seen_mask;
     uint32_t queue_first, queue_count;
     uint32_t free_count, fresh_index; /* slots from fresh_index on were never used */
@@ -360,9 +362,19 @@ uint32_t ingress_job_finish(struct giro_ingress *ingress, const struct ingress_j
             continue;
         }
         (void)count(ingress, row_of_frame(ingress, &slot->item.frame), GIRO_REJECT_SIGNATURE);
+        if (ingress->refused != NULL)
+            ingress->refused(ingress->refused_context, &slot->item);
         slot_free(ingress, job->slots[i]);
     }
     return good;
+}
+
+void giro_ingress_watch(struct giro_ingress *ingress,
+                        void (*refused)(void *context, const struct giro_ingress_frame *frame),
+                        void *context)
+{
+    ingress->refused = refused;
+    ingress->refused_context = context;
 }
 
 bool giro_ingress_ripe(const struct giro_ingress *ingress, uint64_t now_ns)

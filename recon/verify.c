@@ -130,8 +130,11 @@ static enum file_kind kind_by_name(const char *name)
             return ends[i].kind;
     if (strlen(name) == 20 && strncmp(name, "log-", 4) == 0)
         return FILE_LOG_SEGMENT;
-    /* <cycle>.csv */
+    /* <cycle>.csv; <member>-<channel>: where frames stand in the ledger, only a hint */
     size_t digits = strspn(name, "0123456789");
+    if (digits > 0 && name[digits] == '-' && name[digits + 1] != '\0' &&
+        strspn(name + digits + 1, "0123456789") == strlen(name + digits + 1))
+        return FILE_SKIPPED;
     return digits > 0 && strcmp(name + digits, ".csv") == 0 ? FILE_REPORT : FILE_UNKNOWN;
 }
 

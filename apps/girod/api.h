@@ -27,6 +27,7 @@
 #include "apps/girod/journal_files.h"
 #include "apps/girod/ledger_file.h"
 #include "apps/girod/links.h"
+#include "apps/girod/members.h"
 #include "apps/girod/replica.h"
 
 struct giro_api_options {
@@ -38,6 +39,7 @@ struct giro_api_options {
     struct giro_port *port;   /* may be NULL */
     const char *capture_path; /* where a capture is kept */
     const struct giro_ingress *ingress;
+    const struct giro_members *members; /* may be NULL */
     const struct giro_links *links;
     struct giro_ledger_file *ledger;
     struct giro_journal_files *journals;

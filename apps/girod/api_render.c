@@ -41,6 +41,24 @@
     X("verify_signatures_total", "signatures in these calls", "counter", lanes.signatures)         \
     X("verify_full_total", "signatures in calls of the most frames one takes", "counter",          \
       lanes.signatures_in_full_calls)                                                              \
+    X("sessions_live", "members' sessions", "gauge", sessions.live)                                \
+    X("sessions_half_open", "handshakes answered, not confirmed yet", "gauge", sessions.half_open) \
+    X("sessions_replaced", "sessions followed by a newer one and still received", "gauge",         \
+      sessions.replaced)                                                                           \
+    X("session_cookies_total", "cookies sent", "counter", sessions.cookies)                        \
+    X("session_handshakes_total", "handshakes answered", "counter", sessions.handshakes)           \
+    X("session_repeated_total", "answers to handshakes sent again", "counter", sessions.repeated)  \
+    X("session_opened_total", "sessions that became live", "counter", sessions.opened)             \
+    X("session_displaced_total", "sessions ended by a newer one of the same member", "counter",    \
+      sessions.displaced)                                                                          \
+    X("session_expired_total", "sessions that ended by age", "counter", sessions.expired)          \
+    X("session_moved_total", "changes of address", "counter", sessions.moved)                      \
+    X("session_received_total", "session datagrams opened", "counter", sessions.received)          \
+    X("session_sent_total", "session datagrams sent", "counter", sessions.sent)                    \
+    X("session_lost_total", "members' datagrams that never came", "counter", sessions.lost)        \
+    X("session_withheld_total", "datagrams not sent to unproved addresses", "counter",             \
+      sessions.withheld)                                                                           \
+    X("session_unsent_total", "answers to members without a session", "counter", sessions.unsent)  \
     X("links_up", "replicas connected", "gauge", links_up)                                         \
     X("link_sent_bytes_total", "bytes sent to replicas", "counter", links.sent_bytes)              \
     X("link_dropped_total", "messages dropped on full links", "counter", links.dropped)            \
@@ -72,6 +90,7 @@ struct numbers {
     struct giro_port_counters port;
     struct giro_links_counters links;
     struct giro_ingress_lanes lanes;
+    struct giro_sessions_counters sessions;
     uint64_t taken, port_other, links_up, journal_bytes, ledger_bytes, image_pause_ns;
     uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS]; /* over all members and none */
 };
@@ -88,6 +107,8 @@ static void numbers_read(const struct giro_api_options *api, struct numbers *num
     giro_links_counters(api->links, &numbers->links);
     numbers->taken = giro_ingress_taken(api->ingress);
     giro_ingress_lanes(api->ingress, &numbers->lanes);
+    if (api->members != NULL)
+        giro_members_counters(api->members, &numbers->sessions);
     numbers->links_up = giro_links_up(api->links);
     numbers->image_pause_ns = api->stages->longest_ns[GIRO_STAGE_image_encode];
     numbers->journal_bytes = giro_journal_files_bytes(api->journals);

@@ -14,9 +14,9 @@
 #include "apps/girod/event_file.h"
 #include "apps/girod/file_sync.h"
 #include "apps/girod/hub_port.h"
+#include "apps/girod/members.h"
 #include "apps/girod/postmortem.h"
 #include "apps/girod/publish.h"
-#include "apps/girod/receipts.h"
 #include "apps/girod/stages.h"
 #include "giro/keys.h"
 
@@ -50,7 +50,7 @@ struct giro_hub {
     void *ingress_mem;
     size_t ingress_bytes;
     struct giro_replica *replica;
-    struct giro_receipts *receipts;
+    struct giro_members *members;
     struct giro_ledger_file *ledger;
     struct giro_journal_files *journals;
     struct giro_details_files *details;
@@ -104,8 +104,7 @@ static void on_send(void *context, uint16_t peer, const struct giro_part *parts,
 static void on_answer(void *context, const struct giro_answer *answer)
 {
     struct giro_hub *hub = context;
-    if (answer->to.ipv4 != 0) /* zero: it came by HTTPS, whose client asks by proof */
-        giro_receipts_add(hub->receipts, answer);
+    giro_members_answer(hub->members, mono(hub), answer);
 }
 
 static void file_failed(struct giro_hub *hub, const char *what, enum giro_err err)
@@ -279,8 +278,7 @@ static uint32_t stage_receive(struct giro_hub *hub)
         uint32_t count = giro_port_receive(hub->port, datagrams);
         uint64_t now_ns = mono(hub);
         for (uint32_t i = 0; i < count; i++)
-            (void)giro_ingress_take(hub->ingress, now_ns, &datagrams[i],
-                                    GIRO_NONE); /* counted inside */
+            giro_members_take(hub->members, now_ns, &datagrams[i]);
         total += count;
         if (count < GIRO_PORT_BURST)
             break;
@@ -333,7 +331,7 @@ static uint32_t turn(struct giro_hub *hub)
     enter(hub, GIRO_STAGE_replica);
     work += stage_replica(hub);
     enter(hub, GIRO_STAGE_receipts);
-    giro_receipts_flush(hub->receipts);
+    giro_members_flush(hub->members, mono(hub));
     giro_port_flush(hub->port);
     return work;
 }
@@ -408,6 +406,8 @@ static enum giro_reject on_control(void *context, const void *bytes, size_t size
 static void sleep_until_work(struct giro_hub *hub)
 {
     uint64_t next_ns = giro_replica_next_ns(hub->replica);
+    if (giro_members_next_ns(hub->members) < next_ns)
+        next_ns = giro_members_next_ns(hub->members);
     uint64_t now_ns = mono(hub);
     uint64_t wait_ns = next_ns > now_ns ? next_ns - now_ns : 0;
     if (wait_ns > GIRO_NS_PER_S)
@@ -438,7 +438,7 @@ enum giro_err giro_hub_run(struct giro_hub *hub, struct giro_diagnosis *diagnosi
         else
             sleep_until_work(hub);
     }
-    giro_receipts_flush(hub->receipts);
+    giro_members_stop(hub->members, mono(hub));
     giro_port_flush(hub->port);
     halt_finish(hub);
     if (hub->failed != GIRO_ERR_OK && hub->failed != GIRO_ERR_RESTART)
@@ -560,6 +560,20 @@ static enum giro_err open_ingress(struct giro_hub *hub)
     return hub->ingress == NULL ? GIRO_ERR_ARGUMENT : GIRO_ERR_OK;
 }
 
+static enum giro_err open_members(struct giro_hub *hub)
+{
+    const uint32_t mtu = hub->config.port_mtu == 0 ? 1500 : hub->config.port_mtu;
+    const struct giro_members_options options = {.genesis = &hub->genesis,
+                                                 .replica = (uint16_t)hub->config.replica,
+                                                 .transport_key = hub->transport_key,
+                                                 .allow = hub->allow,
+                                                 .ingress = hub->ingress,
+                                                 .port = hub->port,
+                                                 .datagram_max = mtu - 28,
+                                                 .ledger = hub->ledger};
+    return giro_members_open(&options, &hub->members);
+}
+
 static enum giro_err open_replica(struct giro_hub *hub)
 {
     struct giro_replica_options options = {.genesis = &hub->genesis,
@@ -596,6 +610,7 @@ static enum giro_err open_replica(struct giro_hub *hub)
         options.recorder = giro_event_file_recorder(hub->events);
     hub->replica = giro_replica_new(&options);
     sodium_memzero(options.window_secret, sizeof(options.window_secret));
+    giro_members_serve(hub->members, hub->replica);
     return hub->replica == NULL ? GIRO_ERR_NOMEM : GIRO_ERR_OK;
 }
 
@@ -638,6 +653,7 @@ static enum giro_err open_events(struct giro_hub *hub, struct giro_diagnosis *di
                                    .port = hub->port,
                                    .capture_path = hub->capture_path,
                                    .ingress = hub->ingress,
+                                   .members = hub->members,
                                    .links = hub->links,
                                    .ledger = hub->ledger,
                                    .journals = hub->journals,
@@ -679,10 +695,9 @@ static enum giro_err open_all(struct giro_hub *hub, struct giro_diagnosis *diagn
     GIRO_TRY(open_files(hub, diagnosis));
     GIRO_TRY(giro_hub_port_open(config, &hub->genesis, &hub->allow, &hub->port, diagnosis));
     GIRO_TRY(open_ingress(hub));
-    hub->receipts =
-        giro_receipts_new(hub->genesis.chain_prefix, (uint16_t)config->replica, hub->port);
+    GIRO_TRY(open_members(hub));
     hub->base = event_base_new();
-    if (hub->receipts == NULL || hub->base == NULL)
+    if (hub->base == NULL)
         return GIRO_ERR_NOMEM;
     GIRO_TRY(giro_marker_open(config->data_path, config->replica, &hub->marker, diagnosis));
     GIRO_TRY(open_replica(hub));
@@ -759,8 +774,7 @@ void giro_hub_close(struct giro_hub *hub)
         giro_file_sync_close(hub->file_sync);
     if (hub->ledger != NULL)
         giro_ledger_file_close(hub->ledger);
-    if (hub->receipts != NULL)
-        giro_receipts_free(hub->receipts);
+    giro_members_close(hub->members);
     if (hub->ingress != NULL)
         munmap(hub->ingress_mem, hub->ingress_bytes);
     if (hub->port != NULL)

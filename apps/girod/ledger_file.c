@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "apps/girod/frame_index.h"
 #include "giro/recon.h"
 
 /* Appends gather in a buffer of this size, so small blocks do not cost a system call each. */
@@ -29,6 +30,7 @@ struct giro_ledger_file {
     uint64_t *block_offsets;       /* by height; 0 = not there */
     uint64_t *certificate_offsets; /* by height; 0 = not there */
     uint32_t replica_count;
+    struct giro_frame_index *frames;
 };
 
 static enum giro_err io_error(void)
@@ -93,6 +95,50 @@ static bool tail_read(struct tail *tail, uint64_t offset, void *out, size_t size
     return true;
 }
 
+/* ---- Frames: where each leaf of one is ---------------------------------------------------------------- */
+
+/* Moves the reader past one leaf: its bytes, or NULL at the end. */
+static const uint8_t *leaf_next(struct giro_reader *reader, uint32_t *size_bytes)
+{
+    *size_bytes = giro_reader_u32(reader);
+    const uint8_t *leaf = giro_reader_take(reader, *size_bytes);
+    giro_reader_take(reader, giro_align_up(*size_bytes, 4) - *size_bytes);
+    return leaf;
+}
+
+static void leaves_begin(struct giro_reader *reader, const uint8_t *block, uint64_t size_bytes)
+{
+    giro_reader_init(reader, block, size_bytes);
+    giro_reader_take(reader, sizeof(struct giro_ledger_block) + sizeof(struct giro_commit_body));
+}
+
+static bool leaf_is_frame(const uint8_t *leaf, uint32_t size_bytes, struct giro_leaf_frame *frame)
+{
+    if (leaf == NULL || size_bytes < GIRO_TAG_BYTES + sizeof(*frame) ||
+        memcmp(leaf, GIRO_TAG_LEAF_FRAME, GIRO_TAG_BYTES) != 0)
+        return false;
+    memcpy(frame, leaf + GIRO_TAG_BYTES, sizeof(*frame));
+    return true;
+}
+
+static enum giro_err frames_note(struct giro_ledger_file *file, const uint8_t *block,
+                                 uint64_t size_bytes)
+{
+    struct giro_ledger_block header;
+    struct giro_reader reader;
+    memcpy(&header, block, sizeof(header));
+    leaves_begin(&reader, block, size_bytes);
+    for (uint32_t i = 0; i < header.leaf_count; i++) {
+        uint32_t leaf_bytes;
+        struct giro_leaf_frame frame;
+        const uint8_t *leaf = leaf_next(&reader, &leaf_bytes);
+        if (leaf_is_frame(leaf, leaf_bytes, &frame))
+            GIRO_TRY(giro_frame_index_put(file->frames, frame.member, frame.channel, frame.sequence,
+                                          header.height, i));
+    }
+    return giro_frame_index_flush(file->frames);
+}
+
 /* ---- Opening: index what is there, cut a torn tail ------------------------------------------------- */
 
 static enum giro_err tail_open(struct tail *tail, const char *dir, const char *name,
@@ -144,14 +190,17 @@ static enum giro_err cut(struct tail *tail, uint64_t at)
     return GIRO_ERR_OK;
 }
 
-static bool block_intact(struct tail *tail, uint64_t offset, const struct giro_ledger_block *header)
+/* Frames whose index is not there are noted on the way. */
+static bool block_intact(struct giro_ledger_file *file, uint64_t offset,
+                         const struct giro_ledger_block *header, enum giro_err *err)
 {
-    uint64_t rest = header->size_bytes - 16;
-    uint8_t *bytes = malloc(rest);
+    uint8_t *bytes = malloc(header->size_bytes);
     if (bytes == NULL)
         return false;
-    bool good =
-        tail_read(tail, offset + 16, bytes, rest) && XXH3_64bits(bytes, rest) == header->checksum;
+    bool good = tail_read(&file->ledger, offset, bytes, header->size_bytes) &&
+                XXH3_64bits(bytes + 16, header->size_bytes - 16) == header->checksum;
+    if (good && giro_frame_index_fresh(file->frames))
+        *err = frames_note(file, bytes, header->size_bytes);
     free(bytes);
     return good;
 }
@@ -161,17 +210,18 @@ static enum giro_err index_blocks(struct giro_ledger_file *file)
     struct tail *tail = &file->ledger;
     uint64_t offset = sizeof(struct giro_ledger_header);
     struct giro_ledger_block header;
-    while (offset + sizeof(header) <= tail->size_bytes &&
+    enum giro_err err = GIRO_ERR_OK;
+    while (err == GIRO_ERR_OK && offset + sizeof(header) <= tail->size_bytes &&
            tail_read(tail, offset, &header, sizeof(header)) &&
            giro_head_is(&header.head, GIRO_KIND_LEDGER_BLOCK) &&
            header.height > file->last_height && header.height < file->heights_max &&
            header.size_bytes >= sizeof(header) && header.size_bytes <= tail->size_bytes - offset &&
-           block_intact(tail, offset, &header)) {
+           block_intact(file, offset, &header, &err)) {
         file->block_offsets[header.height] = offset;
         file->last_height = header.height;
         offset += header.size_bytes;
     }
-    return cut(tail, offset);
+    return err == GIRO_ERR_OK ? cut(tail, offset) : err;
 }
 
 static enum giro_err index_certificates(struct giro_ledger_file *file)
@@ -218,6 +268,8 @@ enum giro_err giro_ledger_file_open(const char *dir, const struct giro_genesis *
     if (file->block_offsets != NULL && file->certificate_offsets != NULL)
         err = tail_open(&file->ledger, dir, "ledger", genesis, self, diagnosis);
     if (err == GIRO_ERR_OK)
+        err = giro_frame_index_open(dir, genesis, self, &file->frames, diagnosis);
+    if (err == GIRO_ERR_OK)
         err = tail_open(&file->certificates, dir, "certificates", genesis, self, diagnosis);
     if (err == GIRO_ERR_OK)
         err = index_blocks(file);
@@ -245,6 +297,7 @@ void giro_ledger_file_close(struct giro_ledger_file *file)
 {
     tail_close(&file->ledger);
     tail_close(&file->certificates);
+    giro_frame_index_close(file->frames);
     if (file->block_offsets != NULL)
         munmap(file->block_offsets, file->heights_max * sizeof(uint64_t));
     if (file->certificate_offsets != NULL)
@@ -259,6 +312,8 @@ enum giro_err giro_ledger_file_block(struct giro_ledger_file *file, uint64_t hei
 {
     if (height >= file->heights_max)
         return GIRO_ERR_FULL;
+    GIRO_TRY(
+        frames_note(file, bytes, size_bytes)); /* replay, too: what a power loss took comes again */
     if (height <= file->last_height)
         return GIRO_ERR_OK; /* replay after a restart */
     if (height != file->last_height + 1)
@@ -327,21 +382,6 @@ static uint8_t *block_read(struct giro_ledger_file *file, uint64_t height,
     return bytes;
 }
 
-/* Moves the reader past one leaf: its bytes, or NULL at the end. */
-static const uint8_t *leaf_next(struct giro_reader *reader, uint32_t *size_bytes)
-{
-    *size_bytes = giro_reader_u32(reader);
-    const uint8_t *leaf = giro_reader_take(reader, *size_bytes);
-    giro_reader_take(reader, giro_align_up(*size_bytes, 4) - *size_bytes);
-    return leaf;
-}
-
-static void leaves_begin(struct giro_reader *reader, const uint8_t *block, uint64_t size_bytes)
-{
-    giro_reader_init(reader, block, size_bytes);
-    giro_reader_take(reader, sizeof(struct giro_ledger_block) + sizeof(struct giro_commit_body));
-}
-
 uint32_t giro_ledger_file_leaf(struct giro_ledger_file *file, uint64_t height, uint32_t leaf_index,
                                uint8_t *out, uint32_t out_bytes)
 {
@@ -363,6 +403,24 @@ uint32_t giro_ledger_file_leaf(struct giro_ledger_file *file, uint64_t height, u
         memcpy(out, leaf, size_bytes);
     free(block);
     return size_bytes;
+}
+
+uint32_t giro_ledger_file_find(struct giro_ledger_file *file, uint16_t member, uint16_t channel,
+                               uint64_t sequence, uint64_t *height, uint32_t *leaf_index,
+                               uint8_t *out, uint32_t out_bytes)
+{
+    struct giro_leaf_frame frame;
+    if (!giro_frame_index_find(file->frames, member, channel, sequence, height, leaf_index))
+        return 0;
+    const uint32_t size_bytes = giro_ledger_file_leaf(file, *height, *leaf_index, out, out_bytes);
+    const bool same = leaf_is_frame(out, size_bytes, &frame) && frame.member == member &&
+                      frame.channel == channel && frame.sequence == sequence;
+    return same ? size_bytes : 0;
+}
+
+bool giro_ledger_file_certified(const struct giro_ledger_file *file, uint64_t height)
+{
+    return height < file->heights_max && file->certificate_offsets[height] != 0;
 }
 
 static bool certificate_read(struct giro_ledger_file *file, uint64_t height,

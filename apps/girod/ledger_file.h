@@ -1,4 +1,4 @@
-/* apps/girod/ledger_file.h - the leaves and certificates of every executed block on disk, for proofs.
+/* apps/girod/ledger_file.h - the leaves and certificates of every executed block on disk, for proofs, and where each frame is.
  *
  * Derived from the log: written behind it without waiting; a torn tail is cut at open and written again by replay, which goes
  * back at least to what was synced before the log was trimmed. Layout: giro/wire/store.h "Ledger file". Heights come in
@@ -31,6 +31,13 @@ uint32_t giro_ledger_file_leaf(struct giro_ledger_file *file, uint64_t height, u
 enum giro_err giro_ledger_file_proof(struct giro_ledger_file *file, uint64_t height,
                                      uint32_t leaf_index, uint8_t **proof,
                                      size_t *size_bytes) GIRO_MUST_USE;
+/* giro_ledger_file_find tells where the frame (member, channel, sequence) was first executed and copies its leaf, as _leaf does; 0:
+ * it was not, or came with an image. Cost: two reads. */
+uint32_t giro_ledger_file_find(struct giro_ledger_file *file, uint16_t member, uint16_t channel,
+                               uint64_t sequence, uint64_t *height, uint32_t *leaf_index,
+                               uint8_t *out, uint32_t out_bytes);
+/* giro_ledger_file_certified: a certificate of this height is there. */
+bool giro_ledger_file_certified(const struct giro_ledger_file *file, uint64_t height);
 /* giro_ledger_file_flush hands what is buffered to the operating system. */
 enum giro_err giro_ledger_file_flush(struct giro_ledger_file *file) GIRO_MUST_USE;
 uint64_t giro_ledger_file_bytes(const struct giro_ledger_file *file);

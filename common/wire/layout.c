@@ -661,3 +661,14 @@ GIRO_WIRE_AT(giro_ledger_block, height, 16);
 GIRO_WIRE_AT(giro_ledger_block, size_bytes, 24);
 GIRO_WIRE_AT(giro_ledger_block, leaf_count, 32);
 GIRO_WIRE_AT(giro_ledger_block, reserved, 36);
+
+GIRO_WIRE_AT(giro_frame_index_header, head, 0);
+GIRO_WIRE_AT(giro_frame_index_header, chain_id, 8);
+GIRO_WIRE_AT(giro_frame_index_header, replica, 40);
+GIRO_WIRE_AT(giro_frame_index_header, member, 42);
+GIRO_WIRE_AT(giro_frame_index_header, channel, 44);
+GIRO_WIRE_AT(giro_frame_index_header, reserved, 46);
+
+GIRO_WIRE_AT(giro_frame_place, height, 0);
+GIRO_WIRE_AT(giro_frame_place, leaf_index, 8);
+GIRO_WIRE_AT(giro_frame_place, reserved, 12);

@@ -38,11 +38,13 @@ bool giro_allow_member(const struct giro_allow *allow, uint32_t ipv4, uint32_t m
 
 /* ---- Ports ------------------------------------------------------------------------------------------------------------ */
 
-/* Where a datagram came from and where its receipts go. ipv4 and port in host order; mac only for the DPDK port. */
+/* Where a datagram came from and where its receipts go. ipv4 and port in host order; mac only for the DPDK port. session: the
+ * id of the session a frame came in (giro/sessions.h), 0 none. */
 struct giro_endpoint {
     uint32_t ipv4;
     uint16_t port;
     uint8_t mac[6];
+    uint32_t session;
 };
 struct giro_datagram {
     const uint8_t *bytes; /* UDP payload, unaligned, valid until the next receive */
@@ -174,6 +176,10 @@ bool giro_ingress_ripe(const struct giro_ingress *ingress, uint64_t now_ns);
  * how many good ones are now in frames[0..); bad ones are dropped and counted as SIGNATURE. */
 uint32_t giro_ingress_verify(struct giro_ingress *ingress, const struct giro_key_ring *ring,
                              struct giro_ingress_frame **frames, uint32_t max);
+/* giro_ingress_watch: refused is told of every frame whose signature did not hold; it may not call the ingress. */
+void giro_ingress_watch(struct giro_ingress *ingress,
+                        void (*refused)(void *context, const struct giro_ingress_frame *frame),
+                        void *context);
 /* giro_ingress_drop gives a verified frame back after it was packed. */
 void giro_ingress_drop(struct giro_ingress *ingress, struct giro_ingress_frame *frame);
 uint32_t giro_ingress_waiting(const struct giro_ingress *ingress);

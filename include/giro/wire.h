@@ -120,6 +120,7 @@ GIRO_WIRE_SIZE(giro_head, 8);
     X(0x0407, IMAGE, "image of the state")                                                         \
     X(0x0408, IMAGE_FILE, "file of an image's manifest")                                           \
     X(0x0409, EVIDENCE, "evidence against a replica")                                              \
+    X(0x040A, FRAME_INDEX, "where a channel's frames were executed")                               \
     X(0x0481, CRASH_MARKER, "frame being executed")                                                \
     X(0x0480, EVENT_LOG, "event log of a replica's core")
 

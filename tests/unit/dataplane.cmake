@@ -3,6 +3,10 @@ giro_test(NAME dataplane SUITE unit
           unit/dataplane_port_udp.c unit/dataplane_port_dpdk.c
   LINK giro_dataplane)
 
+giro_test(NAME sessions SUITE unit
+  SOURCES unit/dataplane_support.c unit/sessions_support.c unit/sessions_table.c unit/sessions_bad_input.c
+  LINK giro_dataplane)
+
 add_executable(port_echo tools/port_echo.c)
 target_link_libraries(port_echo PRIVATE giro_dataplane giro_warnings_tests)
 add_executable(port_ask tools/port_ask.c)

@@ -40,7 +40,7 @@ void hub_open(struct hub *hub)
     struct giro_genesis *genesis = &hub->genesis;
     genesis->chain_id = giro_sha256("a hub", 5);
     memcpy(&genesis->chain_prefix, genesis->chain_id.bytes, sizeof(genesis->chain_prefix));
-    uint32_t keys = HUB_MEMBERS + HUB_OPERATORS;
+    uint32_t keys = 2 * HUB_MEMBERS + HUB_OPERATORS;
     size_t size = giro_key_ring_footprint(keys);
     void *mem = aligned_alloc(64, size);
     hub->ring = giro_key_ring_init(mem, size, keys);
@@ -50,6 +50,8 @@ void hub_open(struct hub *hub)
         genesis->members[i].frame_key_count = 1;
         genesis->members[i].frame_keys[0].key_id = 1;
         hub->members[i] = key_make(hub->ring, "member", i, &genesis->members[i].frame_keys[0]);
+        genesis->members[i].session.key_id = 1;
+        hub->sessions[i] = key_make(hub->ring, "session", i, &genesis->members[i].session);
     }
     genesis->operator_count = HUB_OPERATORS;
     for (uint32_t i = 0; i < HUB_OPERATORS; i++) {
@@ -62,6 +64,8 @@ void hub_close(struct hub *hub)
 {
     for (uint32_t i = 0; i < HUB_MEMBERS; i++)
         giro_key_free(hub->members[i]);
+    for (uint32_t i = 0; i < HUB_MEMBERS; i++)
+        giro_key_free(hub->sessions[i]);
     for (uint32_t i = 0; i < HUB_OPERATORS; i++)
         giro_key_free(hub->operators[i]);
     free(hub->genesis.members);

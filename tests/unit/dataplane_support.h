@@ -12,6 +12,7 @@ struct hub {
     struct giro_key_ring *ring;
     struct giro_secret_key *members[HUB_MEMBERS];
     struct giro_secret_key *operators[HUB_OPERATORS];
+    struct giro_secret_key *sessions[HUB_MEMBERS]; /* session keys, key id 1 */
 };
 void hub_open(struct hub *hub);
 void hub_close(struct hub *hub);

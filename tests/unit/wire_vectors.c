@@ -359,6 +359,16 @@ Test(wire_vectors, ledger_and_event_log_have_exactly_the_stored_bytes)
                                             .size_bytes = 4096,
                                             .leaf_count = 17};
     HOLD("ledger_block", "block header", block);
+    const struct {
+        struct giro_frame_index_header header;
+        struct giro_frame_place places[2];
+    } frames = {{.head = giro_head_make(GIRO_KIND_FRAME_INDEX),
+                 .chain_id = sample_chain(),
+                 .replica = 3,
+                 .member = 5,
+                 .channel = 7},
+                {{.height = 42, .leaf_index = 3}, {.height = 0}}};
+    HOLD("frame_index", "file header and two places", frames);
     struct giro_event_log_header events = {.head = giro_head_make(GIRO_KIND_EVENT_LOG),
                                            .chain_id = sample_chain(),
                                            .epoch = 1,

@@ -276,6 +276,35 @@ struct giro_ledger_block {
 };
 GIRO_WIRE_SIZE(giro_ledger_block, 64);
 
+/* File "frames/<member>-<channel>": header 64 | a place 16 for each sequence from 0; holes are zeros. Derived, too: a hint where
+ * to look in the ledger.
+ * offset size field: file header
+ *      0    8 head       kind FRAME_INDEX
+ *      8   32 chain_id
+ *     40    2 replica
+ *     42    2 member
+ *     44    2 channel
+ *     46   18 reserved */
+struct giro_frame_index_header {
+    struct giro_head head;
+    struct giro_hash chain_id;
+    uint16_t replica;
+    uint16_t member;
+    uint16_t channel;
+    uint8_t reserved[18];
+};
+GIRO_WIRE_SIZE(giro_frame_index_header, 64);
+/* offset size field: place
+ *      0    8 height      of the block that executed it; 0: not executed as the first of a frame or skip
+ *      8    4 leaf_index  in the block
+ *     12    4 reserved */
+struct giro_frame_place {
+    uint64_t height;
+    uint32_t leaf_index;
+    uint32_t reserved;
+};
+GIRO_WIRE_SIZE(giro_frame_place, 16);
+
 /* ---- Event log: everything the consensus core was handed since a start, and what it answered --------------------- */
 
 /* File "events-<number as 8 digits>", one per start: header 96 | records. A record: header 32 | body | zeros to a multiple of

@@ -1,0 +1,557 @@
+/* Hostile members, copies on the way, forged senders and noise, against the hub's table of sessions with a real ingress: each is
+ * counted, bounded, and others do not notice. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+#include "sessions_support.h"
+
+static struct table table;
+
+static void finish(void)
+{
+    dataplane_leak_check();
+}
+
+TestSuite(sessions_bad_input, .fini = finish);
+
+static void begin(void)
+{
+    table_open(&table, &(struct table_wish){0});
+}
+
+/* Nobody but proved addresses got more than it sent. */
+static double amplification(const struct giro_endpoint *honest, uint32_t honest_count)
+{
+    double worst = 0;
+    for (uint32_t i = 0; i < table.address_count; i++) {
+        const struct traffic *traffic = &table.addresses[i];
+        bool is_honest = false;
+        for (uint32_t k = 0; k < honest_count; k++)
+            is_honest =
+                is_honest || (traffic->ipv4 == honest[k].ipv4 && traffic->port == honest[k].port);
+        if (is_honest)
+            continue;
+        cr_assert(traffic->out <= traffic->in, "%x:%u got %lu bytes for %lu", traffic->ipv4,
+                  traffic->port, (unsigned long)traffic->out, (unsigned long)traffic->in);
+        if (traffic->in > 0 && (double)traffic->out / (double)traffic->in > worst)
+            worst = (double)traffic->out / (double)traffic->in;
+    }
+    return worst;
+}
+
+/* ---- Handshakes ----------------------------------------------------------------------------------------- */
+
+Test(sessions_bad_input, a_replayed_handshake_opens_nothing)
+{
+    struct peer peer;
+    uint8_t first[GIRO_HANDSHAKE_INIT_BYTES];
+    begin();
+    peer_make(&peer, &table, 1, 0x0A000001, 4000);
+    peer_init(&peer, 0);
+    cr_assert(peer_handshake(&peer));
+    memcpy(first, peer.init, sizeof(first));
+    /* the answer was lost: the same answer comes, and nothing is computed */
+    for (uint32_t i = 0; i < 100; i++) {
+        cr_assert(table_take(&table, &peer.at, first, sizeof(first)) == GIRO_REJECT_NONE);
+        struct giro_handshake_response_body told;
+        struct giro_session again;
+        const struct sent *sent = &table.sent[table.sent_count - 1];
+        cr_assert(giro_handshake_finish(&peer.handshake, &peer.self, sent->bytes, sent->size_bytes,
+                                        &told, &again) == GIRO_REJECT_NONE);
+        cr_assert(memcmp(&again, &peer.session, sizeof(again)) == 0);
+    }
+    cr_assert(table_counters(&table).handshakes == 1 && table_counters(&table).repeated == 100);
+    cr_assert(table_counters(&table).half_open == 1);
+    cr_assert(peer_ping(&peer, 1) == GIRO_REJECT_NONE);
+    /* the session is live: copies are dropped, from its address and, with a cookie of its own, from any other */
+    struct peer thief;
+    peer_make(&thief, &table, 2, 0x0B000001, 5000);
+    cr_assert(peer_connect(&thief, 0));
+    for (uint32_t second = 0; second < 110; second++) {
+        table.now_ns += GIRO_NS_PER_S;
+        cr_assert(table_take(&table, &peer.at, first, sizeof(first)) == GIRO_REJECT_DUPLICATE);
+        memcpy(first + 32, thief.cookie, sizeof(thief.cookie));
+        cr_assert(table_take(&table, &thief.at, first, sizeof(first)) == GIRO_REJECT_DUPLICATE);
+        memcpy(first + 32, peer.cookie, sizeof(peer.cookie));
+    }
+    cr_assert(table_counters(&table).handshakes == 2 && table_counters(&table).half_open == 0);
+    cr_assert(table_rejects(&table, GIRO_NONE, GIRO_REJECT_DUPLICATE) == 220);
+    cr_assert(peer_ping(&peer, 2) == GIRO_REJECT_NONE);
+    table_close(&table);
+}
+
+Test(sessions_bad_input, keys_that_are_not_the_members_open_nothing)
+{
+    struct peer peer, thief;
+    begin();
+    peer_make(&peer, &table, 1, 0x0A000001, 4000);
+    cr_assert(peer_connect(&peer, 0));
+    static const struct {
+        uint16_t named, key_of;
+        enum giro_reject reject;
+    } rows[] = {{1, 2, GIRO_REJECT_KEY},
+                {0, 1, GIRO_REJECT_KEY},
+                {HUB_MEMBERS, 1, GIRO_REJECT_MEMBER},
+                {GIRO_MEMBERS_MAX - 1, 1, GIRO_REJECT_MEMBER}};
+    for (uint32_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        peer_make(&thief, &table, rows[i].key_of, 0x0B000001, 5000);
+        memcpy(thief.cookie, peer.cookie, sizeof(thief.cookie));
+        peer_init(&thief, peer.session.peer_id); /* to get a cookie of its own */
+        cr_assert(peer_handshake(&thief));
+        thief.member = rows[i].named;
+        peer_init(&thief, peer.session.peer_id);
+        cr_assert(table_take(&table, &thief.at, thief.init, sizeof(thief.init)) == rows[i].reject);
+        cr_assert(table_rejects(&table, GIRO_NONE, rows[i].reject) >= 1);
+    }
+    /* a stranger's key */
+    giro_prng_fill(&table.prng, thief.self.secret, 32);
+    thief.member = 1;
+    peer_init(&thief, 0);
+    const enum giro_reject reject = table_take(&table, &thief.at, thief.init, sizeof(thief.init));
+    cr_assert(reject == GIRO_REJECT_SEAL || reject == GIRO_REJECT_KEY);
+    cr_assert(peer_ping(&peer, 9) == GIRO_REJECT_NONE);
+    table_close(&table);
+}
+
+Test(sessions_bad_input, forged_senders_get_no_more_than_they_sent_and_cost_no_keys)
+{
+    struct peer peer;
+    begin();
+    peer_make(&peer, &table, 1, 0x0A000001, 4000);
+    cr_assert(peer_connect(&peer, 0));
+    peer_init(&peer, 0);
+    const uint64_t handshakes = table_counters(&table).handshakes;
+    for (uint32_t i = 0; i < 4000; i++) {
+        const struct giro_endpoint victim =
+            endpoint(0xC0000000u + (uint32_t)giro_prng_below(&table.prng, 2000), 53);
+        uint8_t init[GIRO_HANDSHAKE_INIT_BYTES];
+        memcpy(init, peer.init,
+               sizeof(init)); /* with another address's cookie, or noise, or none */
+        if (i % 3 == 1)
+            giro_prng_fill(&table.prng, init + 32, 176);
+        else if (i % 3 == 2)
+            memset(init + 32, 0, 32);
+        cr_assert(table_take(&table, &victim, init, sizeof(init)) == GIRO_REJECT_COOKIE);
+        if (table.sent_count == SENT_MAX)
+            table.sent_count = 0;
+    }
+    cr_assert(table_counters(&table).handshakes == handshakes);
+    cr_assert(table_counters(&table).half_open == 0);
+    const double worst = amplification(&peer.at, 1);
+    cr_assert(worst > 0.30 && worst < 0.31, "%f", worst); /* 64 bytes for 208 */
+    table_close(&table);
+}
+
+Test(sessions_bad_input, a_flood_of_good_handshakes_has_a_budget)
+{
+    struct peer flood, honest;
+    table_open(&table,
+               &(struct table_wish){.handshakes_per_second = 50, .handshakes_per_address = 10});
+    peer_make(&flood, &table, 2, 0x0B000001, 5000);
+    cr_assert(peer_connect(&flood, 0));
+    uint32_t taken = 0, policed = 0;
+    for (uint32_t i = 0; i < 100; i++) {
+        peer_init(&flood, 0);
+        const enum giro_reject reject =
+            table_take(&table, &flood.at, flood.init, sizeof(flood.init));
+        taken += reject == GIRO_REJECT_NONE;
+        policed += reject == GIRO_REJECT_POLICED;
+    }
+    cr_assert(taken == 9 && policed == 91);
+    cr_assert(table_counters(&table).half_open <= 2);
+    peer_make(&honest, &table, 1, 0x0A000001, 4000);
+    cr_assert(peer_connect(&honest, 0));
+    table.now_ns += GIRO_NS_PER_S;
+    peer_init(&flood, 0);
+    cr_assert(table_take(&table, &flood.at, flood.init, sizeof(flood.init)) == GIRO_REJECT_NONE);
+    table_close(&table);
+}
+
+Test(sessions_bad_input, half_open_sessions_displace_no_live_one)
+{
+    struct peer peers[4], again;
+    begin();
+    for (uint32_t i = 0; i < 4; i++) {
+        peer_make(&peers[i], &table, 1, 0x0A000001, (uint16_t)(4000 + i));
+        cr_assert(peer_connect(&peers[i], 0));
+    }
+    peer_make(&again, &table, 1, 0x0A000001, 5000);
+    for (uint32_t i = 0; i < 50; i++) {
+        peer_init(&again, 0);
+        cr_assert(peer_handshake(&again));
+    }
+    cr_assert(table_counters(&table).half_open == 2 && table_counters(&table).live == 4);
+    for (uint32_t i = 0; i < 4; i++)
+        cr_assert(peer_ping(&peers[i], 1) == GIRO_REJECT_NONE);
+    /* all four followed by new ones, and those again: places for all */
+    for (uint32_t round = 0; round < 3; round++)
+        for (uint32_t i = 0; i < 4; i++)
+            cr_assert(peer_connect(&peers[i], peers[i].session.peer_id));
+    cr_assert(table_counters(&table).live == 4 && table_counters(&table).displaced == 0);
+    cr_assert(table_counters(&table).replaced <= 6);
+    giro_sessions_check(table.sessions);
+    table_close(&table);
+}
+
+/* ---- Datagrams -------------------------------------------------------------------------------------------- */
+
+Test(sessions_bad_input, old_sessions_and_copies_open_nothing)
+{
+    struct peer peer;
+    uint8_t datagram[1472];
+    const struct giro_session_ping ping = {.token = 5};
+    begin();
+    peer_make(&peer, &table, 1, 0x0A000001, 4000);
+    cr_assert(peer_connect(&peer, 0));
+    const uint32_t size = peer_seal(&peer, GIRO_SESSION_PING, &ping, sizeof(ping), datagram);
+    cr_assert(table_take(&table, &peer.at, datagram, size) == GIRO_REJECT_NONE);
+    const struct giro_endpoint elsewhere = endpoint(0x0B000001, 1);
+    for (uint32_t i = 0; i < 100; i++) {
+        cr_assert(table_take(&table, &peer.at, datagram, size) == GIRO_REJECT_DUPLICATE);
+        cr_assert(table_take(&table, &elsewhere, datagram, size) == GIRO_REJECT_DUPLICATE);
+    }
+    cr_assert(table_counters(&table).moved == 0);
+    cr_assert(table_rejects(&table, 1, GIRO_REJECT_DUPLICATE) == 200);
+    table_flush(&table, MS);
+    peer_read(&peer);
+    cr_assert(peer.pongs == 1 && peer.acks == 1); /* copies are not answered */
+    cr_assert(peer_connect(&peer, peer.session.peer_id));
+    table.now_ns += GIRO_SESSION_REPLACED_S * GIRO_NS_PER_S;
+    cr_assert(table_take(&table, &peer.at, datagram, size) == GIRO_REJECT_SESSION);
+    cr_assert(amplification(&peer.at, 1) <= 1);
+    table_close(&table);
+}
+
+/* A network that loses, repeats, delays and turns round: each frame reaches the ingress once, each number is acknowledged. */
+Test(sessions_bad_input, loss_repetition_and_disorder_lose_and_double_nothing)
+{
+    enum { FRAMES = 600, LATE = 64 };
+    static struct {
+        uint32_t size;
+        uint8_t bytes[1472];
+    } late[LATE];
+    static uint8_t frames[FRAMES][512];
+    static uint32_t sizes[FRAMES];
+    static uint64_t number_of[FRAMES], lowest;
+    struct peer peer;
+    begin();
+    peer_make(&peer, &table, 1, 0x0A000001, 4000);
+    cr_assert(peer_connect(&peer, 0));
+    for (uint32_t i = 0; i < FRAMES; i++) {
+        const struct frame_wish wish = {.member = 1, .sequence = i};
+        sizes[i] = (uint32_t)frame_make(&table.hub, &wish, frames[i]);
+        number_of[i] = UINT64_MAX; /* not sent */
+    }
+    bool acknowledged[FRAMES] = {0};
+    uint32_t done = 0, rounds = 0;
+    lowest = peer.session.send_number;
+    while (done < FRAMES && rounds++ < 2000) {
+        const uint32_t due = (uint32_t)giro_prng_below(&table.prng, LATE);
+        if (late[due].size > 0)
+            (void)table_take(&table, &peer.at, late[due].bytes, late[due].size);
+        for (uint32_t i = 0; i < FRAMES; i++) {
+            if (acknowledged[i] || peer.session.send_number >= peer.credit ||
+                (number_of[i] != UINT64_MAX && rounds % 4 != 0) ||
+                !giro_prng_chance(&table.prng, 1, 4))
+                continue;
+            uint8_t datagram[1472];
+            struct giro_writer writer;
+            giro_writer_init(&writer, datagram + 24, 1400);
+            cr_assert(giro_session_put(&writer, GIRO_SESSION_FRAME, frames[i], sizes[i]));
+            lowest = peer.session.send_number;
+            number_of[i] = peer.session.send_number;
+            for (uint32_t k = 0; k < FRAMES; k++)
+                if (!acknowledged[k] && number_of[k] < lowest)
+                    lowest = number_of[k];
+            const uint32_t size =
+                giro_session_seal(&peer.session, lowest, datagram, (uint32_t)writer.offset);
+            const uint64_t fate = giro_prng_below(&table.prng, 10);
+            const uint32_t slot = (uint32_t)giro_prng_below(&table.prng, LATE);
+            if (fate < 2)
+                continue;            /* lost */
+            if (late[slot].size > 0) /* one from earlier comes now, perhaps once more later */
+                (void)table_take(&table, &peer.at, late[slot].bytes, late[slot].size);
+            if (fate < 6) {
+                late[slot].size = size;
+                memcpy(late[slot].bytes, datagram, size);
+                continue;
+            }
+            (void)table_take(&table, &peer.at, datagram, size);
+        }
+        table_flush(&table, 2 * MS);
+        for (uint32_t i = 0; i < table.sent_count; i++) { /* acknowledgements are lost, too */
+            if (giro_prng_chance(&table.prng, 1, 5))
+                continue;
+            struct giro_session_header header;
+            struct giro_session_block block;
+            struct giro_reader reader;
+            uint8_t blocks[1472];
+            uint32_t bytes;
+            cr_assert(giro_session_open(&peer.session, table.sent[i].bytes,
+                                        table.sent[i].size_bytes, blocks, &bytes,
+                                        &header) == GIRO_REJECT_NONE);
+            giro_reader_init(&reader, blocks, bytes);
+            while (giro_reader_left(&reader) > 0) {
+                cr_assert(giro_session_next(&reader, GIRO_SESSION_DOWN, &block) ==
+                          GIRO_REJECT_NONE);
+                if (block.kind != GIRO_SESSION_ACK)
+                    continue;
+                struct giro_session_ack ack;
+                memcpy(&ack, block.bytes, sizeof(ack));
+                peer.credit = ack.credit > peer.credit ? ack.credit : peer.credit;
+                for (uint32_t k = 0; k < FRAMES; k++)
+                    if (!acknowledged[k] && number_of[k] != UINT64_MAX &&
+                        number_of[k] >= ack.cumulative &&
+                        giro_session_ack_has(&block, number_of[k])) {
+                        acknowledged[k] = true;
+                        done++;
+                    } else if (!acknowledged[k] && number_of[k] < ack.cumulative) {
+                        acknowledged[k] = true;
+                        done++;
+                    }
+            }
+        }
+        table.sent_count = 0;
+    }
+    cr_assert(done == FRAMES, "%u of %u after %u rounds", done, FRAMES, rounds);
+    /* Nothing is lost. A copy of a datagram is refused here; a frame sent again under a new number after half a second passes,
+     * and has no effect at execution. */
+    bool arrived[FRAMES] = {0};
+    uint32_t arrived_count = 0;
+    while (giro_ingress_waiting(table.ingress) > 0) {
+        struct giro_ingress_frame *verified[64];
+        const uint32_t count = giro_ingress_verify(table.ingress, table.hub.ring, verified, 64);
+        for (uint32_t i = 0; i < count; i++) {
+            const uint64_t sequence = verified[i]->frame.header.sequence;
+            arrived_count += !arrived[sequence];
+            arrived[sequence] = true;
+            giro_ingress_drop(table.ingress, verified[i]);
+        }
+    }
+    cr_assert(arrived_count == FRAMES);
+    cr_assert(table_counters(&table).received <= peer.session.send_number);
+    cr_assert(table_rejects(&table, 1, GIRO_REJECT_DUPLICATE) > 100);
+    giro_sessions_check(table.sessions);
+    table_close(&table);
+}
+
+Test(sessions_bad_input, a_member_that_ignores_its_credit_gets_nowhere)
+{
+    struct peer peer, honest;
+    table_open(&table, &(struct table_wish){.frames_max = 100});
+    peer_make(&peer, &table, 1, 0x0A000001, 4000);
+    peer_make(&honest, &table, 2, 0x0A000002, 4000);
+    cr_assert(peer_connect(&peer, 0) && peer_connect(&honest, 0));
+    for (uint32_t i = 0; i < 500; i++) {
+        cr_assert(peer_frame(&peer, 0, i) == GIRO_REJECT_NONE);
+        if (i % 50 == 0)
+            table_flush(&table, MS);
+    }
+    table_flush(&table, MS);
+    peer_read(&peer);
+    cr_assert(giro_ingress_waiting(table.ingress) <= 81); /* its share of 100 */
+    cr_assert(peer.refusals == 500 - giro_ingress_waiting(table.ingress));
+    cr_assert(peer.refusal.reason == GIRO_REJECT_LIMIT && peer.refusal.wait_ms > 0);
+    cr_assert(table_rejects(&table, 1, GIRO_REJECT_LIMIT) == peer.refusals);
+    const uint32_t before = giro_ingress_waiting(table.ingress);
+    for (uint32_t i = 0; i < 5; i++)
+        cr_assert(peer_frame(&honest, 0, i) == GIRO_REJECT_NONE);
+    cr_assert(giro_ingress_waiting(table.ingress) == before + 5);
+    table_close(&table);
+}
+
+Test(sessions_bad_input, jumps_of_the_number_harm_only_who_makes_them)
+{
+    struct peer peer;
+    begin();
+    peer_make(&peer, &table, 1, 0x0A000001, 4000);
+    cr_assert(peer_connect(&peer, 0));
+    for (uint32_t i = 0; i < 30; i++) {
+        peer.session.send_number += UINT64_C(1) << i;
+        if (peer.session.send_number > GIRO_SESSION_NUMBER_MAX)
+            break;
+        cr_assert(peer_ping(&peer, i) == GIRO_REJECT_NONE);
+    }
+    table_flush(&table, MS);
+    peer_read(&peer);
+    cr_assert(peer.ack.cumulative == peer.session.send_number); /* floor 0: the gaps are given up */
+    cr_assert(table_counters(&table).lost > 1000000000u);
+    /* frames go on below the new credit, and the numbers end where they end */
+    cr_assert(peer_frame(&peer, 0, 0) == GIRO_REJECT_NONE && table_verify(&table) == 1);
+    peer.session.send_number = GIRO_SESSION_NUMBER_MAX;
+    cr_assert(peer_ping(&peer, 1) == GIRO_REJECT_NONE);
+    uint8_t datagram[60] = {0};
+    const struct giro_session_header header = {.head = giro_head_make(GIRO_KIND_SESSION),
+                                               .receiver_id = peer.session.peer_id,
+                                               .number = GIRO_SESSION_NUMBER_MAX + 1};
+    memcpy(datagram, &header, sizeof(header));
+    cr_assert(table_take(&table, &peer.at, datagram, sizeof(datagram)) == GIRO_REJECT_FUTURE);
+    cr_assert(peer_connect(&peer, peer.session.peer_id));
+    table_close(&table);
+}
+
+Test(sessions_bad_input, a_member_that_acknowledges_nothing_costs_nothing)
+{
+    struct peer peer;
+    begin();
+    peer_make(&peer, &table, 1, 0x0A000001, 4000);
+    cr_assert(peer_connect(&peer, 0));
+    struct giro_endpoint to = peer.at;
+    to.session = peer.session.peer_id;
+    const struct giro_receipt_item item = {.level = GIRO_LEVEL_DURABLE};
+    /* The table allocates nothing: what it may hold is its footprint, and a session holds at most one datagram to be sent. */
+    for (uint32_t i = 0; i < 200000; i++) {
+        giro_sessions_receipt(table.sessions, table.now_ns, &to, 1, &item, NULL);
+        if (i % 100 == 99) {
+            table_flush(&table, MS / 10);
+            table.sent_count = 0;
+        }
+    }
+    cr_assert(table_counters(&table).sent > 10000);
+    giro_sessions_check(table.sessions);
+    cr_assert(peer_ping(&peer, 1) == GIRO_REJECT_NONE);
+    table_close(&table);
+}
+
+Test(sessions_bad_input, garbage_at_live_sessions_disturbs_nobody)
+{
+    struct peer peer;
+    begin();
+    peer_make(&peer, &table, 1, 0x0A000001, 4000);
+    cr_assert(peer_connect(&peer, 0));
+    uint32_t good = 0, rejects = 1; /* the cookie that was asked for */
+    for (uint32_t i = 0; i < 20000; i++) {
+        uint8_t datagram[1472];
+        const struct giro_endpoint from =
+            endpoint(0xC0000000u + (uint32_t)giro_prng_below(&table.prng, 1000), 9);
+        const uint32_t size = (uint32_t)giro_prng_below(&table.prng, sizeof(datagram) + 1);
+        giro_prng_fill(&table.prng, datagram, size);
+        struct giro_session_header header = {.head = giro_head_make(GIRO_KIND_SESSION),
+                                             .receiver_id = peer.session.peer_id,
+                                             .number = peer.session.send_number +
+                                                       giro_prng_below(&table.prng, 4000)};
+        if (i % 4 == 1)
+            header.head.kind = GIRO_KIND_HANDSHAKE;
+        if (i % 4 == 2)
+            header.receiver_id = (uint32_t)giro_prng_next(&table.prng);
+        if (i % 4 != 3 && size >= sizeof(header))
+            memcpy(datagram, &header, sizeof(header));
+        const enum giro_reject reject = table_take(&table, &from, datagram, size);
+        cr_assert(reject != GIRO_REJECT_NONE);
+        rejects++;
+        if (i % 20 == 0 && peer.session.send_number < peer.credit) {
+            cr_assert(peer_frame(&peer, 0, good) == GIRO_REJECT_NONE);
+            good++;
+        }
+        if (i % 200 == 0) {
+            cr_assert(table_verify(&table) <= 20);
+            table_flush(&table, MS);
+            peer_read(&peer);
+            cr_assert(table.sent_count == 0); /* garbage is not answered */
+        }
+    }
+    (void)table_verify(&table);
+    cr_assert(good == 1000 && giro_ingress_taken(table.ingress) == 1000 && peer.refusals == 0);
+    cr_assert(table_rejects(&table, 1, GIRO_REJECT_SEAL) > 1000);
+    uint64_t all = 0;
+    for (uint32_t reason = 1; reason < GIRO_REJECT_COUNT_OF_REASONS; reason++)
+        all += table_rejects(&table, 1, reason) + table_rejects(&table, GIRO_NONE, reason);
+    cr_assert(all == rejects, "each is counted once: %lu of %u", (unsigned long)all, rejects);
+    cr_assert(table_counters(&table).moved == 0 && amplification(&peer.at, 1) <= 1);
+    table_close(&table);
+}
+
+/* The strongest forger: it copies a member's datagrams from its wire and lets each arrive first from a victim's address, and the
+ * member asks for as much as it can. */
+Test(sessions_bad_input, a_session_moved_to_a_victim_sends_it_no_more_than_came_from_there)
+{
+    static uint8_t proof[60000];
+    struct peer peer;
+    begin();
+    peer_make(&peer, &table, 1, 0x0A000001, 4000);
+    cr_assert(peer_connect(&peer, 0));
+    const struct giro_endpoint victim = endpoint(0xC0A80101, 53);
+    const struct giro_endpoint honest = peer.at;
+    for (uint32_t i = 0; i < 200; i++) {
+        uint8_t datagram[1472];
+        const struct giro_session_ask ask = {
+            .sequence = i, .channel = 1, .want = GIRO_WANT_PROOF, .offset = 0};
+        const uint32_t size = peer_seal(&peer, GIRO_SESSION_ASK, &ask, sizeof(ask), datagram);
+        table.now_ns += 20 * MS;
+        cr_assert(table_take(&table, &victim, datagram, size) == GIRO_REJECT_NONE);
+        cr_assert(table_take(&table, &honest, datagram, size) == GIRO_REJECT_DUPLICATE);
+        if (table.ask_count > 0)
+            giro_sessions_proof(table.sessions, table.now_ns, &table.asked_from, 1, &table.asked,
+                                proof, sizeof(proof));
+        table_flush(&table, MS);
+        giro_sessions_check(table.sessions);
+        table.sent_count = 0;
+    }
+    const struct traffic *traffic = table_traffic(&table, &victim);
+    cr_assert(table.ask_count > 100 && table_counters(&table).withheld > 100);
+    cr_assert(traffic->out <= traffic->in, "%lu for %lu", (unsigned long)traffic->out,
+              (unsigned long)traffic->in);
+    cr_assert(amplification(&honest, 1) <= 1);
+    /* the first datagram that comes by itself takes the session home, where nothing needs to be proved again */
+    cr_assert(peer_ask(&peer, GIRO_WANT_PROOF, 1, 7, 0) == GIRO_REJECT_NONE);
+    giro_sessions_proof(table.sessions, table.now_ns, &table.asked_from, 1, &table.asked, proof,
+                        sizeof(proof));
+    table_flush(&table, 0);
+    peer_read(&peer);
+    cr_assert(peer.proofs == GIRO_PROOF_PARTS_MAX);
+    table_close(&table);
+}
+
+/* Sealed well, but wrong within: refused as a whole, before any block of it was acted on. */
+Test(sessions_bad_input, sealed_nonsense_is_counted_and_not_acted_on)
+{
+    struct peer peer;
+    uint8_t datagram[1472];
+    begin();
+    peer_make(&peer, &table, 1, 0x0A000001, 4000);
+    cr_assert(peer_connect(&peer, 0));
+    for (uint32_t i = 0; i < 2000; i++) {
+        struct giro_writer writer;
+        const struct frame_wish wish = {.member = 1, .sequence = i};
+        uint8_t frame[512];
+        giro_writer_init(&writer, datagram + 24, 1400);
+        const uint32_t size = (uint32_t)frame_make(&table.hub, &wish, frame);
+        cr_assert(giro_session_put(&writer, GIRO_SESSION_FRAME, frame, size));
+        uint8_t *tail = giro_writer_reserve(&writer, 16);
+        giro_prng_fill(&table.prng, tail, 16);
+        tail[0] =
+            (uint8_t)(i % 2 == 0 ? GIRO_SESSION_RECEIPT : 200); /* wrong direction, or no kind */
+        const uint32_t sealed = giro_session_seal(&peer.session, peer.session.send_number, datagram,
+                                                  (uint32_t)writer.offset);
+        cr_assert(table_take(&table, &peer.at, datagram, sealed) != GIRO_REJECT_NONE);
+    }
+    cr_assert(giro_ingress_waiting(table.ingress) == 0);
+    uint64_t all = 0;
+    for (uint32_t reason = 1; reason < GIRO_REJECT_COUNT_OF_REASONS; reason++)
+        all += table_rejects(&table, 1, reason);
+    cr_assert(all == 2000);
+    cr_assert(peer_ping(&peer, 1) == GIRO_REJECT_NONE); /* for credit */
+    table_flush(&table, MS);
+    cr_assert(peer_frame(&peer, 0, 0) == GIRO_REJECT_NONE && table_verify(&table) == 1);
+    table_close(&table);
+}
+
+Test(sessions_bad_input, questions_have_a_budget)
+{
+    struct peer peer;
+    begin();
+    peer_make(&peer, &table, 1, 0x0A000001, 4000);
+    cr_assert(peer_connect(&peer, 0));
+    for (uint32_t i = 0; i < 1000; i++)
+        cr_assert(peer_ask(&peer, GIRO_WANT_PROOF, 0, i, 0) == GIRO_REJECT_NONE);
+    cr_assert(table.ask_count == 20); /* 200 ms ahead at 10 ms each */
+    for (uint32_t i = 0; i < 10; i++)
+        table_flush(&table, MS);
+    peer_read(&peer);
+    cr_assert(peer.refusals == 980 && peer.refusal.reason == GIRO_REJECT_LIMIT);
+    table.now_ns += GIRO_NS_PER_S;
+    for (uint32_t i = 0; i < 1000; i++)
+        cr_assert(peer_ask(&peer, GIRO_WANT_CHANNEL, 0, 0, 0) == GIRO_REJECT_NONE);
+    cr_assert(table.ask_count == 20 + 200);
+    table_close(&table);
+}
