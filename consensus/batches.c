@@ -140,6 +140,27 @@ static void resend_arm(struct giro_batches *batches, uint32_t slot, uint64_t at_
     giro_batches_arm(batches, at_ns);
 }
 
+/* ---- Age --------------------------------------------------------------------------------------------------------- */
+
+/* Honest authors date a batch within two bounds of an honest acknowledger's clock, and the block that carries it within four of
+ * that: what was executed was created at most so long after its block's time. */
+#define AHEAD_BOUNDS_MAX 2u
+#define AFTER_BOUNDS_MAX 6u
+
+/* Created so long ago that it may have been executed and forgotten: never acknowledged, or it could be ordered twice. */
+static bool may_be_forgotten(const struct giro_batches *batches, uint64_t created_ns)
+{
+    return batches->forgotten_ns > 0 &&
+           created_ns <=
+               batches->forgotten_ns + AFTER_BOUNDS_MAX * batches->env->options.clock_bound_ns;
+}
+
+static bool from_the_future(const struct giro_batches *batches, uint64_t created_ns)
+{
+    const struct giro_env *env = batches->env;
+    return created_ns > env->wall_ns + AHEAD_BOUNDS_MAX * env->options.clock_bound_ns;
+}
+
 /* ---- Recovery and start ------------------------------------------------------------------------------------------ */
 
 /* Makes room for a recovered batch within its author's quota: the oldest body of the same author that execution does not
@@ -176,6 +197,10 @@ static void recover_batch(struct giro_batches *batches, const uint8_t *body, uin
     if (giro_batches_slot_find(batches, &id) != GIRO_NONE ||
         giro_batches_executed_before(batches, &id))
         return;
+    /* The log may begin long before the image: a peer's batch that was executed and forgotten must not be acknowledged again.
+     * Should a block need it after all, giro_batches_want fetches it. */
+    if (header.author != env->options.self && may_be_forgotten(batches, header.created_ns))
+        return;
     if (!recover_room(batches, header.author))
         return;
     giro_batches_unwant(batches, &id);
@@ -210,27 +235,6 @@ void giro_batches_start(struct giro_batches *batches, uint64_t incarnation)
     }
     for (uint32_t i = 0; i < batches->want_count; i++)
         giro_batches_arm(batches, batches->wants[i].retry_ns);
-}
-
-/* ---- Age --------------------------------------------------------------------------------------------------------- */
-
-/* Honest authors date a batch within two bounds of an honest acknowledger's clock, and the block that carries it within four of
- * that: what was executed was created at most so long after its block's time. */
-#define AHEAD_BOUNDS_MAX 2u
-#define AFTER_BOUNDS_MAX 6u
-
-/* Created so long ago that it may have been executed and forgotten: never acknowledged, or it could be ordered twice. */
-static bool may_be_forgotten(const struct giro_batches *batches, uint64_t created_ns)
-{
-    return batches->forgotten_ns > 0 &&
-           created_ns <=
-               batches->forgotten_ns + AFTER_BOUNDS_MAX * batches->env->options.clock_bound_ns;
-}
-
-static bool from_the_future(const struct giro_batches *batches, uint64_t created_ns)
-{
-    const struct giro_env *env = batches->env;
-    return created_ns > env->wall_ns + AHEAD_BOUNDS_MAX * env->options.clock_bound_ns;
 }
 
 /* ---- Own batches ------------------------------------------------------------------------------------------------- */
@@ -451,12 +455,15 @@ static bool proof_is_over(const struct giro_batches *batches, uint32_t proof)
     return batches->proofs[proof].reference.expiry_ns <= batches->env->wall_ns;
 }
 
-/* Peers refuse an own batch that may be forgotten, and the chain has gone on without it for one and a half times to live; or our clock was
- * ahead. Its frames go into a new one: members were told DURABLE, and a frame is executed once whatever carries it. */
+/* Peers refuse an own batch that may be forgotten, and the chain has gone on without it for one and a half times to live; or our
+ * clock was ahead. Its frames go into a new one: members were told DURABLE, and a frame is executed once whatever carries it.
+ * Not while more than f peers have it: they go on acknowledging it, and the old body would fill a place at each of them. */
 static bool is_outdated(const struct giro_batches *batches, const struct giro_batch_slot *s)
 {
     const uint64_t created_ns = s->header.created_ns;
     return s->state == GIRO_SLOT_LOGGED && !s->pinned && !s->proved &&
+           s->ack_count <= batches->env->faults + 1 &&
+           s->resend_delay_ns >= GIRO_BATCH_RESEND_MAX_NS && /* it was offered again and again */
            (may_be_forgotten(batches, created_ns) || from_the_future(batches, created_ns) ||
             created_ns + batches->env->options.batch_ttl_ns * 3 / 2 < batches->committed_ns);
 }

@@ -162,6 +162,10 @@ void sim_history(struct sim_world *world)
     if (world->options.load_per_mille > 0 && world->options.load_per_mille < 1000)
         load.mean_gap_ns = load.mean_gap_ns * 1000 / world->options.load_per_mille;
     world->nodes->dues = sim_chance(world, 500);
+    if (sim_chance(world, 60))
+        world->nodes->image_every = (uint32_t)sim_between(world, 3, 16);
+    if (world->options.image_every > 0)
+        world->nodes->image_every = world->options.image_every;
     sim_faults_plan(world, end_ns, crowded ? 800 * SIM_MS : 12 * GIRO_NS_PER_S);
     if (world->faults_on >> SIM_FAULT_FIRST_TRAITOR != 0)
         sim_traitors_open(world);

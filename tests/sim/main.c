@@ -24,6 +24,8 @@ static const char help[] =
     "  --seconds V       at most that many virtual seconds of load and faults (by the seed)\n"
     "  --stop-after S    begin no other history after S seconds; the sums say how many there were\n"
     "  --load P          that many thousandths of the load\n"
+    "  --images N        a checkpoint every N heights (by the seed: one history in sixteen makes "
+    "them)\n"
     "  --no-faults       a network, disks and replicas that work\n"
     "  --only A,B        only these kinds of fault; `--only list` lists them\n"
     "  --without A,B     all kinds but these\n"
@@ -77,11 +79,12 @@ static void print_sums(const struct sim_sums *sums, double wall_s)
     printf("; with Ed25519: %lu\n", (unsigned long)sums->ed25519);
     printf("%lu frames, %lu blocks, %lu messages, %lu starts, %lu votes, %lu blocks judged, %lu "
            "logs read, %lu times "
-           "evidence, %lu edges of states covered\n",
+           "evidence, %lu edges of states covered; %lu starts from images, %lu of them fetched\n",
            (unsigned long)sums->frames, (unsigned long)sums->blocks, (unsigned long)sums->messages,
            (unsigned long)sums->starts, (unsigned long)sums->votes, (unsigned long)sums->judged,
            (unsigned long)sums->scans, (unsigned long)sums->evidence,
-           (unsigned long)sim_coverage_count());
+           (unsigned long)sim_coverage_count(), (unsigned long)sums->image_starts,
+           (unsigned long)sums->image_syncs);
     print_faults(sums);
 }
 
@@ -205,6 +208,7 @@ static int parse(int argc, char **argv, struct sim_arguments *arguments)
                    {"--replicas", &arguments->replicas, NULL, NULL},
                    {"--stop-after", &arguments->stop_after_s, NULL, NULL},
                    {"--load", &arguments->load_per_mille, NULL, NULL},
+                   {"--images", &arguments->image_every, NULL, NULL},
                    {"--only", NULL, &only, NULL},
                    {"--without", NULL, &without, NULL},
                    {"--trace", NULL, &arguments->trace, NULL},

@@ -78,8 +78,56 @@ static struct giro_execution on_execute(void *context, const struct giro_action 
                                 {digests, sizeof(digests)}};
     state->root = giro_sha256_parts(parts, 3);
     sim_node_watch_execute(replica, block, &state->root);
-    return (struct giro_execution){
-        .state_root = state->root, .ledger_root = state->root, .next_due_ns = next_ns};
+    const uint32_t every = replica->world->nodes->image_every;
+    return (struct giro_execution){.state_root = state->root,
+                                   .ledger_root = state->root,
+                                   .next_due_ns = next_ns,
+                                   .checkpoint = every > 0 && state->height % every == 0};
+}
+
+/* ---- Images -------------------------------------------------------------------------------------------- */
+
+static void on_image(void *context, struct giro_image *image)
+{
+    const struct sim_state *state = &sim_node_of(context)->state;
+    giro_image_begin(image, 1); /* no payment references: a chunk of zeros */
+    memset(image->bytes, 0, GIRO_CHUNK_BYTES);
+    image->changed[0] = 1;
+    giro_writer_put(giro_image_section(image, GIRO_IMAGE_REPLICA), state, sizeof(*state));
+}
+
+static enum giro_reject on_restore(void *context, struct giro_image_reader *image,
+                                   const struct giro_certificate *certificate,
+                                   struct giro_execution *execution)
+{
+    struct sim_replica *replica = context;
+    struct sim_state *state = &sim_node_of(replica)->state;
+    struct giro_reader reader;
+    enum giro_reject reject = giro_image_next(image, GIRO_IMAGE_REPLICA, &reader);
+    if (reject == GIRO_REJECT_NONE &&
+        (!giro_reader_copy(&reader, state, sizeof(*state)) || giro_reader_left(&reader) != 0))
+        reject = GIRO_REJECT_TRUNCATED;
+    if (reject != GIRO_REJECT_NONE)
+        return reject;
+    if (state->height != certificate->header.body.height)
+        sim_fail(replica->world, "replica %u loads height %lu as %lu", replica->instance,
+                 (unsigned long)state->height, (unsigned long)certificate->header.body.height);
+    replica->height = state->height;
+    replica->world->nodes->image_starts++;
+    *execution = (struct giro_execution){
+        .state_root = state->root, .ledger_root = state->root, .next_due_ns = UINT64_MAX};
+    for (uint32_t i = 0; i < SIM_DUES_MAX; i++) {
+        if (state->dues_ns[i] != 0 && state->dues_ns[i] < execution->next_due_ns)
+            execution->next_due_ns = state->dues_ns[i];
+    }
+    return GIRO_REJECT_NONE;
+}
+
+static bool on_image_keep(void *context, uint64_t height)
+{
+    (void)context;
+    (void)height;
+    return true; /* nothing is written behind the log */
 }
 
 /* ---- Other callbacks --------------------------------------------------------------------------------- */
@@ -211,6 +259,11 @@ static void options_fill(struct sim_replica *replica, struct giro_node_options *
                       .evidence = on_evidence,
                       .halted = on_halted},
         .index_max = 4096};
+    if (world->nodes->image_every > 0) {
+        options->callbacks.image = on_image;
+        options->callbacks.restore = on_restore;
+        options->callbacks.image_keep = on_image_keep;
+    }
     giro_prng_fill(&world->prng, options->consensus.nonce, sizeof(options->consensus.nonce));
 }
 
@@ -222,7 +275,10 @@ static enum giro_err node_start(struct sim_replica *replica)
     memset(&self->state, 0, sizeof(self->state));
     size_t size_bytes = giro_node_footprint(&options);
     GIRO_ASSERT(size_bytes > 0);
-    self->node = giro_node_init(arena_for(replica->instance, size_bytes), size_bytes, &options);
+    void *mem = arena_for(replica->instance, size_bytes);
+    if (options.callbacks.image != NULL) /* images want zeros */
+        madvise(mem, size_bytes, MADV_DONTNEED);
+    self->node = giro_node_init(mem, size_bytes, &options);
     GIRO_ASSERT(self->node != NULL);
     return giro_node_start(self->node, sim_mono(replica->world), sim_wall(replica), sim_disk_wait,
                            replica);
@@ -269,6 +325,11 @@ static void node_check(struct sim_world *world)
     }
 }
 
+static void node_synced(struct sim_replica *replica)
+{
+    replica->world->nodes->image_syncs++;
+}
+
 const struct sim_body sim_node_body = {.start = node_start,
                                        .stop = node_stop,
                                        .message = node_message,
@@ -276,6 +337,7 @@ const struct sim_body sim_node_body = {.start = node_start,
                                        .next_ns = node_next_ns,
                                        .status = node_status,
                                        .check = node_check,
+                                       .synced = node_synced,
                                        .witness = sim_node_witness,
                                        .traitor_send = sim_traitor_send,
                                        .traitor_hear = sim_traitor_hear};

@@ -67,6 +67,7 @@ struct sim_nodes {
     struct sim_load load;
     uint32_t batches_max; /* 0 = few */
     bool dues;            /* some frames want a later block */
+    uint32_t image_every; /* heights between checkpoints; 0 = none are made */
     uint32_t group_of[SIM_NUMBERS_MAX];
     /* watcher */
     struct sim_watched_block *blocks;
@@ -79,7 +80,7 @@ struct sim_nodes {
     /* traitors */
     struct sim_lore *lore;
     /* counted */
-    uint64_t evidence, judged, halts;
+    uint64_t evidence, judged, halts, image_starts, image_syncs, log_bytes_max;
 };
 
 /* ---- node.c */

@@ -72,6 +72,8 @@ static void add_up(struct sim_sums *sums, const struct sim_world *world, bool ed
     sums->starts += world->starts;
     sums->evidence += world->nodes->evidence;
     sums->ed25519 += ed25519;
+    sums->image_starts += world->nodes->image_starts;
+    sums->image_syncs += world->nodes->image_syncs;
     sums->of_size[world->replica_count]++;
     for (uint32_t i = 0; i < SIM_FAULTS; i++) {
         sums->faults[i] += world->faults[i];
@@ -89,7 +91,8 @@ void sim_options_default(const struct sim_arguments *arguments, uint64_t seed,
         .seconds = arguments->seconds,
         .faults = arguments->faults,
         .faults_all = arguments->faults_all,
-        .load_per_mille = (uint32_t)arguments->load_per_mille};
+        .load_per_mille = (uint32_t)arguments->load_per_mille,
+        .image_every = (uint32_t)arguments->image_every};
 }
 
 struct sim_result sim_run_one(const struct sim_options *options, bool ed25519,

@@ -5,14 +5,14 @@
 #include "sim/node.h"
 
 struct sim_arguments {
-    uint64_t seed, seeds, seconds, replicas, load_per_mille, stop_after_s;
+    uint64_t seed, seeds, seconds, replicas, load_per_mille, stop_after_s, image_every;
     uint64_t faults; /* bits of the kinds that may be */
     bool one, faults_all, twice, ed25519, keyed, shrink, progress;
     const char *trace, *scenario;
 };
 struct sim_sums {
     uint64_t histories, failures, virtual_ns, messages, blocks, frames, steps, scans, votes, judged;
-    uint64_t starts, evidence, ed25519;
+    uint64_t starts, evidence, ed25519, image_starts, image_syncs;
     uint64_t with_fault[SIM_FAULTS], faults[SIM_FAULTS]; /* histories with that kind; strikes */
     uint64_t of_size[SIM_REPLICAS_MAX + 1];
 };

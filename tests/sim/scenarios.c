@@ -62,18 +62,48 @@ void sim_power_loss_of_all(struct sim_world *world)
     sim_settle_down(world, 30 * GIRO_NS_PER_S);
 }
 
-/* 20: an hour of virtual time with every kind of fault of the honest, sparse load, and everybody back at the end. */
+/* 20: an hour of virtual time (or --seconds) with every kind of fault of the honest, sparse load, checkpoints, and everybody
+ * back at the end. Each minute no replica's log is longer than a few checkpoints need, and every pool is within its bounds. */
+#define SOAK_IMAGE_EVERY 64u
+#define SOAK_LOG_BYTES_MAX                                                                         \
+    (48u << 20) /* twelve segments; without checkpoints it would be hundreds */
+
+static void soak_check(struct sim_world *world)
+{
+    world->body->check(world);
+    for (uint32_t i = 0; i < world->instance_count && !world->failed; i++) {
+        if (!world->replicas[i].up)
+            continue;
+        const struct giro_node *node = sim_node_of(&world->replicas[i])->node;
+        const uint64_t log_bytes = giro_node_log_bytes(node);
+        if (log_bytes > world->nodes->log_bytes_max)
+            world->nodes->log_bytes_max = log_bytes;
+        if (log_bytes > SOAK_LOG_BYTES_MAX)
+            sim_fail(world, "I9: the log of replica %u has %lu bytes", i, (unsigned long)log_bytes);
+    }
+}
+
 void sim_soak(struct sim_world *world)
 {
-    uint64_t end_ns = 3600 * GIRO_NS_PER_S;
+    const uint64_t seconds = world->options.seconds > 0 ? world->options.seconds : 3600;
+    const uint64_t end_ns = seconds * GIRO_NS_PER_S;
+    const uint64_t gap_ns = end_ns / (SIM_GROUPS_MAX * 3 / 4);
     world->options.faults_all = true;
     world->options.faults &= SIM_FAULTS_HONEST & ~SIM_FAULT_BIT(SIM_FAULT_SHORT_TIMER);
     world->nodes->dues = true;
+    world->nodes->image_every = SOAK_IMAGE_EVERY;
     sim_faults_plan(world, end_ns, 40 * GIRO_NS_PER_S);
     sim_start_all(world);
-    sim_load_until(world, 2 * GIRO_NS_PER_S, end_ns);
-    sim_run(world, end_ns, NULL);
+    sim_load_until(world, gap_ns > 2 * GIRO_NS_PER_S ? gap_ns : 2 * GIRO_NS_PER_S, end_ns);
+    while (world->now_ns < end_ns && !world->failed) {
+        sim_run(world, world->now_ns + 60 * GIRO_NS_PER_S, NULL);
+        soak_check(world);
+    }
     sim_settle_down(world, 90 * GIRO_NS_PER_S);
+    soak_check(world);
+    if (!world->failed && world->nodes->image_starts == 0)
+        sim_fail(world, "nobody ever started from an image");
+    sim_trace(world, "soak: log bytes at most", world->nodes->log_bytes_max, 0, 0);
 }
 
 /* Name, function, worlds, replicas. The numbers are those of consensus.md section 10. */

@@ -14,6 +14,8 @@ void sim_command(const struct sim_options *options, bool ed25519, const char *sc
         printf(" --seconds %lu", (unsigned long)options->seconds);
     if (options->load_per_mille > 0)
         printf(" --load %u", options->load_per_mille);
+    if (options->image_every > 0)
+        printf(" --images %u", options->image_every);
     if (ed25519)
         printf(" --ed25519");
     if (options->faults_all)

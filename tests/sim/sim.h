@@ -204,6 +204,7 @@ struct sim_options {
     uint64_t faults;         /* bits of kinds that may be; the seed chooses among them */
     bool faults_all;         /* all of them, whatever the seed would choose */
     uint32_t load_per_mille; /* of the load the seed chose */
+    uint32_t image_every;    /* heights between checkpoints; 0: as the seed says */
     uint32_t repeat;         /* of a scenario with several worlds: which */
     FILE *trace;             /* or NULL */
 };
