@@ -28,6 +28,7 @@ int giro_cmd_verify(int argc, char **argv);
 int giro_cmd_replay(int argc, char **argv);
 int giro_cmd_admin(int argc, char **argv);
 int giro_cmd_hub(int argc, char **argv);
+int giro_cmd_hub_mend(int argc, char **argv);
 int giro_cmd_hub_capture(int argc, char **argv);
 int giro_cmd_summary(int argc, char **argv);
 int giro_cmd_crypto_check(int argc, char **argv);

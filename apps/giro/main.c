@@ -9,6 +9,7 @@ const char *argp_program_version = "giro 0.1.0";
 static const struct giro_command commands[] = {
     {"keygen", "make key files for replicas, members and operators", giro_cmd_keygen},
     {"genesis", "make the genesis file of a hub", giro_cmd_genesis},
+    {"hub mend", "fetch journals that a replica lacks since it was away", giro_cmd_hub_mend},
     {"hub capture", "capture the packets of a replica's port", giro_cmd_hub_capture},
     {"hub", "write one girod configuration per replica for a hub on one machine", giro_cmd_hub},
     {"load", "generate signed payments and stream them to a hub", giro_cmd_load},
