@@ -25,6 +25,8 @@ int giro_cmd_status(int argc, char **argv);
 int giro_cmd_recon_pull(int argc, char **argv);
 int giro_cmd_recon_netting(int argc, char **argv);
 int giro_cmd_verify(int argc, char **argv);
+int giro_cmd_open(int argc, char **argv);
+int giro_cmd_disclose(int argc, char **argv);
 int giro_cmd_replay(int argc, char **argv);
 int giro_cmd_admin(int argc, char **argv);
 int giro_cmd_hub(int argc, char **argv);

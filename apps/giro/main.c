@@ -22,6 +22,8 @@ static const struct giro_command commands[] = {
      giro_cmd_recon_pull},
     {"recon netting", "cut the netting report of each cycle from all members' journals",
      giro_cmd_recon_netting},
+    {"open", "read the sealed details of payments", giro_cmd_open},
+    {"disclose", "prove one payment to a third party, and nothing else", giro_cmd_disclose},
     {"verify", "verify files of any kind without trusting the hub", giro_cmd_verify},
     {"replay", "run a replica's consensus core again from its event log", giro_cmd_replay},
     {"admin", "control transactions: close a cycle, switch the day, set caps", giro_cmd_admin},
