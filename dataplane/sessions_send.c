@@ -8,6 +8,7 @@
     GIRO_NS_PER_S /* a member that waits for credit is told for so long; then it asks by a PING */
 #define POLICED_WAIT_MS 100u
 #define LIMIT_WAIT_MS   20u
+#define LATE_NUMBERS    1023u /* so far back a datagram to a member may be overtaken */
 
 /* ---- The list of due acknowledgements: in order, as each is due the same time after it was put in --------- */
 
@@ -167,8 +168,10 @@ static bool datagram_send(struct giro_sessions *sessions, struct entry *entry, u
         sessions->counters.withheld++;
         return false;
     }
-    const uint32_t size =
-        giro_session_seal(&entry->session, entry->session.send_number, datagram, blocks_bytes);
+    /* Nothing is sent again, but what comes late by another way is still welcome. */
+    const uint64_t next = entry->session.send_number;
+    const uint64_t lowest = next < LATE_NUMBERS ? 0 : next - LATE_NUMBERS;
+    const uint32_t size = giro_session_seal(&entry->session, lowest, datagram, blocks_bytes);
     if (size == 0)
         return false;
     entry->path_out += size;

@@ -1,13 +1,10 @@
-/* member/sender.h - making signed frames and getting them settled: spool, window, resend, receipts.
+/* member/sender.h - making signed frames, spools of them, and streaming a spool.
  *
- * Model: frames are made and written to a spool file (the exact bytes, durable) before any is sent; the sender then streams a
- * spool to the hub over one UDP socket: per channel at most `outstanding_max` frames wait for their CERTIFIED receipt; a frame
- * without a DURABLE receipt after 200 ms, or without an outcome half a second after it (and by its T at the latest), goes to
- * f + 1 other replicas as the same bytes, doubling the wait up to 2 s. Only CERTIFIED ends a frame. Receipts name the frame hash: others are ignored and counted.
- * Receipts carry no signature of their own until sessions exist, so whoever needs proof asks for it (giro status, giro recon pull,
- * giro send --check).
- * Threads: one. No DPDK. Link giro_member.
- */
+ * Model: frames are made and written to a spool file (the exact bytes, durable) before any is sent; the sender then streams the
+ * spool of any number of members through sessions with the replicas (member/courier.h): per channel at most `outstanding_max`
+ * frames wait for their certified outcome. An outcome is one replica's word: whoever needs proof asks for it (giro/member.h with
+ * GIRO_MEMBER_PROVE, giro status, giro recon pull, giro send --check).
+ * Threads: one. No DPDK. Link giro_member. */
 #ifndef GIRO_MEMBER_SENDER_H
 #define GIRO_MEMBER_SENDER_H
 
@@ -102,6 +99,7 @@ struct giro_sender_stats {
     uint64_t frames_sent, frames_resent, frames_durable, frames_certified, frames_failed;
     uint64_t records_certified;
     uint64_t receipts_ignored, receipts_malformed;
+    uint64_t datagrams_sent, datagrams_lost;
     uint64_t by_status[10]; /* records, by enum giro_status in CERTIFIED receipts */
     uint64_t by_reason[32]; /* rejected records, by enum giro_reason */
     uint64_t by_outcome[8]; /* frames, by enum giro_outcome */
@@ -116,14 +114,13 @@ struct giro_sender_options {
     const struct giro_genesis *genesis;
     const struct giro_config_address *replicas; /* UDP addresses of the replicas' ports */
     uint32_t replica_count;
+    const char *keys_dir; /* holds <bic>/session.key of every member with frames in the spool */
     const struct giro_spool *spool;
     uint32_t outstanding_max;   /* frames per channel, <= 256 */
     uint32_t outstanding_total; /* frames in all; bounds the load on the hub */
     uint64_t frames_per_second; /* 0 = as fast as the windows allow */
     uint64_t stop_after_ns;     /* give up when this long without finishing; 0 = never */
     uint64_t send_for_ns;       /* stop starting new frames after this long; 0 = the whole spool */
-    bool
-        any_replica_first; /* spread members over replicas (home = member % n); false: all to replica 0 first */
     /* progress: about four times a second. Return false to stop early. May be NULL. */
     bool (*progress)(void *context, const struct giro_sender_stats *stats);
     /* certified: a frame's outcome. May be NULL. */

@@ -192,7 +192,7 @@ wait "$load_pid" || load_code=$?
 # ---- The cycle, the files, the checks ------------------------------------------------------------------------------------------
 
 for currency in $(python3 -c 'import json,sys; print(*[c["code"] for c in json.load(open(sys.argv[1]))["currencies"]])' "$out/genesis.json"); do
-  "${giro[@]}" admin close-cycle "$currency" --genesis "$out/genesis.json" --keys "$out/keys" --hub "$hub" >/dev/null
+  "${giro[@]}" admin close-cycle "$currency" --genesis "$out/genesis.json" --keys "$out/keys" --https "$https" >/dev/null
   step "cycle closed and settled: $currency"
 done
 bics=$(python3 -c 'import json,sys; print(*[m["bic"] for m in json.load(open(sys.argv[1]))["members"]])' "$out/genesis.json")

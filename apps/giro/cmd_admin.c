@@ -1,15 +1,20 @@
 /* giro admin: control transactions, made by one operator and checked by another. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "apps/giro/giro.h"
+#include "apps/giro/https.h"
+#include "giro/recon.h"
 #include "member/sender.h"
+
+#define GIVE_UP_S 60u
+#define ASKS_EACH 40u /* of one replica before the next gets the same bytes */
 
 struct arguments {
     const char *genesis, *keys, *maker, *checker;
-    struct giro_config_address hub[GIRO_REPLICAS_MAX];
-    uint32_t hub_count;
+    struct giro_config_address https[GIRO_REPLICAS_MAX];
+    uint32_t https_count;
     char **words;
     int word_count;
 };
@@ -17,7 +22,7 @@ struct arguments {
 static const struct argp_option options[] = {
     {"genesis", 'g', "FILE", 0, "genesis file (default: genesis.json)", 0},
     {"keys", 'k', "DIR", 0, "key directory with both operators' keys (default: keys)", 0},
-    {"hub", 'u', "LIST", 0, "UDP addresses of the replicas' ports: host:port,host:port,...", 0},
+    {"https", 't', "LIST", 0, "the replicas' HTTPS addresses: host:port,host:port,...", 0},
     {"maker", 'm', "NAME", 0, "operator who makes it (default: maker)", 0},
     {"checker", 'c', "NAME", 0, "another operator who checks it (default: checker)", 0},
     {0}};
@@ -38,10 +43,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'c':
         arguments->checker = arg;
         return 0;
-    case 'u':
-        arguments->hub_count = giro_addresses_parse(arg, arguments->hub, GIRO_REPLICAS_MAX);
-        if (arguments->hub_count == 0)
-            argp_error(state, "--hub is host:port,host:port,..., not \"%s\"", arg);
+    case 't':
+        arguments->https_count = giro_addresses_parse(arg, arguments->https, GIRO_REPLICAS_MAX);
+        if (arguments->https_count == 0)
+            argp_error(state, "--https is host:port,host:port,..., not \"%s\"", arg);
         return 0;
     case ARGP_KEY_ARGS:
         arguments->words = state->argv + state->next;
@@ -194,18 +199,23 @@ static enum giro_err operator_load(const struct arguments *arguments,
     return GIRO_ERR_KEY;
 }
 
-static enum giro_err spool_control(const struct arguments *arguments,
-                                   const struct giro_genesis *genesis,
-                                   const struct giro_control *control, const char *path,
-                                   struct giro_diagnosis *diagnosis)
-{
-    struct giro_secret_key *maker = NULL, *checker = NULL;
-    uint16_t maker_id = 0, checker_id = 0;
-    uint64_t sequence = 0;
+/* One control transaction, signed by both. */
+struct signed_control {
+    struct giro_secret_key *maker; /* shown to the replicas */
+    uint64_t sequence;
     uint8_t frame[GIRO_FRAME_BYTES_MAX];
-    struct giro_spool_writer *writer = NULL;
+    size_t size_bytes;
+};
+
+static enum giro_err control_sign(const struct arguments *arguments,
+                                  const struct giro_genesis *genesis,
+                                  const struct giro_control *control, struct signed_control *sign,
+                                  struct giro_diagnosis *diagnosis)
+{
+    struct giro_secret_key *checker = NULL;
+    uint16_t maker_id = 0, checker_id = 0;
     enum giro_err err =
-        operator_load(arguments, genesis, arguments->maker, &maker, &maker_id, diagnosis);
+        operator_load(arguments, genesis, arguments->maker, &sign->maker, &maker_id, diagnosis);
     if (err == GIRO_ERR_OK)
         err =
             operator_load(arguments, genesis, arguments->checker, &checker, &checker_id, diagnosis);
@@ -215,23 +225,10 @@ static enum giro_err spool_control(const struct arguments *arguments,
         err = GIRO_ERR_ARGUMENT;
     }
     if (err == GIRO_ERR_OK)
-        err = giro_spool_create(path, genesis, &writer, diagnosis);
-    if (err == GIRO_ERR_OK) {
-        err = giro_sequence_reserve(arguments->keys, "operators", 0, 1, &sequence, diagnosis);
-        if (err != GIRO_ERR_OK)
-            giro_spool_abandon(writer);
-    }
-    if (err == GIRO_ERR_OK) {
-        size_t size = giro_control_make(genesis, maker, maker_id, checker, checker_id, 0, sequence,
-                                        control, 1, frame);
-        err = giro_spool_add(writer, frame, (uint32_t)size);
-        if (err == GIRO_ERR_OK)
-            err = giro_spool_finish(writer);
-        else
-            giro_spool_abandon(writer);
-    }
-    if (maker != NULL)
-        giro_key_free(maker);
+        err = giro_sequence_reserve(arguments->keys, "operators", 0, 1, &sign->sequence, diagnosis);
+    if (err == GIRO_ERR_OK)
+        sign->size_bytes = giro_control_make(genesis, sign->maker, maker_id, checker, checker_id, 0,
+                                             sign->sequence, control, 1, sign->frame);
     if (checker != NULL)
         giro_key_free(checker);
     return err;
@@ -243,60 +240,95 @@ struct outcome {
     bool certified;
 };
 
-static void on_certified(void *context, uint64_t index, const struct giro_receipt_item *item,
-                         const uint8_t *runs)
+/* The proof of the transaction's leaf, from one replica: what it says is so, whoever brings it. */
+static void ask_outcome(const struct giro_hub_view *view, const struct signed_control *sign,
+                        struct giro_https *https, struct outcome *outcome)
 {
-    (void)index;
-    struct outcome *outcome = context;
-    outcome->height = item->height;
-    outcome->certified = item->run_count == 1;
-    if (outcome->certified) {
-        struct giro_receipt_run run;
-        memcpy(&run, runs, sizeof(run));
-        outcome->result = run.result;
+    struct giro_diagnosis diagnosis = {.fact = ""};
+    struct giro_proof_view proof;
+    struct giro_leaf_frame leaf;
+    char path[64];
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    snprintf(path, sizeof(path), "/v1/proof/frame/0/%lu", (unsigned long)sign->sequence);
+    if (giro_https_get(https, path, &bytes, &size, &diagnosis) != GIRO_ERR_OK)
+        return;
+    const size_t leaf_bytes = GIRO_TAG_BYTES + sizeof(leaf) + sizeof(outcome->result);
+    if (giro_proof_verify(&view->genesis, view->ring, bytes, size, &proof) == NULL &&
+        proof.header.leaf_bytes == leaf_bytes &&
+        memcmp(proof.leaf, GIRO_TAG_LEAF_FRAME, GIRO_TAG_BYTES) == 0) {
+        memcpy(&leaf, proof.leaf + GIRO_TAG_BYTES, sizeof(leaf));
+        memcpy(&outcome->result, proof.leaf + GIRO_TAG_BYTES + sizeof(leaf),
+               sizeof(outcome->result));
+        outcome->height = leaf.height;
+        outcome->certified = leaf.member == GIRO_MEMBER_OPERATOR && leaf.channel == 0 &&
+                             leaf.sequence == sign->sequence;
     }
+    free(bytes);
 }
 
-static enum giro_err send_control(const struct arguments *arguments,
-                                  const struct giro_genesis *genesis, const char *path,
-                                  struct outcome *outcome, struct giro_diagnosis *diagnosis)
+static bool post(const struct signed_control *sign, struct giro_https *https,
+                 struct giro_diagnosis *diagnosis)
 {
-    struct giro_spool spool;
-    GIRO_TRY(giro_spool_open(path, genesis, &spool, diagnosis));
-    struct giro_sender_options sender = {.genesis = genesis,
-                                         .replicas = arguments->hub,
-                                         .replica_count = arguments->hub_count,
-                                         .spool = &spool,
-                                         .outstanding_max = 1,
-                                         .outstanding_total = 1,
-                                         .stop_after_ns = 60 * GIRO_NS_PER_S,
-                                         .certified = on_certified,
-                                         .context = outcome};
-    static struct giro_sender_stats stats;
-    uint64_t unfinished = 0;
-    enum giro_err err = giro_sender_run(&sender, &stats, &unfinished, diagnosis);
-    giro_spool_close(&spool);
-    return err;
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    enum giro_err err = giro_https_post(https, "/v1/control", sign->frame, sign->size_bytes, &bytes,
+                                        &size, diagnosis);
+    if (err == GIRO_ERR_OK)
+        free(bytes);
+    return err == GIRO_ERR_OK;
 }
 
-static enum giro_err run(const struct arguments *arguments, const struct giro_genesis *genesis,
+/* The same bytes to one replica after another until one can prove an outcome. */
+static enum giro_err send_control(const struct arguments *arguments,
+                                  const struct giro_hub_view *view,
+                                  const struct signed_control *sign, struct outcome *outcome,
+                                  struct giro_diagnosis *diagnosis)
+{
+    struct giro_clock clock = giro_clock_system();
+    uint64_t end_ns = clock.mono_ns(clock.self) + GIVE_UP_S * GIRO_NS_PER_S;
+    bool taken = false;
+    for (uint32_t r = 0; clock.mono_ns(clock.self) < end_ns; r = (r + 1) % arguments->https_count) {
+        struct giro_https *https = NULL;
+        GIRO_TRY(
+            giro_https_open(&view->genesis, &arguments->https[r], sign->maker, &https, diagnosis));
+        giro_https_patience(https, 2000, NULL);
+        taken = post(sign, https, diagnosis) || taken;
+        for (uint32_t i = 0; taken && i < ASKS_EACH && !outcome->certified; i++) {
+            struct timespec pause = {.tv_nsec = 50000000};
+            nanosleep(&pause, NULL);
+            ask_outcome(view, sign, https, outcome);
+        }
+        giro_https_close(https);
+        if (outcome->certified)
+            return GIRO_ERR_OK;
+        struct timespec pause = {.tv_nsec = 100000000};
+        nanosleep(&pause, NULL);
+    }
+    if (taken)
+        giro_diagnosis_set(diagnosis, "it may still take effect",
+                           "see giro status; channel 0 of the operators may stand still",
+                           "no certified outcome within %u s", GIVE_UP_S);
+    return GIRO_ERR_TIMEOUT;
+}
+
+static enum giro_err run(const struct arguments *arguments, const struct giro_hub_view *view,
                          struct outcome *outcome, struct giro_diagnosis *diagnosis)
 {
-    struct reading reading = {.genesis = genesis, .diagnosis = diagnosis};
+    struct reading reading = {.genesis = &view->genesis, .diagnosis = diagnosis};
+    static struct signed_control sign;
     if (!read_words(&reading, arguments))
         return GIRO_ERR_ARGUMENT;
-    if (arguments->hub_count != genesis->replica_count) {
-        giro_diagnosis_set(diagnosis, "", "give --hub one address per replica",
-                           "%u addresses for %u replicas", arguments->hub_count,
-                           genesis->replica_count);
+    if (arguments->https_count == 0) {
+        giro_diagnosis_set(diagnosis, "", "give --https host:port,host:port,...",
+                           "no replica is named");
         return GIRO_ERR_ARGUMENT;
     }
-    char path[600];
-    snprintf(path, sizeof(path), "%s/operators-%d.spool", arguments->keys, (int)getpid());
-    enum giro_err err = spool_control(arguments, genesis, &reading.control, path, diagnosis);
+    enum giro_err err = control_sign(arguments, &view->genesis, &reading.control, &sign, diagnosis);
     if (err == GIRO_ERR_OK)
-        err = send_control(arguments, genesis, path, outcome, diagnosis);
-    unlink(path);
+        err = send_control(arguments, view, &sign, outcome, diagnosis);
+    if (sign.maker != NULL)
+        giro_key_free(sign.maker);
     return err;
 }
 
@@ -305,26 +337,26 @@ int giro_cmd_admin(int argc, char **argv)
     static const char doc[] =
         "Control transactions. Two operators sign each: a maker and a checker.\v"
         "Examples:\n"
-        "  giro admin close-cycle CZK --hub 10.77.0.2:7400,...     close and settle the open "
+        "  giro admin close-cycle CZK --https 10.77.0.2:7600,...   close and settle the open "
         "cycle\n"
-        "  giro admin day-switch 2026-11-25 --hub ...              the next business date\n"
-        "  giro admin set-cap XYXXCZPP CZK 1000000.00 --hub ...    net debit cap\n"
-        "  giro admin set-account XYXXCZPP CZK blocked --hub ...   open, blocked or closed\n"
-        "  giro admin set-member XYXXCZPP suspended --hub ...      active or suspended\n"
-        "  giro admin lift-channel XYXXCZPP 0 --hub ...            after an equivocation";
+        "  giro admin day-switch 2026-11-25 --https ...              the next business date\n"
+        "  giro admin set-cap XYXXCZPP CZK 1000000.00 --https ...    net debit cap\n"
+        "  giro admin set-account XYXXCZPP CZK blocked --https ...   open, blocked or closed\n"
+        "  giro admin set-member XYXXCZPP suspended --https ...      active or suspended\n"
+        "  giro admin lift-channel XYXXCZPP 0 --https ...            after an equivocation";
     static struct arguments arguments;
     arguments = (struct arguments){
         .genesis = "genesis.json", .keys = "keys", .maker = "maker", .checker = "checker"};
     const struct argp argp = {options, parse, "OPERATION [WORD...]", doc, NULL, NULL, NULL};
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-    static struct giro_genesis genesis;
+    struct giro_hub_view view;
     struct giro_diagnosis diagnosis = {.fact = ""};
     struct outcome outcome = {.certified = false};
-    enum giro_err err = giro_genesis_load(arguments.genesis, &genesis, &diagnosis);
-    if (err == GIRO_ERR_OK)
-        err = run(&arguments, &genesis, &outcome, &diagnosis);
-    if (genesis.members != NULL)
-        giro_genesis_free(&genesis);
+    enum giro_err err = giro_hub_view_open(arguments.genesis, 0, &view, &diagnosis);
+    if (err != GIRO_ERR_OK)
+        return giro_fail("admin", err, &diagnosis);
+    err = run(&arguments, &view, &outcome, &diagnosis);
+    giro_hub_view_close(&view);
     if (err != GIRO_ERR_OK)
         return giro_fail("admin", err, &diagnosis);
     if (outcome.certified && outcome.result.status == GIRO_STATUS_ACSC) {

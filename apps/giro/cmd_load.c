@@ -24,7 +24,7 @@ static const struct argp_option options[] = {
     {"keys", 'k', "DIR", 0, "key directory with all members' keys (default: keys)", 0},
     {"hub", 'u', "LIST", 0, "UDP addresses of the replicas' ports: host:port,host:port,...", 0},
     {"payments", 'n', "N", 0, "payments to sign (default: rate x seconds, or 100,000)", 1},
-    {"records", 'r', "N", 0, "payments per frame, 1..21 (default: 20)", 1},
+    {"records", 'r', "N", 0, "payments per frame, 1..20 (default: 20)", 1},
     {"rate", 'R', "N", 0, "payments per second (default: as fast as they are certified)", 1},
     {"seconds", 's', "N", 0, "stop after N seconds (default: when all are certified)", 1},
     {"outstanding", 'o', "N", 0, "frames waiting for their certificate at once (default: 400)", 1},
@@ -81,7 +81,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         arguments->payments = number(state, "payments", arg, 1, 1000000000);
         break;
     case 'r':
-        arguments->records = (uint32_t)number(state, "records", arg, 1, 21);
+        arguments->records = (uint32_t)number(state, "records", arg, 1, 20);
         break;
     case 'R':
         arguments->rate = number(state, "rate", arg, 1, 100000000);
@@ -280,7 +280,8 @@ static enum giro_err spool_fill(const struct arguments *arguments,
         if (making->filled[debtor] == arguments->records)
             GIRO_TRY(flush(genesis, making, debtor, writer));
         if (i % 4096 == 0 && !arguments->quiet)
-            giro_progress_bar(&progress, "signing", i, arguments->payments, "");
+            giro_progress_show(&progress, "signing %3lu %%",
+                               (unsigned long)(i * 100 / arguments->payments));
     }
     for (uint32_t m = 0; m < genesis->member_count; m++)
         GIRO_TRY(flush(genesis, making, (uint16_t)m, writer));
@@ -339,6 +340,7 @@ static int stream(const struct arguments *arguments, const struct giro_genesis *
         .genesis = genesis,
         .replicas = arguments->hub,
         .replica_count = arguments->hub_count,
+        .keys = arguments->keys,
         .spool_path = spool,
         .outstanding = arguments->outstanding,
         .frames_per_second = (arguments->rate + arguments->records - 1) / arguments->records,

@@ -481,6 +481,7 @@ static int send_one(struct arguments *arguments, const struct giro_genesis *gene
                                          .genesis = genesis,
                                          .replicas = arguments->hub,
                                          .replica_count = arguments->hub_count,
+                                         .keys = arguments->keys,
                                          .spool_path = spool,
                                          .outstanding = arguments->outstanding,
                                          .json_path = arguments->json,

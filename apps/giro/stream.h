@@ -10,6 +10,7 @@ struct giro_stream_options {
     const struct giro_genesis *genesis;
     const struct giro_config_address *replicas;
     uint32_t replica_count;
+    const char *keys; /* directory with the session keys of the spool's members */
     const char *spool_path;
     uint32_t outstanding;
     uint64_t frames_per_second;

@@ -21,7 +21,10 @@
 #include "apps/girod/api_wait.h"
 #include "apps/tls/tls.h"
 
-#define BODY_MAX        (64u * 1024u)
+#define BODY_MAX (64u * 1024u)
+#define FRAME_LEAF_BYTES_MAX                                                                       \
+    (GIRO_TAG_BYTES + sizeof(struct giro_leaf_frame) +                                             \
+     GIRO_FRAME_RECORDS_MAX * sizeof(struct giro_result))
 #define CONNECTIONS_MAX 192u /* with all journals open still below 1,024 descriptors */
 
 struct giro_api {
@@ -141,16 +144,13 @@ static bool find_payment(struct giro_api *api, struct evhttp_request *request, u
     return allowed;
 }
 
-static void get_proof(struct giro_api *api, struct evhttp_request *request, uint32_t client,
-                      const char *rest)
+static void answer_proof(struct giro_api *api, struct evhttp_request *request, uint64_t height,
+                         uint32_t leaf_index)
 {
-    struct giro_found found;
-    if (!find_payment(api, request, client, rest, &found))
-        return;
     uint8_t *proof = NULL;
     size_t size_bytes = 0;
-    enum giro_err err = giro_ledger_file_proof(api->options.ledger, found.height, found.leaf_index,
-                                               &proof, &size_bytes);
+    enum giro_err err =
+        giro_ledger_file_proof(api->options.ledger, height, leaf_index, &proof, &size_bytes);
     if (err != GIRO_ERR_OK) {
         giro_api_answer_error(request, 404, "executed, but not certified at this replica yet");
         return;
@@ -160,6 +160,38 @@ static void get_proof(struct giro_api *api, struct evhttp_request *request, uint
     giro_api_answer_bytes(request, 200, "application/octet-stream", body);
     evbuffer_free(body);
     free(proof);
+}
+
+/* Of the client's own frame: <channel>/<sequence>. */
+static void get_frame_proof(struct giro_api *api, struct evhttp_request *request, uint32_t client,
+                            const char *rest)
+{
+    char *end = NULL, *last = NULL;
+    unsigned long channel = strtoul(rest, &end, 10);
+    unsigned long long sequence = *end == '/' ? strtoull(end + 1, &last, 10) : 0;
+    if (rest[0] < '0' || rest[0] > '9' || channel >= GIRO_CHANNELS_MAX || *end != '/' ||
+        end[1] < '0' || end[1] > '9' || *last != '\0') {
+        giro_api_answer_error(request, 400, "a frame is <channel>/<sequence>");
+        return;
+    }
+    uint8_t leaf[FRAME_LEAF_BYTES_MAX];
+    uint64_t height = 0;
+    uint32_t leaf_index = 0;
+    if (giro_ledger_file_find(api->options.ledger, (uint16_t)client, (uint16_t)channel, sequence,
+                              &height, &leaf_index, leaf, sizeof(leaf)) == 0)
+        giro_api_answer_error(request, 404, "no frame of yours with that number was executed");
+    else
+        answer_proof(api, request, height, leaf_index);
+}
+
+static void get_proof(struct giro_api *api, struct evhttp_request *request, uint32_t client,
+                      const char *rest)
+{
+    struct giro_found found;
+    if (strncmp(rest, "frame/", 6) == 0)
+        get_frame_proof(api, request, client, rest + 6);
+    else if (find_payment(api, request, client, rest, &found))
+        answer_proof(api, request, found.height, found.leaf_index);
 }
 
 static void get_payment(struct giro_api *api, struct evhttp_request *request, uint32_t client,

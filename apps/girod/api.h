@@ -12,6 +12,7 @@
  *                                      journal of a later date, or the time is over (api_wait.h)        own BIC, operator
  *   GET /v1/details, /v1/details/<BIC>/<date>   sealed details: apps/girod/api_details.h               own BIC, operator
  *   GET /v1/proof/<uetr>               encoded proof (kind PROOF) of the payment's frame leaf          debtor, creditor, operator
+ *   GET /v1/proof/frame/<n>/<sequence> the same of the client's own frame, by channel and sequence    member, operator
  *   GET /v1/payment/<uetr>             JSON: record index in the frame, debtor, creditor               debtor, creditor, operator
  *   POST /v1/control                   body: one CONTROL frame; handed to the hub like a datagram     operator
  *   /v1/capture                        packets of the port: apps/girod/api_capture.h                   operator

@@ -4,9 +4,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "apps/girod/receipts.h"
-
-/* Five X25519 a handshake, about 0.3 ms, so a sixth of a core at most. A thousand members that come at once are in within 2 s. */
+/* X25519 work: 0.35 ms a handshake here, so a sixth of a core at most. A thousand members that come at once are in within 2 s. */
 #define HANDSHAKES_PER_SECOND  500u
 #define HANDSHAKES_PER_ADDRESS 100u
 #define LEAF_BYTES_MAX                                                                             \
@@ -20,7 +18,6 @@ struct giro_members {
     size_t mem_bytes;
     uint64_t now_ns; /* of the call under way */
     struct giro_sessions *sessions;
-    struct giro_receipts *receipts; /* plain */
     const struct giro_replica *replica;
 };
 
@@ -140,6 +137,16 @@ static void on_refused(void *context, const struct giro_ingress_frame *frame)
                              frame->frame.header.channel, GIRO_REJECT_SIGNATURE);
 }
 
+/* Why a datagram that is no session's is refused. */
+static enum giro_reject stranger(const struct giro_datagram *datagram)
+{
+    struct giro_head head;
+    if (datagram->size_bytes < sizeof(head))
+        return GIRO_REJECT_TRUNCATED;
+    memcpy(&head, datagram->bytes, sizeof(head));
+    return head.magic == GIRO_MAGIC ? GIRO_REJECT_KIND : GIRO_REJECT_MAGIC;
+}
+
 void giro_members_take(struct giro_members *members, uint64_t now_ns,
                        const struct giro_datagram *datagram)
 {
@@ -147,24 +154,21 @@ void giro_members_take(struct giro_members *members, uint64_t now_ns,
     if (giro_sessions_is(datagram))
         (void)giro_sessions_take(members->sessions, now_ns, datagram);
     else
-        (void)giro_ingress_take(members->options.ingress, now_ns, datagram, GIRO_NONE);
+        giro_ingress_count(members->options.ingress, GIRO_NONE, stranger(datagram));
 }
 
 void giro_members_answer(struct giro_members *members, uint64_t now_ns,
                          const struct giro_answer *answer)
 {
     members->now_ns = now_ns;
-    if (answer->to.session != 0)
+    if (answer->to.session != 0) /* zero: it came by HTTPS, whose client asks by proof */
         giro_sessions_receipt(members->sessions, now_ns, &answer->to, answer->member, &answer->item,
                               answer->runs);
-    else if (answer->to.ipv4 != 0) /* zero: it came by HTTPS, whose client asks by proof */
-        giro_receipts_add(members->receipts, answer);
 }
 
 void giro_members_flush(struct giro_members *members, uint64_t now_ns)
 {
     members->now_ns = now_ns;
-    giro_receipts_flush(members->receipts);
     giro_sessions_flush(members->sessions, now_ns);
 }
 
@@ -228,9 +232,7 @@ enum giro_err giro_members_open(const struct giro_members_options *options,
     if (members == NULL)
         return GIRO_ERR_NOMEM;
     members->options = *options;
-    members->receipts =
-        giro_receipts_new(options->genesis->chain_prefix, options->replica, options->port);
-    enum giro_err err = members->receipts == NULL ? GIRO_ERR_NOMEM : sessions_open(members);
+    enum giro_err err = sessions_open(members);
     if (err != GIRO_ERR_OK) {
         giro_members_close(members);
         return err;
@@ -249,8 +251,6 @@ void giro_members_close(struct giro_members *members)
 {
     if (members == NULL)
         return;
-    if (members->receipts != NULL)
-        giro_receipts_free(members->receipts);
     if (members->mem != NULL) {
         sodium_memzero(members->mem, members->mem_bytes);
         munmap(members->mem, members->mem_bytes);

@@ -1,8 +1,5 @@
-/* apps/girod/members.h - what the hub and its members say over UDP: sessions, and beside them plain frames and receipts. Answers go
- * where the frame came from; questions are answered from the books and the ledger file, as long as that is kept.
- *
- * Plain FRAME and RECEIPT datagrams end when the members' side has sessions: then giro_members_take and giro_members_answer lose
- * their second branch, and receipts.c goes. Threads: the hub's. */
+/* apps/girod/members.h - what the hub and its members say over UDP: sessions. Answers go to the session that the
+ * frame came in; questions are answered from the books and the ledger file, as long as that is kept. Threads: the hub's. */
 #ifndef GIRO_APPS_MEMBERS_H
 #define GIRO_APPS_MEMBERS_H
 

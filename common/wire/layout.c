@@ -125,13 +125,6 @@ GIRO_WIRE_AT(giro_leaf_cycle, gross_minor, 24);
 GIRO_WIRE_AT(giro_leaf_cycle, net_minor, 40);
 GIRO_WIRE_AT(giro_leaf_cycle, netting_root, 56);
 
-GIRO_WIRE_AT(giro_receipt_header, head, 0);
-GIRO_WIRE_AT(giro_receipt_header, chain_prefix, 8);
-GIRO_WIRE_AT(giro_receipt_header, member, 16);
-GIRO_WIRE_AT(giro_receipt_header, replica, 18);
-GIRO_WIRE_AT(giro_receipt_header, item_count, 20);
-GIRO_WIRE_AT(giro_receipt_header, reserved, 22);
-GIRO_WIRE_AT(giro_receipt_header, window_base, 24);
 
 GIRO_WIRE_AT(giro_receipt_item, sequence, 0);
 GIRO_WIRE_AT(giro_receipt_item, frame_hash, 8);

@@ -5,24 +5,6 @@
 #define STATUS_LAST  GIRO_STATUS_ACCC
 #define REASON_LAST  GIRO_REASON_NARR
 
-enum giro_reject giro_receipt_decode(struct giro_reader *reader, uint64_t chain_prefix,
-                                     struct giro_receipt_header *header)
-{
-    WIRE_TRY(wire_copy(reader, header, sizeof(*header)));
-    WIRE_TRY(wire_head_check(&header->head, GIRO_KIND_RECEIPT));
-    WIRE_REQUIRE(header->chain_prefix == chain_prefix, CHAIN);
-    WIRE_REQUIRE(header->reserved == 0 && header->window_base == 0, RESERVED);
-    WIRE_REQUIRE(header->member < GIRO_MEMBERS_MAX || header->member == GIRO_MEMBER_OPERATOR,
-                 MEMBER);
-    WIRE_REQUIRE(header->replica < GIRO_REPLICAS_MAX, SIGNER);
-    WIRE_REQUIRE(header->item_count >= 1, COUNT);
-    WIRE_REQUIRE(header->item_count <= GIRO_FRAME_BYTES_MAX / sizeof(struct giro_receipt_item),
-                 COUNT);
-    WIRE_REQUIRE(header->item_count <= giro_reader_left(reader) / sizeof(struct giro_receipt_item),
-                 TRUNCATED);
-    return GIRO_REJECT_NONE;
-}
-
 static enum giro_reject runs_check(const uint8_t *runs, uint32_t run_count)
 {
     uint32_t record_count = 0;

@@ -11,10 +11,10 @@
 
 local giro = Proto("giro", "Giro member protocol")
 
--- ---- Numbers and names: as in include/giro/wire/*.h (tests/tools/check_wireshark compares them) -----------------------------
+-- ---- Numbers and names: as in include/giro/wire/*.h (tests/e2e/wireshark.py compares them) -----------------------------
 
 local KINDS = {
-  [0x0101] = "FRAME", [0x0102] = "SKIP", [0x0103] = "CONTROL", [0x0104] = "RECEIPT", [0x0107] = "HANDSHAKE",
+  [0x0101] = "FRAME", [0x0102] = "SKIP", [0x0103] = "CONTROL", [0x0107] = "HANDSHAKE",
   [0x0108] = "SESSION" }
 local BLOCKS = {
   [1] = "FRAME", [2] = "RECEIPT", [3] = "ACK", [4] = "REFUSE", [5] = "ASK", [6] = "PROOF", [7] = "PING", [8] = "PONG",
@@ -108,8 +108,6 @@ field("details.supervisor_box", "bytes", "Key, sealed to the supervisor")
 field("details.ciphertext", "bytes", "Ciphertext")
 -- receipts
 field("replica", "uint16", "Replica")
-field("item_count", "uint16", "Items")
-field("window_base", "uint64", "Window base")
 field("receipt", "none", "Receipt")
 field("receipt.sequence", "uint64", "Sequence")
 field("receipt.frame_hash", "bytes", "Frame hash")
@@ -520,20 +518,6 @@ local function items(tree, tvb, at, stop)
   return count, words
 end
 
-local function receipt(tree, tvb)
-  if tvb:len() < 32 then
-    malformed(tree, "Shorter than its header")
-    return "RECEIPT, malformed"
-  end
-  row(tree, tvb, 16, { { "member", 2 }, { "replica", 2 }, { "item_count", 2 } })
-  reserved(tree, tvb, 22, 2)
-  row(tree, tvb, 24, { { "window_base", 8 } })
-  local count, words = items(tree, tvb, 32, tvb:len())
-  if count ~= tvb(20, 2):le_uint() then malformed(tree, "Another number of items than its header says") end
-  return string.format("RECEIPT of replica %d, %s%s", tvb(18, 2):le_uint(), plural(count, "item"),
-    count == 1 and ": " .. words or "")
-end
-
 local HANDSHAKE_BYTES = { [1] = 208, [2] = 64, [3] = 128 }
 local function handshake(tree, tvb)
   if tvb:len() < 32 then
@@ -721,8 +705,6 @@ function giro.dissector(tvb, pinfo, root)
   if kind ~= 0x0108 and KINDS[kind] and tvb:len() >= 16 then tree:add(f.chain_prefix, tvb(8, 8)) end
   if kind == 0x0101 or kind == 0x0102 or kind == 0x0103 then
     words = frame(tree, tvb, 0, tvb:len())
-  elseif kind == 0x0104 then
-    words = receipt(tree, tvb)
   elseif kind == 0x0107 then
     words = handshake(tree, tvb)
   elseif kind == 0x0108 then

@@ -73,7 +73,6 @@ GIRO_WIRE_SIZE(giro_head, 8);
     X(0x0101, FRAME, "payment frame")                                                              \
     X(0x0102, SKIP, "channel skip")                                                                \
     X(0x0103, CONTROL, "control transaction")                                                      \
-    X(0x0104, RECEIPT, "receipt")                                                                  \
     X(0x0105, PROOF, "proof of a ledger leaf")                                                     \
     X(0x0106, SPOOL, "spool of signed frames")                                                     \
     X(0x0107, HANDSHAKE, "session handshake")                                                      \

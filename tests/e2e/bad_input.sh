@@ -44,7 +44,7 @@ expect 1 'had no effect' "$giro" send "${keyed[@]}" --hub "$hub" --payments stop
 [ "$(python3 -c 'import json; print(json.load(open("stopped.json"))["outcomes"])')" = "{'CHANNEL_STOPPED': 1}" ] ||
   fail "the channel does not stand still: $(cat stopped.json)"
 rm -f stopped.csv.spool
-expect 1 'was refused' "$giro" admin lift-channel AAAACZPP 0 "${keyed[@]}" --hub "$hub"
+expect 1 'was refused' "$giro" admin lift-channel AAAACZPP 0 "${keyed[@]}" --https "$https"
 admin lift-channel BBBBCZPP 0
 expect 0 'ACSP' "$giro" send "${keyed[@]}" --hub "$hub" --payments stopped.csv
 step "two frames with one sequence: one took effect, on all four; the channel stopped and was lifted"

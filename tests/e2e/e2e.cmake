@@ -1,7 +1,8 @@
 # End-to-end tests: real girod and giro processes, each test in a network namespace and a folder of its own. One at a time:
 # they measure what an idle hub does and wait for what happens in seconds of the real clock.
-add_executable(bad_frames tools/bad_frames.c)
+add_executable(bad_frames tools/bad_frames.c tools/session_line.c)
 target_compile_definitions(bad_frames PRIVATE _GNU_SOURCE)
+target_include_directories(bad_frames PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
 target_link_libraries(bad_frames PRIVATE giro_member PkgConfig::SODIUM giro_warnings_tests)
 set_target_properties(bad_frames PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 giro_test_suite(e2e bad_frames)

@@ -13,7 +13,7 @@ hub_start
 
 # A load of its own for each kill, long enough to be in its middle however busy the machine is.
 load_start() {
-  "$giro" load "${trust[@]}" --hub "$hub" --spool "load-$1.spool" --rate 3000 --json "load-$1.json" --quiet >load.log 2>&1 &
+  "$giro" load "${keyed[@]}" --hub "$hub" --spool "load-$1.spool" --rate 3000 --json "load-$1.json" --quiet >load.log 2>&1 &
   load=$!
   sleep 0.7
 }

@@ -180,15 +180,15 @@ hub_status() {
     { cat out >&2; fail "a replica does not answer"; }
 }
 
-admin() { "$giro" admin "$@" "${keyed[@]}" --hub "$hub" >out 2>&1 || { cat out >&2; fail "giro admin $*"; }; }
+admin() { "$giro" admin "$@" "${keyed[@]}" --https "$https" >out 2>&1 || { cat out >&2; fail "giro admin $*"; }; }
 
 # pull [DIR]: every member's files into DIR/<BIC>/<date>/, and the netting reports into DIR/netting.
 pull() {
   local bic out=${1:-files}
   local -a as=()
   for bic in "${bics[@]}"; do as+=(--as "$bic"); done
-  "$giro" recon pull "${keyed[@]}" --https "$https" --out "$out" "${as[@]}" >pulled 2>&1 ||
-    { cat pulled >&2; fail "a member could not pull its files"; }
+  "$giro" recon pull "${keyed[@]}" --https "$https" --out "$out" "${as[@]}" >out 2>&1 ||
+    { cat out >&2; fail "a member could not pull its files"; }
   "$giro" recon netting "${trust[@]}" --out "$out/netting" "$out"/*/*/windows.journal >out 2>&1 ||
     { cat out >&2; fail "the netting reports cannot be cut"; }
 }

@@ -22,7 +22,7 @@ hub_start
 net_wire $slow --seed $seed --delay-max 100000 --jitter 2000 --loss 5 --twice 10 --held 20 --hold 20000
 step "$n replicas run, replica $slow behind $(cut -d : -f 2 netbox-$slow.log)"
 
-"$giro" load "${trust[@]}" --hub "$hub" --spool load.spool --rate $rate --json load.json --quiet >load.log 2>&1 &
+"$giro" load "${keyed[@]}" --hub "$hub" --spool load.spool --rate $rate --json load.json --quiet >load.log 2>&1 &
 load=$!
 sleep 1
 

@@ -11,7 +11,7 @@ for i in 1 2; do printf 'event_log: events-%d\nevent_log_mb: 256\n' $i >>hub/rep
 sed -i 's/^event_log_mb.*/event_log_mb: 4/' hub/replica-2.yaml
 "$giro" load "${keyed[@]}" --presign load.spool --payments 80000 --records 20 --wrong 20 --quiet 2>/dev/null
 hub_start
-"$giro" load "${trust[@]}" --hub "$hub" --spool load.spool --rate 20000 --json load.json --quiet >load.log 2>&1 &
+"$giro" load "${keyed[@]}" --hub "$hub" --spool load.spool --rate 20000 --json load.json --quiet >load.log 2>&1 &
 load=$!
 sleep 1.5
 replica_kill 1

@@ -1,4 +1,5 @@
-/* bad_frames reject GENESIS KEYS ADDRESS COUNT: sends COUNT datagrams of every kind a replica must refuse, and prints one line
+/* bad_frames reject GENESIS KEYS ADDRESS COUNT: sends, in a session of the first member with replica 0 at ADDRESS and beside it,
+ * COUNT datagrams of every kind a replica must refuse, and prints one line
  * "REASON N" per reject reason that must have been counted. "REASON" is ANY for datagrams changed at random: refused, whatever
  * the reason. One good frame is among them, to be replayed.
  *
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "member/sender.h"
+#include "tools/session_line.h"
 
 #define PAUSE_EVERY 32u
 #define PAUSE_NS                                                                                   \
@@ -25,6 +27,7 @@ struct sending {
     const struct giro_genesis *genesis;
     struct giro_secret_key *keys[2]; /* of the first two members */
     struct giro_secret_key *maker;
+    struct session_line line; /* of the first member with the replica */
     int fd;
     uint64_t sent, rejected[GIRO_REJECT_COUNT_OF_REASONS], any;
     struct giro_prng prng;
@@ -58,7 +61,7 @@ static bool put(struct sending *sending, const void *bytes, size_t size_bytes)
 {
     if (++sending->sent % PAUSE_EVERY == 0)
         pause_ns(PAUSE_NS);
-    return send(sending->fd, bytes, size_bytes, 0) == (ssize_t)size_bytes;
+    return session_line_frame(&sending->line, bytes, size_bytes);
 }
 
 static struct giro_record payment_make(const struct giro_genesis *genesis, uint16_t creditor)
@@ -244,7 +247,7 @@ static const struct kind kinds[] = {
     {GIRO_REJECT_SIGNATURE, spoil_signer},
     {GIRO_REJECT_SIGNATURE, spoil_hub},
     {GIRO_REJECT_SIGNER, spoil_one_operator},
-    {GIRO_REJECT_SIGNATURE, spoil_checker},
+    {GIRO_REJECT_MEMBER, spoil_checker}, /* and comes by HTTPS only */
 };
 
 static bool send_kinds(struct sending *sending, uint32_t count)
@@ -279,6 +282,23 @@ static bool send_random(struct sending *sending, uint32_t count)
     return true;
 }
 
+/* Good frames and others outside a session: nothing but a session's datagrams is looked at. */
+static bool send_plain(struct sending *sending, uint32_t count)
+{
+    uint8_t frame[GIRO_FRAME_BYTES_MAX];
+    for (uint32_t i = 0; i < 2 * count; i++) {
+        size_t size_bytes = good_make(sending, 1, frame);
+        frame[0] ^= i % 2; /* its magic */
+        if (i % PAUSE_EVERY == 0)
+            pause_ns(PAUSE_NS);
+        if (send(sending->fd, frame, size_bytes, 0) != (ssize_t)size_bytes)
+            return false;
+    }
+    sending->rejected[GIRO_REJECT_KIND] += count;
+    sending->rejected[GIRO_REJECT_MAGIC] += count;
+    return true;
+}
+
 /* The same good frame: at once (the port's hint drops it), and again later (it executes as a duplicate: no effect). */
 static bool send_replays(struct sending *sending, uint32_t count)
 {
@@ -296,11 +316,12 @@ static bool send_replays(struct sending *sending, uint32_t count)
 
 static int reject_run(struct sending *sending, uint32_t count)
 {
-    if (!send_kinds(sending, count) || !send_random(sending, count) ||
-        !send_replays(sending, count)) {
+    if (!send_plain(sending, count) || !send_kinds(sending, count) ||
+        !send_random(sending, count) || !send_replays(sending, count)) {
         perror("bad_frames: send");
         return 1;
     }
+    sending->rejected[GIRO_REJECT_COOKIE] += sending->line.cookies;
     for (uint32_t i = 1; i < GIRO_REJECT_COUNT_OF_REASONS; i++)
         if (sending->rejected[i] > 0)
             printf("%s %lu\n", giro_reject_name((enum giro_reject)i),
@@ -311,13 +332,31 @@ static int reject_run(struct sending *sending, uint32_t count)
 
 /* ---- Two frames, one sequence -------------------------------------------------------------------------------- */
 
-static int equivocate_run(const struct giro_genesis *genesis, const char *keys_dir, const char *bic,
-                          const int fds[2], struct giro_diagnosis *diagnosis)
+/* A session of `bic` with replica 0 and another with replica 1. */
+static bool lines_open(const struct giro_genesis *genesis, const char *keys_dir, const char *bic,
+                       const int *fds, uint16_t count, struct session_line *lines,
+                       struct giro_diagnosis *diagnosis)
 {
     uint32_t member = giro_genesis_member_by_bic(genesis, bic);
     struct giro_secret_key *key = NULL;
-    uint64_t sequence = 0;
     if (member == GIRO_NONE ||
+        giro_key_file_load(keys_dir, bic, "session", &key, diagnosis) != GIRO_ERR_OK)
+        return false;
+    bool good = true;
+    for (uint16_t r = 0; good && r < count; r++)
+        good = session_line_open(&lines[r], genesis, (uint16_t)member, r, key, fds[r]);
+    giro_key_free(key);
+    return good;
+}
+
+static int equivocate_run(const struct giro_genesis *genesis, const char *keys_dir, const char *bic,
+                          const int fds[2], struct giro_diagnosis *diagnosis)
+{
+    struct session_line lines[2];
+    uint32_t member = giro_genesis_member_by_bic(genesis, bic);
+    struct giro_secret_key *key = NULL;
+    uint64_t sequence = 0;
+    if (member == GIRO_NONE || !lines_open(genesis, keys_dir, bic, fds, 2, lines, diagnosis) ||
         giro_key_file_load(keys_dir, bic, "frame", &key, diagnosis) != GIRO_ERR_OK ||
         giro_sequence_reserve(keys_dir, bic, 0, 1, &sequence, diagnosis) != GIRO_ERR_OK)
         return 1;
@@ -333,7 +372,7 @@ static int equivocate_run(const struct giro_genesis *genesis, const char *keys_d
     }
     giro_key_free(key);
     for (uint32_t i = 0; i < 2; i++)
-        if (send(fds[i], frames[i], sizes[i], 0) != (ssize_t)sizes[i])
+        if (!session_line_frame(&lines[i], frames[i], sizes[i]))
             return 1;
     return 0;
 }
@@ -361,7 +400,8 @@ static int run(int argc, char **argv, struct giro_diagnosis *diagnosis)
                                      diagnosis);
         if (err == GIRO_ERR_OK)
             err = giro_key_file_load(argv[3], "maker", "approver", &sending.maker, diagnosis);
-        if (err == GIRO_ERR_OK)
+        if (err == GIRO_ERR_OK &&
+            lines_open(&genesis, argv[3], genesis.members[0].bic, fds, 1, &sending.line, diagnosis))
             code = reject_run(&sending, (uint32_t)strtoul(argv[5], NULL, 10));
         for (uint32_t i = 0; i < 2; i++)
             if (sending.keys[i] != NULL)

@@ -148,6 +148,7 @@ static void send_frame(struct site *site, const uint8_t *bytes, size_t size, uin
     struct giro_sender_options options = {.genesis = &site->hub.genesis,
                                           .replicas = &address,
                                           .replica_count = 1,
+                                          .keys_dir = site->dir,
                                           .spool = &spool,
                                           .outstanding_max = 1,
                                           .outstanding_total = 1,
@@ -202,9 +203,15 @@ Test(api, everyone_reads_what_is_theirs_and_nothing_else, .timeout = 60)
     expect(site, path, (enum giro_err[]){OK, OK, NOT_FOUND, OK});
     snprintf(path, sizeof(path), "/v1/proof/%s", uetr);
     expect(site, path, (enum giro_err[]){OK, OK, NOT_FOUND, OK});
+    expect(site, "/v1/proof/frame/0/0", (enum giro_err[]){OK, NOT_FOUND, NOT_FOUND, NOT_FOUND});
+    expect(site, "/v1/proof/frame/0/1",
+           (enum giro_err[]){NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND});
     uint8_t *bytes;
     size_t size;
     struct giro_proof_view view;
+    cr_assert(get(site, DEBTOR, "/v1/proof/frame/0/0", &bytes, &size) == OK);
+    cr_expect(giro_proof_verify(&site->hub.genesis, site->hub.ring, bytes, size, &view) == NULL);
+    free(bytes);
     cr_assert(get(site, CREDITOR, path, &bytes, &size) == OK);
     const char *wrong = giro_proof_verify(&site->hub.genesis, site->hub.ring, bytes, size, &view);
     cr_expect(wrong == NULL, "%s", wrong);

@@ -91,7 +91,7 @@ Test(dataplane_ingress, refuses_each_reason_and_counts_it_where_it_belongs)
         {"one byte long", GIRO_KIND_FRAME, 0, 0, 0, 1, GIRO_REJECT_OVERSIZED, 1},
         {"beyond any frame", GIRO_KIND_FRAME, 0, 0, 0, 8972 - 168 + 1, GIRO_REJECT_OVERSIZED, 1},
         {"other magic", GIRO_KIND_FRAME, 0, 4, 0x4f524948, 0, GIRO_REJECT_MAGIC, GIRO_NONE},
-        {"a receipt", GIRO_KIND_FRAME, 4, 2, GIRO_KIND_RECEIPT, 0, GIRO_REJECT_KIND, 1},
+        {"a proof", GIRO_KIND_FRAME, 4, 2, GIRO_KIND_PROOF, 0, GIRO_REJECT_KIND, 1},
         {"version 2", GIRO_KIND_FRAME, 6, 2, 2, 0, GIRO_REJECT_VERSION, 1},
         {"reserved set", GIRO_KIND_FRAME, 38, 2, 1, 0, GIRO_REJECT_RESERVED, 1},
         {"checker on a frame", GIRO_KIND_FRAME, 36, 2, 2, 0, GIRO_REJECT_RESERVED, 1},

@@ -77,20 +77,13 @@ static enum giro_reject batch_again(const uint8_t *bytes, size_t size_bytes,
 
 static enum giro_reject receipt_again(struct giro_reader *reader, struct giro_writer *writer)
 {
-    struct giro_receipt_header header;
-    enum giro_reject reject = giro_receipt_decode(reader, WIRE_TEST_PREFIX, &header);
+    struct giro_receipt_item item;
+    const uint8_t *runs = NULL;
+    enum giro_reject reject = giro_receipt_next(reader, &item, &runs);
     if (reject != GIRO_REJECT_NONE)
         return reject;
-    giro_writer_put(writer, &header, sizeof(header));
-    for (uint32_t i = 0; i < header.item_count; i++) {
-        struct giro_receipt_item item;
-        const uint8_t *runs = NULL;
-        reject = giro_receipt_next(reader, &item, &runs);
-        if (reject != GIRO_REJECT_NONE)
-            return reject;
-        giro_writer_put(writer, &item, sizeof(item));
-        giro_writer_put(writer, runs, item.run_count * sizeof(struct giro_receipt_run));
-    }
+    giro_writer_put(writer, &item, sizeof(item));
+    giro_writer_put(writer, runs, item.run_count * sizeof(struct giro_receipt_run));
     return reject;
 }
 
@@ -221,7 +214,7 @@ static enum giro_reject part_again(uint16_t kind, struct giro_reader *reader,
 {
     enum giro_reject reject = GIRO_REJECT_KIND;
     switch (kind) {
-    case GIRO_KIND_RECEIPT:
+    case WIRE_TEST_RECEIPT:
         reject = receipt_again(reader, writer);
         break;
     case GIRO_KIND_PEER:

@@ -9,6 +9,7 @@
 #define WIRE_TEST_PREFIX    UINT64_C(0xC7C6C5C4C3C2C1C0)
 #define WIRE_TEST_EPOCH     1u
 #define WIRE_TEST_BYTES_MAX (1024u * 1024u)
+#define WIRE_TEST_RECEIPT   0xFFFFu /* one receipt item with its runs: it has no head of its own */
 
 /* wire_roundtrip decodes bytes as `kind` and, if that succeeds, encodes the result into again (which holds
  * size_bytes or more). Bytes left over are OVERSIZED. A kind without a decoder is KIND. */

@@ -398,37 +398,28 @@ static size_t control_make(uint32_t replica_count, struct giro_prng *prng, uint8
 
 static size_t receipt_make(uint32_t replica_count, struct giro_prng *prng, uint8_t *out)
 {
+    (void)replica_count;
     struct giro_writer writer = writer_over(out);
-    const struct giro_receipt_header header = {
-        .head = giro_head_make(GIRO_KIND_RECEIPT),
-        .chain_prefix = WIRE_TEST_PREFIX,
-        .member = 5,
-        .replica = (uint16_t)(replica_count - 1),
-        .item_count = (uint16_t)within(prng, 3, 1, 20),
+    struct giro_receipt_item item = {
+        .sequence = number(prng, 79),
+        .height = number(prng, 42),
+        .leaf_index = (uint32_t)number(prng, 3),
+        .channel = 3,
+        .level = (uint8_t)within(prng, 3, 1, 3),
+        .outcome = GIRO_OUTCOME_EXECUTED,
     };
-    giro_writer_put(&writer, &header, sizeof(header));
-    for (uint32_t i = 0; i < header.item_count; i++) {
-        struct giro_receipt_item item = {
-            .sequence = number(prng, 77 + i),
-            .height = number(prng, 42),
-            .leaf_index = (uint32_t)number(prng, 3),
-            .channel = 3,
-            .level = (uint8_t)within(prng, 1 + i, 1, 3),
-            .outcome = GIRO_OUTCOME_EXECUTED,
+    if (item.level == GIRO_LEVEL_CERTIFIED)
+        item.run_count = (uint16_t)within(prng, 2, 0, 10);
+    sample_fill(prng, &item.frame_hash, sizeof(item.frame_hash), 0x20);
+    giro_writer_put(&writer, &item, sizeof(item));
+    for (uint32_t j = 0; j < item.run_count; j++) {
+        const struct giro_receipt_run run = {
+            .count = (uint16_t)within(prng, 2, 1, 13),
+            .result = {.status = j == 0 ? GIRO_STATUS_ACSP : GIRO_STATUS_RJCT,
+                       .reason = j == 0 ? GIRO_REASON_NONE : GIRO_REASON_AM04,
+                       .cycle = j == 0 ? 9 : 0},
         };
-        if (item.level == GIRO_LEVEL_CERTIFIED)
-            item.run_count = (uint16_t)within(prng, 2, 0, 10);
-        sample_fill(prng, &item.frame_hash, sizeof(item.frame_hash), 0x20);
-        giro_writer_put(&writer, &item, sizeof(item));
-        for (uint32_t j = 0; j < item.run_count; j++) {
-            const struct giro_receipt_run run = {
-                .count = (uint16_t)within(prng, 2, 1, 13),
-                .result = {.status = j == 0 ? GIRO_STATUS_ACSP : GIRO_STATUS_RJCT,
-                           .reason = j == 0 ? GIRO_REASON_NONE : GIRO_REASON_AM04,
-                           .cycle = j == 0 ? 9 : 0},
-            };
-            giro_writer_put(&writer, &run, sizeof(run));
-        }
+        giro_writer_put(&writer, &run, sizeof(run));
     }
     return writer.offset;
 }
@@ -738,7 +729,7 @@ const struct wire_sample wire_samples[] = {
     {"disclosure", GIRO_KIND_DISCLOSURE, disclosure_make},
     {"skip", GIRO_KIND_SKIP, skip_make},
     {"control", GIRO_KIND_CONTROL, control_make},
-    {"receipt", GIRO_KIND_RECEIPT, receipt_make},
+    {"receipt", WIRE_TEST_RECEIPT, receipt_make},
     {"peer", GIRO_KIND_PEER, peer_make},
     {"qc", GIRO_KIND_QC, qc_make},
     {"qc_genesis", GIRO_KIND_QC, qc_genesis_make},

@@ -102,7 +102,7 @@ GIRO_WIRE_AT(giro_frame_header, checker_key_id, 36);
 #define GIRO_FRAME_BYTES_MAX     8972u /* UDP payload at a 9,000-byte MTU */
 #define GIRO_FRAME_RECORDS_MAX   138u
 #define GIRO_FRAME_BYTES_MIN     (40u + 8u + 64u)
-#define GIRO_FRAME_MTU_BYTES     1472u /* UDP payload at 1,500; 21 records */
+#define GIRO_FRAME_MTU_BYTES     1472u /* UDP payload at 1,500; 20 records in a session */
 #define GIRO_CONTROL_RECORDS_MAX 16u
 
 /* Signed message of a frame, and the preimage of its frame hash (SHA-256):
@@ -430,29 +430,11 @@ GIRO_WIRE_AT(giro_leaf_cycle, netting_root, 56);
  * salt = SHA-256(tag WINDOW_SALT | hub window secret 32 | member 2 | currency 2 | window 8): known to the
  * replicas and, window by window, to the member. */
 
-/* ---- Receipt: datagram to a member ---------------------------------------------------------------------- */
+/* ---- Receipt: what a replica says of a frame ------------------------------------------------------------ */
 
 enum giro_level { GIRO_LEVEL_RECEIVED = 1, GIRO_LEVEL_DURABLE = 2, GIRO_LEVEL_CERTIFIED = 3 };
 
-/* Datagram: header 32 | item_count x (item 64 | run_count x run 12).
- * offset size field
- *      0    8 head          kind RECEIPT
- *      8    8 chain_prefix
- *     16    2 member
- *     18    2 replica       who answers
- *     20    2 item_count    1..
- *     22    2 reserved
- *     24    8 window_base   reserved for flow control: 0 */
-struct giro_receipt_header {
-    struct giro_head head;
-    uint64_t chain_prefix;
-    uint16_t member;
-    uint16_t replica;
-    uint16_t item_count;
-    uint16_t reserved;
-    uint64_t window_base;
-};
-GIRO_WIRE_SIZE(giro_receipt_header, 32);
+/* In a session's RECEIPT blocks: items, each item 64 | run_count x run 12. */
 /* offset size field
  *      0    8 sequence
  *      8   32 frame_hash
@@ -489,9 +471,7 @@ struct giro_receipt_run {
 };
 GIRO_WIRE_SIZE(giro_receipt_run, 12);
 
-/* giro_receipt_decode_header / _item walk a receipt datagram. runs points into the bytes (unaligned). */
-enum giro_reject giro_receipt_decode(struct giro_reader *reader, uint64_t chain_prefix,
-                                     struct giro_receipt_header *header) GIRO_MUST_USE;
+/* giro_receipt_next takes the next item. runs points into the bytes (unaligned). */
 enum giro_reject giro_receipt_next(struct giro_reader *reader, struct giro_receipt_item *item,
                                    const uint8_t **runs) GIRO_MUST_USE;
 
