@@ -222,114 +222,135 @@ Test(sessions_bad_input, old_sessions_and_copies_open_nothing)
     table_close(&table);
 }
 
-/* A network that loses, repeats, delays and turns round: each frame reaches the ingress once, each number is acknowledged. */
-Test(sessions_bad_input, loss_repetition_and_disorder_lose_and_double_nothing)
-{
-    enum { FRAMES = 600, LATE = 64 };
-    static struct {
+enum { FRAMES = 600, LATE = 64 };
+/* Frames on a network that loses, repeats, delays and turns round. */
+static struct {
+    struct peer peer;
+    uint8_t frames[FRAMES][512];
+    uint32_t sizes[FRAMES];
+    uint64_t number_of[FRAMES]; /* of the last datagram with it; UINT64_MAX: not sent */
+    bool acknowledged[FRAMES];
+    uint32_t done;
+    struct {
         uint32_t size;
         uint8_t bytes[1472];
     } late[LATE];
-    static uint8_t frames[FRAMES][512];
-    static uint32_t sizes[FRAMES];
-    static uint64_t number_of[FRAMES], lowest;
-    struct peer peer;
-    begin();
-    peer_make(&peer, &table, 1, 0x0A000001, 4000);
-    cr_assert(peer_connect(&peer, 0));
-    for (uint32_t i = 0; i < FRAMES; i++) {
-        const struct frame_wish wish = {.member = 1, .sequence = i};
-        sizes[i] = (uint32_t)frame_make(&table.hub, &wish, frames[i]);
-        number_of[i] = UINT64_MAX; /* not sent */
+} rough;
+
+static void late_deliver(uint32_t slot) /* and perhaps once more later */
+{
+    if (rough.late[slot].size > 0)
+        (void)table_take(&table, &rough.peer.at, rough.late[slot].bytes, rough.late[slot].size);
+}
+
+static void rough_send(uint32_t frame)
+{
+    struct giro_session *session = &rough.peer.session;
+    uint8_t datagram[1472];
+    struct giro_writer writer;
+    giro_writer_init(&writer, datagram + 24, 1400);
+    cr_assert(
+        giro_session_put(&writer, GIRO_SESSION_FRAME, rough.frames[frame], rough.sizes[frame]));
+    uint64_t lowest = rough.number_of[frame] = session->send_number;
+    for (uint32_t i = 0; i < FRAMES; i++)
+        if (!rough.acknowledged[i] && rough.number_of[i] < lowest)
+            lowest = rough.number_of[i];
+    const uint32_t size = giro_session_seal(session, lowest, datagram, (uint32_t)writer.offset);
+    const uint64_t fate = giro_prng_below(&table.prng, 10);
+    const uint32_t slot = (uint32_t)giro_prng_below(&table.prng, LATE);
+    if (fate < 2)
+        return; /* lost */
+    late_deliver(slot);
+    if (fate < 6) {
+        rough.late[slot].size = size;
+        memcpy(rough.late[slot].bytes, datagram, size);
+    } else {
+        (void)table_take(&table, &rough.peer.at, datagram, size);
     }
-    bool acknowledged[FRAMES] = {0};
-    uint32_t done = 0, rounds = 0;
-    lowest = peer.session.send_number;
-    while (done < FRAMES && rounds++ < 2000) {
-        const uint32_t due = (uint32_t)giro_prng_below(&table.prng, LATE);
-        if (late[due].size > 0)
-            (void)table_take(&table, &peer.at, late[due].bytes, late[due].size);
-        for (uint32_t i = 0; i < FRAMES; i++) {
-            if (acknowledged[i] || peer.session.send_number >= peer.credit ||
-                (number_of[i] != UINT64_MAX && rounds % 4 != 0) ||
-                !giro_prng_chance(&table.prng, 1, 4))
-                continue;
-            uint8_t datagram[1472];
-            struct giro_writer writer;
-            giro_writer_init(&writer, datagram + 24, 1400);
-            cr_assert(giro_session_put(&writer, GIRO_SESSION_FRAME, frames[i], sizes[i]));
-            lowest = peer.session.send_number;
-            number_of[i] = peer.session.send_number;
-            for (uint32_t k = 0; k < FRAMES; k++)
-                if (!acknowledged[k] && number_of[k] < lowest)
-                    lowest = number_of[k];
-            const uint32_t size =
-                giro_session_seal(&peer.session, lowest, datagram, (uint32_t)writer.offset);
-            const uint64_t fate = giro_prng_below(&table.prng, 10);
-            const uint32_t slot = (uint32_t)giro_prng_below(&table.prng, LATE);
-            if (fate < 2)
-                continue;            /* lost */
-            if (late[slot].size > 0) /* one from earlier comes now, perhaps once more later */
-                (void)table_take(&table, &peer.at, late[slot].bytes, late[slot].size);
-            if (fate < 6) {
-                late[slot].size = size;
-                memcpy(late[slot].bytes, datagram, size);
-                continue;
-            }
-            (void)table_take(&table, &peer.at, datagram, size);
+}
+
+static void rough_ack(const struct giro_session_block *block)
+{
+    struct giro_session_ack ack;
+    memcpy(&ack, block->bytes, sizeof(ack));
+    rough.peer.credit = ack.credit > rough.peer.credit ? ack.credit : rough.peer.credit;
+    for (uint32_t i = 0; i < FRAMES; i++)
+        if (!rough.acknowledged[i] && rough.number_of[i] != UINT64_MAX &&
+            giro_session_ack_has(block, rough.number_of[i])) {
+            rough.acknowledged[i] = true;
+            rough.done++;
         }
-        table_flush(&table, 2 * MS);
-        for (uint32_t i = 0; i < table.sent_count; i++) { /* acknowledgements are lost, too */
-            if (giro_prng_chance(&table.prng, 1, 5))
-                continue;
-            struct giro_session_header header;
-            struct giro_session_block block;
-            struct giro_reader reader;
-            uint8_t blocks[1472];
-            uint32_t bytes;
-            cr_assert(giro_session_open(&peer.session, table.sent[i].bytes,
-                                        table.sent[i].size_bytes, blocks, &bytes,
-                                        &header) == GIRO_REJECT_NONE);
-            giro_reader_init(&reader, blocks, bytes);
-            while (giro_reader_left(&reader) > 0) {
-                cr_assert(giro_session_next(&reader, GIRO_SESSION_DOWN, &block) ==
-                          GIRO_REJECT_NONE);
-                if (block.kind != GIRO_SESSION_ACK)
-                    continue;
-                struct giro_session_ack ack;
-                memcpy(&ack, block.bytes, sizeof(ack));
-                peer.credit = ack.credit > peer.credit ? ack.credit : peer.credit;
-                for (uint32_t k = 0; k < FRAMES; k++)
-                    if (!acknowledged[k] && number_of[k] != UINT64_MAX &&
-                        number_of[k] >= ack.cumulative &&
-                        giro_session_ack_has(&block, number_of[k])) {
-                        acknowledged[k] = true;
-                        done++;
-                    } else if (!acknowledged[k] && number_of[k] < ack.cumulative) {
-                        acknowledged[k] = true;
-                        done++;
-                    }
-            }
+}
+
+/* What the hub sent; a fifth of it is lost, too. */
+static void rough_read(void)
+{
+    for (uint32_t i = 0; i < table.sent_count; i++) {
+        struct giro_session_header header;
+        struct giro_session_block block;
+        struct giro_reader reader;
+        uint8_t blocks[1472];
+        uint32_t bytes;
+        if (giro_prng_chance(&table.prng, 1, 5))
+            continue;
+        cr_assert(giro_session_open(&rough.peer.session, table.sent[i].bytes,
+                                    table.sent[i].size_bytes, blocks, &bytes,
+                                    &header) == GIRO_REJECT_NONE);
+        giro_reader_init(&reader, blocks, bytes);
+        while (giro_reader_left(&reader) > 0) {
+            cr_assert(giro_session_next(&reader, GIRO_SESSION_DOWN, &block) == GIRO_REJECT_NONE);
+            if (block.kind == GIRO_SESSION_ACK)
+                rough_ack(&block);
         }
-        table.sent_count = 0;
     }
-    cr_assert(done == FRAMES, "%u of %u after %u rounds", done, FRAMES, rounds);
-    /* Nothing is lost. A copy of a datagram is refused here; a frame sent again under a new number after half a second passes,
-     * and has no effect at execution. */
+    table.sent_count = 0;
+}
+
+static uint32_t rough_arrived(void)
+{
     bool arrived[FRAMES] = {0};
-    uint32_t arrived_count = 0;
+    uint32_t count = 0;
     while (giro_ingress_waiting(table.ingress) > 0) {
         struct giro_ingress_frame *verified[64];
-        const uint32_t count = giro_ingress_verify(table.ingress, table.hub.ring, verified, 64);
-        for (uint32_t i = 0; i < count; i++) {
+        const uint32_t good = giro_ingress_verify(table.ingress, table.hub.ring, verified, 64);
+        for (uint32_t i = 0; i < good; i++) {
             const uint64_t sequence = verified[i]->frame.header.sequence;
-            arrived_count += !arrived[sequence];
+            count += !arrived[sequence];
             arrived[sequence] = true;
             giro_ingress_drop(table.ingress, verified[i]);
         }
     }
-    cr_assert(arrived_count == FRAMES);
-    cr_assert(table_counters(&table).received <= peer.session.send_number);
+    return count;
+}
+
+/* Nothing is lost. A copy of a datagram is refused here; a frame sent again under a new number after half a second passes, and has
+ * no effect at execution. */
+Test(sessions_bad_input, loss_repetition_and_disorder_lose_and_double_nothing)
+{
+    uint32_t rounds = 0;
+    begin();
+    peer_make(&rough.peer, &table, 1, 0x0A000001, 4000);
+    cr_assert(peer_connect(&rough.peer, 0));
+    for (uint32_t i = 0; i < FRAMES; i++) {
+        const struct frame_wish wish = {.member = 1, .sequence = i};
+        rough.sizes[i] = (uint32_t)frame_make(&table.hub, &wish, rough.frames[i]);
+        rough.number_of[i] = UINT64_MAX;
+    }
+    while (rough.done < FRAMES && rounds++ < 2000) {
+        late_deliver((uint32_t)giro_prng_below(&table.prng, LATE));
+        for (uint32_t i = 0; i < FRAMES; i++) {
+            const bool again = rough.number_of[i] == UINT64_MAX || rounds % 4 == 0;
+            if (!rough.acknowledged[i] && again &&
+                rough.peer.session.send_number < rough.peer.credit &&
+                giro_prng_chance(&table.prng, 1, 4))
+                rough_send(i);
+        }
+        table_flush(&table, 2 * MS);
+        rough_read();
+    }
+    cr_assert(rough.done == FRAMES, "%u of %u after %u rounds", rough.done, FRAMES, rounds);
+    cr_assert(rough_arrived() == FRAMES);
+    cr_assert(table_counters(&table).received <= rough.peer.session.send_number);
     cr_assert(table_rejects(&table, 1, GIRO_REJECT_DUPLICATE) > 100);
     giro_sessions_check(table.sessions);
     table_close(&table);
