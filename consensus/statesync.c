@@ -56,7 +56,7 @@ static void requests_forget(struct giro_statesync *sync)
 {
     for (uint32_t i = 0; i < sync->replica_count; i++) {
         memset(sync->peers[i].requests, 0, sizeof(sync->peers[i].requests));
-        sync->peers[i].lacks = 0;
+        sync->peers[i].in_vain = false;
     }
 }
 
@@ -143,6 +143,24 @@ static uint32_t next_wanted(const struct giro_statesync *sync)
     return index;
 }
 
+/* A peer did not give what it was asked for. When that is so of every peer since the last chunk came, this image is gone: a newer
+ * one is asked for. What is here already of it need not come again. A dead peer counts like one that let the image go: waiting for
+ * its word would wait for ever. */
+static void asked_in_vain(struct giro_statesync *sync, uint64_t now_ns, uint16_t peer,
+                          uint64_t avoid_ns)
+{
+    sync->peers[peer].in_vain = true;
+    sync->peers[peer].avoid_until_ns = now_ns + avoid_ns;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < sync->replica_count; i++)
+        count += sync->peers[i].in_vain;
+    if (count + 1 < sync->replica_count || sync->state != GIRO_SYNC_FETCHING)
+        return;
+    giro_images_fetch_drop(sync->images);
+    if (sync->images->state != GIRO_IMAGES_FETCHING)
+        gather_begin(sync, now_ns);
+}
+
 /* What was not answered in time is asked of somebody else. */
 static void expire(struct giro_statesync *sync, uint64_t now_ns, uint16_t peer)
 {
@@ -152,8 +170,8 @@ static void expire(struct giro_statesync *sync, uint64_t now_ns, uint16_t peer)
         if (!request->active || now_ns < request->deadline_ns)
             continue;
         request->active = false;
-        state->avoid_until_ns = now_ns + GIRO_SYNC_TIMEOUT_NS;
         reject(sync, peer, GIRO_REJECT_STALE);
+        asked_in_vain(sync, now_ns, peer, GIRO_SYNC_TIMEOUT_NS);
     }
 }
 
@@ -205,16 +223,14 @@ static void on_chunk(struct giro_statesync *sync, uint64_t now_ns, uint16_t send
     if (!giro_images_fetch_put(sync->images, request->index, body + sizeof(header),
                                header.size_bytes)) {
         reject(sync, sender, GIRO_REJECT_HASH);
-        sync->peers[sender].avoid_until_ns = now_ns + GIRO_SYNC_LIES_NS;
+        asked_in_vain(sync, now_ns, sender, GIRO_SYNC_LIES_NS);
         return;
     }
     sync->chunks_fetched++;
     for (uint32_t i = 0; i < sync->replica_count; i++)
-        sync->peers[i].lacks = 0;
+        sync->peers[i].in_vain = false;
 }
 
-/* When every peer said that it lacks something since the last chunk came, this image is gone: a newer one is asked for. What
- * is here already of it need not come again. */
 static void on_not_found(struct giro_statesync *sync, uint64_t now_ns, uint16_t sender,
                          const struct giro_not_found *answer)
 {
@@ -224,16 +240,7 @@ static void on_not_found(struct giro_statesync *sync, uint64_t now_ns, uint16_t 
     if (request == NULL)
         return;
     request->active = false;
-    sync->peers[sender].lacks++;
-    sync->peers[sender].avoid_until_ns = now_ns + GIRO_SYNC_LACKS_NS;
-    uint32_t lacking = 0;
-    for (uint32_t i = 0; i < sync->replica_count; i++)
-        lacking += sync->peers[i].lacks > 0;
-    if (lacking + 1 < sync->replica_count)
-        return;
-    giro_images_fetch_drop(sync->images);
-    if (sync->images->state != GIRO_IMAGES_FETCHING)
-        gather_begin(sync, now_ns);
+    asked_in_vain(sync, now_ns, sender, GIRO_SYNC_LACKS_NS);
 }
 
 /* ---- Serving ------------------------------------------------------------------------------------------------ */
@@ -373,7 +380,7 @@ void giro_statesync_poll(struct giro_statesync *sync, uint64_t now_ns, uint64_t 
     }
     for (uint32_t i = 1; i < sync->replica_count; i++)
         expire(sync, now_ns, (uint16_t)((sync->self + i) % sync->replica_count));
-    for (uint32_t i = 1; i < sync->replica_count; i++)
+    for (uint32_t i = 1; i < sync->replica_count && sync->state == GIRO_SYNC_FETCHING; i++)
         ask_peer(sync, now_ns, (uint16_t)((sync->self + i) % sync->replica_count));
 }
 

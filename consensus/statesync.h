@@ -30,7 +30,7 @@ struct giro_statesync_request {
 struct giro_statesync_peer {
     struct giro_statesync_request requests[GIRO_SYNC_PER_PEER];
     uint64_t avoid_until_ns;
-    uint32_t lacks; /* answers NOT_FOUND since the last chunk from anybody */
+    bool in_vain; /* asked since the last chunk from anybody, and gave none */
     /* serving */
     struct giro_hash queue[GIRO_SYNC_QUEUE];
     uint32_t queue_count;

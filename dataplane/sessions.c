@@ -224,14 +224,17 @@ static void take_ping(struct giro_sessions *sessions, uint64_t now_ns, struct en
     (void)sessions_put(sessions, now_ns, entry, GIRO_SESSION_PONG, &pong, sizeof(pong));
 }
 
-static void take_pong(struct entry *entry, const struct giro_datagram *datagram,
+/* True: the address is proved now, so what was withheld may go. */
+static bool take_pong(struct entry *entry, const struct giro_datagram *datagram,
                       const struct giro_session_block *block)
 {
     struct giro_session_pong pong;
     memcpy(&pong, block->bytes, sizeof(pong));
-    if (pong.token == entry->ping_token && !entry->ping_due &&
-        sessions_same_address(&datagram->from, &entry->path))
-        entry->proved = entry->path;
+    if (pong.token != entry->ping_token || entry->ping_due ||
+        !sessions_same_address(&datagram->from, &entry->path))
+        return false;
+    entry->proved = entry->path;
+    return true;
 }
 
 /* Acts on the checked blocks; false: the member closed the session. */
@@ -260,7 +263,8 @@ static bool take_blocks(struct giro_sessions *sessions, uint64_t now_ns, struct 
             *wants_ack = true;
             break;
         case GIRO_SESSION_PONG:
-            take_pong(entry, datagram, &block);
+            if (take_pong(entry, datagram, &block) && entry->unacknowledged > 0)
+                *wants_ack = true;
             break;
         case GIRO_SESSION_CLOSE:
             open = false;

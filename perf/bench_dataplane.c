@@ -22,7 +22,7 @@ static const struct size sizes[] = {{1, 32768}, {8, 32768}, {20, 32768}, {138, 8
 static const char *const depths[] = {"packet path", "hashed", "verified"};
 static const char *const stages[PATH_STAGES] = {"receive", "open (AEAD)", "decode, take",
                                                 "hash",    "verify",      "acknowledge"};
-static const char *const garbages[] = {"none", "random", "no session", "forged tag"};
+static const char *const garbages[] = {"none", "random", "no session", "forged tag", "INITs"};
 
 struct run {
     struct giro_bench *bench;
@@ -30,6 +30,8 @@ struct run {
     uint64_t duration_ns;
     uint32_t repeats;
     bool veth;
+    double echo[2];     /* plain, GSO; 0: not measured yet */
+    double capacity[2]; /* udp, af_packet: frames verified a second */
 };
 
 /* ---- A veth pair ---------------------------------------------------------------------------------------------------------- */
@@ -103,8 +105,12 @@ static void measure(const struct path_options *options, struct path_result *resu
 
 /* ---- Throughput ----------------------------------------------------------------------------------------------------------- */
 
-static double echo_rate(const struct run *run, bool gso, const char *sender)
+/* Of this frame size and sender; measured when the first row wants it. */
+static double echo_rate(struct run *run, bool gso)
 {
+    const char *sender = gso ? "GSO" : "plain";
+    if (run->echo[gso] > 0)
+        return run->echo[gso];
     char parameters[128];
     double rates[REPEATS_MAX];
     snprintf(parameters, sizeof(parameters),
@@ -118,7 +124,8 @@ static double echo_rate(const struct run *run, bool gso, const char *sender)
         rates[i] = rate_of(&result, result.datagrams);
     }
     row(run, "bare UDP echo", "datagrams/s", parameters, rates, run->repeats);
-    return giro_bench_quantile(rates, run->repeats, 500);
+    run->echo[gso] = giro_bench_quantile(rates, run->repeats, 500);
+    return run->echo[gso];
 }
 
 static void cycles_rows(const struct run *run, const char *parameters,
@@ -136,12 +143,12 @@ static void cycles_rows(const struct run *run, const char *parameters,
     }
 }
 
-static void throughput(const struct run *run, bool af_packet, bool gso, enum path_depth depth,
-                       double echo)
+static void throughput(struct run *run, bool af_packet, bool gso, enum path_depth depth)
 {
     char parameters[160];
     struct path_result results[REPEATS_MAX];
-    double frames[REPEATS_MAX], payments[REPEATS_MAX], lost[REPEATS_MAX], busy[REPEATS_MAX];
+    double frames[REPEATS_MAX], payments[REPEATS_MAX], lost[REPEATS_MAX], busy[REPEATS_MAX],
+        chunk[REPEATS_MAX], per_cpu[REPEATS_MAX];
     snprintf(parameters, sizeof(parameters),
              "\"records\": %u, \"port\": \"%s\", \"sender\": \"%s\", \"work\": \"%s\"",
              run->pool->records, af_packet ? "af_packet" : "udp", gso ? "GSO" : "plain",
@@ -157,32 +164,59 @@ static void throughput(const struct run *run, bool af_packet, bool gso, enum pat
                 &results[i]);
         frames[i] = rate_of(&results[i], results[i].datagrams);
         payments[i] = frames[i] * run->pool->records;
+        per_cpu[i] = (double)results[i].datagrams * run->pool->records * 1e9 /
+                     (double)(results[i].hub_cpu_ns + 1);
         lost[i] =
             (double)results[i].lost * 1000.0 / (double)(results[i].datagrams + results[i].lost + 1);
+        chunk[i] = results[i].calls == 0 ? 0 : (double)results[i].frames / (double)results[i].calls;
         busy[i] = (double)results[i].hub_cpu_ns * 100.0 / (double)results[i].hub_ns;
     }
-    row_against(run, "frames", "1/s", parameters, frames, run->repeats, echo);
+    row_against(run, "frames", "1/s", parameters, frames, run->repeats, echo_rate(run, gso));
     row(run, "payments", "1/s", parameters, payments, run->repeats);
+    row(run, "payments per CPU second of the hub", "1/s", parameters, per_cpu, run->repeats);
     row(run, "CPU of the hub's thread", "%", parameters, busy, run->repeats);
     row(run, "datagrams lost", "per 1000", parameters, lost, run->repeats);
-    if (depth == PATH_VERIFIED)
-        cycles_rows(run, parameters, results);
+    row(run, "frames hashed and verified together", "", parameters, chunk, run->repeats);
+}
+
+/* The record layer alone, so that opening and taking can be told apart. */
+static void cycles(const struct run *run, bool af_packet, bool gso)
+{
+    char parameters[160];
+    struct path_result results[REPEATS_MAX];
+    snprintf(parameters, sizeof(parameters),
+             "\"records\": %u, \"port\": \"%s\", \"sender\": \"%s\"", run->pool->records,
+             af_packet ? "af_packet" : "udp", gso ? "GSO" : "plain");
+    if (!giro_bench_wanted(run->bench, parameters))
+        return;
+    for (uint32_t i = 0; i < run->repeats; i++)
+        measure(&(struct path_options){.pool = run->pool,
+                                       .af_packet = af_packet,
+                                       .gso = gso,
+                                       .bare_records = true,
+                                       .depth = PATH_VERIFIED,
+                                       .duration_ns = run->duration_ns},
+                &results[i]);
+    cycles_rows(run, parameters, results);
 }
 
 /* ---- Latency and flood ------------------------------------------------------------------------------------------------------ */
 
-static double capacity(const struct run *run, bool af_packet)
+static double capacity(struct run *run, bool af_packet)
 {
     struct path_result result;
+    if (run->capacity[af_packet] > 0)
+        return run->capacity[af_packet];
     measure(&(struct path_options){.pool = run->pool,
                                    .af_packet = af_packet,
                                    .depth = PATH_VERIFIED,
                                    .duration_ns = run->duration_ns},
             &result);
-    return rate_of(&result, result.datagrams);
+    run->capacity[af_packet] = rate_of(&result, result.datagrams);
+    return run->capacity[af_packet];
 }
 
-static void latency(const struct run *run, bool af_packet, double full)
+static void latency(struct run *run, bool af_packet)
 {
     static const uint32_t loads[] = {10, 50, 90};
     for (uint32_t i = 0; i < (run->bench->smoke ? 1 : 3); i++) {
@@ -190,14 +224,17 @@ static void latency(const struct run *run, bool af_packet, double full)
         struct path_result result;
         snprintf(parameters, sizeof(parameters), "\"records\": %u, \"port\": \"%s\", \"load\": %u",
                  run->pool->records, af_packet ? "af_packet" : "udp", loads[i]);
+        if (!giro_bench_wanted(run->bench, parameters))
+            continue;
+        double offered = capacity(run, af_packet) * loads[i] / 100.0;
         giro_bench_must(path_run(&(struct path_options){.pool = run->pool,
                                                         .af_packet = af_packet,
                                                         .depth = PATH_VERIFIED,
-                                                        .rate = full * loads[i] / 100.0,
+                                                        .rate = offered,
                                                         .duration_ns = run->duration_ns},
                                  &result),
                         "the port cannot be opened");
-        double offered = full * loads[i] / 100.0, got = rate_of(&result, result.datagrams);
+        double got = rate_of(&result, result.datagrams);
         row(run, "load reached", "frames/s", parameters, &got, 1);
         giro_bench_must(run->bench->smoke || got > offered / 2, "that load cannot be sent here");
         row(run, "sent to verified", "us", parameters, result.samples_us, result.sample_count);
@@ -207,9 +244,8 @@ static void latency(const struct run *run, bool af_packet, double full)
     }
 }
 
-/* Honest frames at a rate, then at the same rate with garbage beside them. */
-static void flood(const struct run *run, bool af_packet, double rate, enum path_garbage garbage,
-                  bool strict)
+/* Honest frames as fast as the hub verifies them, then with as many datagrams of garbage among them. */
+static void flood(struct run *run, bool af_packet, enum path_garbage garbage, bool strict)
 {
     char parameters[160];
     struct path_result quiet, loud;
@@ -222,7 +258,6 @@ static void flood(const struct run *run, bool af_packet, double rate, enum path_
     struct path_options options = {.pool = run->pool,
                                    .af_packet = af_packet,
                                    .depth = PATH_VERIFIED,
-                                   .rate = rate,
                                    .strict = strict,
                                    .duration_ns = run->duration_ns};
     measure(&options, &quiet);
@@ -241,6 +276,54 @@ static void flood(const struct run *run, bool af_packet, double rate, enum path_
     row(run, "refusing, receive apart", "cycles", parameters, &cost, 1);
     row(run, "CPU of the hub's thread", "%", parameters, &busy, 1);
     row(run, "CPU without a flood", "%", parameters, &busy_before, 1);
+}
+
+/* ---- Memory ----------------------------------------------------------------------------------------------------------------- */
+
+static void nothing_random(void *bytes, size_t size_bytes)
+{
+    memset(bytes, 1, size_bytes);
+}
+
+static void nothing_sent(void *context, const struct giro_endpoint *to, const void *bytes,
+                         uint32_t size_bytes)
+{
+    (void)context;
+    (void)to;
+    (void)bytes;
+    (void)size_bytes;
+}
+
+static void nothing_asked(void *context, const struct giro_endpoint *from, uint16_t member,
+                          const struct giro_session_ask *ask)
+{
+    (void)context;
+    (void)from;
+    (void)member;
+    (void)ask;
+}
+
+/* All places of the table taken: it is sized at start. */
+static void memory(const struct run *run)
+{
+    struct giro_genesis genesis = {.member_count = 1000};
+    struct giro_session_key_pair self = {.secret = {1}};
+    struct giro_ingress_options ingress_options = {.genesis = &genesis, .frames_max = 64};
+    size_t ingress_bytes = giro_ingress_footprint(&ingress_options);
+    struct giro_sessions_options options = {
+        .genesis = &genesis,
+        .ingress =
+            giro_ingress_init(giro_bench_pages(ingress_bytes), ingress_bytes, &ingress_options),
+        .self = &self,
+        .datagram_max = 1472,
+        .handshakes_per_second = 500,
+        .handshakes_per_address = 50,
+        .random = nothing_random,
+        .send = nothing_sent,
+        .ask = nothing_asked};
+    double mib = (double)giro_sessions_footprint(&options) / 1048576.0;
+    giro_bench_must(mib > 0, "the options of sessions");
+    row(run, "memory of the sessions' table", "MiB", "\"members\": 1000", &mib, 1);
 }
 
 /* ---- Idle ----------------------------------------------------------------------------------------------------------------- */
@@ -270,20 +353,20 @@ static void idle(const struct run *run, uint32_t base_port)
 static void all_of_size(struct run *run)
 {
     const bool smoke = run->bench->smoke;
-    for (int gso = 0; gso < (smoke ? 1 : 2); gso++) {
-        double echo = echo_rate(run, gso != 0, gso != 0 ? "GSO" : "plain");
-        for (int port = run->veth ? 0 : 1; port < 2; port++)
+    memset(run->echo, 0, sizeof(run->echo));
+    for (int gso = 0; gso < (smoke ? 1 : 2); gso++)
+        for (int port = run->veth ? 0 : 1; port < 2; port++) {
             for (int depth = smoke ? PATH_VERIFIED : PATH_PACKET; depth <= PATH_VERIFIED; depth++)
-                throughput(run, port == 0, gso != 0, (enum path_depth)depth, echo);
-    }
+                throughput(run, port == 0, gso != 0, (enum path_depth)depth);
+            cycles(run, port == 0, gso != 0);
+        }
     if (run->pool->records != 20)
         return;
     for (int port = run->veth ? 0 : 1; port < 2; port++) {
-        double full = capacity(run, port == 0);
-        latency(run, port == 0, full);
-        for (int garbage = PATH_RANDOM; garbage <= (smoke ? PATH_RANDOM : PATH_FORGED); garbage++)
-            flood(run, port == 0, full / 3, (enum path_garbage)garbage, false);
-        flood(run, port == 0, full / 3, PATH_RANDOM, true);
+        latency(run, port == 0);
+        for (int garbage = PATH_RANDOM; garbage <= (smoke ? PATH_RANDOM : PATH_INITS); garbage++)
+            flood(run, port == 0, (enum path_garbage)garbage, false);
+        flood(run, port == 0, PATH_RANDOM, true);
     }
 }
 
@@ -295,7 +378,7 @@ static bool size_wanted(const struct giro_bench *bench, uint32_t records)
     for (uint32_t i = 0; i < bench->only_count; i++)
         if ((strstr(bench->only[i], "records") != NULL &&
              strstr(parameters, bench->only[i]) == NULL) ||
-            strstr(bench->only[i], "replicas") != NULL)
+            strstr(bench->only[i], "replicas") != NULL || strstr(bench->only[i], "members") != NULL)
             return false;
     return !bench->smoke || records == 20;
 }
@@ -321,6 +404,8 @@ int main(int argc, char **argv)
         run.pool = path_pool_make(sizes[i].records, bench.smoke ? 2048 : sizes[i].count);
         all_of_size(&run);
     }
+    if (giro_bench_wanted(&bench, "\"members\": 1000"))
+        memory(&run);
     if (giro_bench_wanted(&bench, "\"replicas\": 4"))
         idle(&run, base_port);
     return giro_bench_close(&bench);

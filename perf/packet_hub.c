@@ -1,6 +1,7 @@
 /* The hub's side of perf/packet_path.h, and the bare echo it is compared with. */
 #include <arpa/inet.h>
 #include <poll.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -21,7 +22,6 @@
 #define GATHER_NS     50000u
 #define ECHO_BURST    64u
 #define ECHO_BYTES    9216u
-#define TURN_NS       GIRO_NS_PER_S /* the clock's jump at each turn of the pool */
 
 struct hub {
     const struct path_options *options;
@@ -30,10 +30,12 @@ struct hub {
     struct giro_port *port;
     struct giro_ingress *ingress;
     struct ingress_job *job;
+    struct giro_sessions *table; /* NULL: bare records */
     struct giro_session sessions[PATH_MEMBERS];
     struct giro_endpoint peers[PATH_MEMBERS];
     uint32_t unacked[PATH_MEMBERS];
     uint64_t acked_ns[PATH_MEMBERS], turn_ns;
+    uint64_t taken; /* frames since the clock jumped */
     uint8_t blocks[GIRO_PORT_BURST][PATH_MTU];
 };
 
@@ -57,6 +59,44 @@ static void ingress_make(struct hub *hub)
     hub->ingress = giro_ingress_init(giro_bench_pages(size), size, &options);
     hub->job = giro_bench_pages(sizeof(*hub->job));
     giro_bench_must(hub->ingress != NULL, "no ingress");
+}
+
+static void on_send(void *context, const struct giro_endpoint *to, const void *bytes,
+                    uint32_t size_bytes)
+{
+    const struct hub *hub = context;
+    if (giro_port_send(hub->port, to, bytes, size_bytes) != GIRO_ERR_OK)
+        return; /* counted by the port; the next one says the same and more */
+}
+
+static void on_ask(void *context, const struct giro_endpoint *from, uint16_t member,
+                   const struct giro_session_ask *ask)
+{
+    (void)context;
+    (void)from;
+    (void)member;
+    (void)ask; /* this sender asks nothing */
+}
+
+static void table_make(struct hub *hub)
+{
+    const struct path_pool *pool = hub->options->pool;
+    struct giro_sessions_options options = {.genesis = &pool->genesis,
+                                            .ingress = hub->ingress,
+                                            .self = &pool->transport,
+                                            .replica = PATH_REPLICA,
+                                            .datagram_max = PATH_MTU - 28,
+                                            .handshakes_per_second = 500,
+                                            .handshakes_per_address = 500,
+                                            .map_seed = 5,
+                                            .context = hub,
+                                            .random = randombytes_buf,
+                                            .send = on_send,
+                                            .ask = on_ask};
+    randombytes_buf(options.cookie_secret, sizeof(options.cookie_secret));
+    size_t size = giro_sessions_footprint(&options);
+    hub->table = giro_sessions_init(giro_bench_pages(size), size, &options);
+    giro_bench_must(hub->table != NULL, "no table of sessions");
 }
 
 static bool port_make(struct hub *hub)
@@ -90,9 +130,22 @@ static bool port_make(struct hub *hub)
 /* The pool begins again: numbers from 0, and frames that are no repeats. */
 static void turn_begin(struct hub *hub)
 {
-    hub->turn_ns += TURN_NS;
+    hub->turn_ns += PATH_JUMP_NS;
     for (uint32_t i = 0; i < PATH_MEMBERS; i++)
         memset(&hub->sessions[i].window, 0, sizeof(hub->sessions[i].window));
+}
+
+/* All of it by the sessions' table. */
+static bool table_take(struct hub *hub, uint64_t now_ns, const struct giro_datagram *datagram)
+{
+    uint64_t before = giro_ingress_taken(hub->ingress);
+    (void)giro_sessions_take(hub->table, now_ns, datagram);
+    bool good = giro_ingress_taken(hub->ingress) != before;
+    if (good && ++hub->taken == hub->options->pool->count - GIRO_PORT_BURST) {
+        hub->turn_ns += PATH_JUMP_NS;
+        hub->taken = 0;
+    }
+    return good;
 }
 
 /* Opens one datagram into blocks; false: it is nobody's. */
@@ -151,6 +204,7 @@ static void work(struct hub *hub, uint64_t now_ns, uint64_t stamp[3])
     if (!giro_ingress_ripe(hub->ingress, hub->turn_ns + now_ns))
         return;
     ingress_job_fill(hub->ingress, job, VERIFY_CHUNK);
+    hub->result->calls++;
     if (hub->options->depth >= PATH_HASHED)
         ingress_job_hash(job, &hub->options->pool->genesis);
     else
@@ -192,38 +246,52 @@ static void acknowledge(struct hub *hub, uint64_t now_ns)
     giro_port_flush(hub->port);
 }
 
+/* Datagrams to frames in the ingress; stamps the end of opening and of taking. Returns how many were good. */
+static uint32_t take_all(struct hub *hub, uint64_t now_ns, const struct giro_datagram *datagrams,
+                         uint32_t count, uint64_t stamp[2])
+{
+    uint32_t sizes[GIRO_PORT_BURST], members[GIRO_PORT_BURST], good = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t before = __rdtsc();
+        if (hub->table != NULL
+                ? table_take(hub, hub->turn_ns + now_ns, &datagrams[i])
+                : open_one(hub, &datagrams[i], hub->blocks[good], &sizes[good], &members[good]))
+            good++;
+        else
+            hub->result->garbage_cycles += __rdtsc() - before;
+    }
+    stamp[0] = __rdtsc();
+    for (uint32_t i = 0; i < good && hub->table == NULL; i++)
+        take_one(hub, now_ns, hub->blocks[i], sizes[i], members[i]);
+    stamp[1] = __rdtsc();
+    return good;
+}
+
 /* One burst through all stages; returns how many datagrams it had. */
 static uint32_t burst(struct hub *hub)
 {
     struct giro_datagram datagrams[GIRO_PORT_BURST];
-    uint32_t sizes[GIRO_PORT_BURST], members[GIRO_PORT_BURST], good = 0;
     struct path_result *result = hub->result;
-    uint64_t stamp[7], begin = __rdtsc();
+    uint64_t stamp[PATH_STAGES], begin = __rdtsc();
     uint32_t count = giro_port_receive(hub->port, datagrams);
     uint64_t now_ns = giro_bench_now_ns();
-    stamp[0] = __rdtsc();
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t before = __rdtsc();
-        if (open_one(hub, &datagrams[i], hub->blocks[good], &sizes[good], &members[good]))
-            good++;
-        else
-            result->garbage_cycles += __rdtsc() - before;
+    stamp[PATH_RECEIVE] = __rdtsc();
+    uint32_t good = take_all(hub, now_ns, datagrams, count, stamp + PATH_OPEN);
+    work(hub, now_ns, stamp + PATH_TAKE);
+    if (hub->table != NULL) {
+        giro_sessions_flush(hub->table, hub->turn_ns + now_ns);
+        giro_port_flush(hub->port);
+    } else {
+        acknowledge(hub, now_ns);
     }
-    stamp[1] = __rdtsc();
-    for (uint32_t i = 0; i < good; i++)
-        take_one(hub, now_ns, hub->blocks[i], sizes[i], members[i]);
-    stamp[2] = __rdtsc();
-    work(hub, now_ns, stamp + 2);
-    acknowledge(hub, now_ns);
-    stamp[5] = __rdtsc();
+    stamp[PATH_ACK] = __rdtsc();
     result->datagrams += good;
     result->garbage += count - good;
     if (count > 0)
-        result->cycles[PATH_RECEIVE] += stamp[0] - begin;
-    for (uint32_t i = 0; i < 4; i++)
-        result->cycles[PATH_OPEN + i] += stamp[i + 1] - stamp[i];
-    if (good > 0)
-        result->cycles[PATH_ACK] += stamp[5] - stamp[4];
+        result->cycles[PATH_RECEIVE] += stamp[PATH_RECEIVE] - begin;
+    for (uint32_t i = PATH_OPEN;
+         i < PATH_STAGES && (count > 0 || i == PATH_HASH || i == PATH_VERIFY); i++)
+        result->cycles[i] += stamp[i] - stamp[i - 1];
     return count;
 }
 
@@ -234,6 +302,7 @@ static void rest(struct hub *hub)
     bool due = giro_ingress_waiting(hub->ingress) > 0;
     for (uint32_t i = 0; i < PATH_MEMBERS; i++)
         due = due || hub->unacked[i] > 0;
+    due = due || (hub->table != NULL && giro_sessions_next_ns(hub->table) != UINT64_MAX);
     (void)poll(&wait, wait.fd < 0 ? 0 : 1, due ? 1 : 100);
 }
 
@@ -246,13 +315,16 @@ void path_hub(const struct path_options *options, struct path_shared *shared)
     hub->result = &shared->result;
     memcpy(hub->sessions, options->pool->hub, sizeof(hub->sessions));
     ingress_make(hub);
+    if (!options->bare_records)
+        table_make(hub);
     if (!port_make(hub)) {
         atomic_store(&shared->failed, 1);
         return;
     }
     atomic_store(&shared->ready, 1);
     while (atomic_load(&shared->started) == 0)
-        (void)burst(hub); /* warm-up */
+        if (burst(hub) == 0) /* handshakes, and a sender that seals on the other core */
+            rest(hub);
     memset(&shared->result, 0, sizeof(shared->result));
     giro_port_counters(hub->port, &counters);
     uint64_t refused = counters.not_allowed;

@@ -14,7 +14,8 @@
 #include "perf/bench.h"
 
 #define READY_TRIES 500u
-#define WARM_NS     100000000
+#define WARM_NS     50000000
+#define LOOK_NS     5000000u
 #define STOP_TRIES  500u
 
 static void nap(uint64_t ns)
@@ -34,6 +35,10 @@ static struct giro_secret_key *member_make(struct path_pool *pool, uint32_t inde
     struct giro_hash seed = giro_sha256(text, strlen(text));
     struct giro_secret_key *secret = giro_key_from_seed(seed.bytes);
     struct giro_genesis_member *member = &pool->genesis.members[index];
+    /* one key for frames and sessions is enough here */
+    giro_session_pair(secret, &pool->keys[index]);
+    member->session.key_id = 1;
+    member->session.key = giro_key_public(secret);
     member->frame_key_count = 1;
     member->frame_keys[0].key_id = 1;
     member->frame_keys[0].key = giro_key_public(secret);
@@ -77,33 +82,58 @@ static uint32_t frame_make(const struct path_pool *pool, const struct giro_secre
     return (uint32_t)size;
 }
 
-static void datagrams_make(struct path_pool *pool, struct giro_secret_key *const *keys)
+void path_seal(const struct path_pool *pool, struct giro_session sessions[PATH_MEMBERS],
+               uint32_t turns, uint8_t *datagrams)
 {
-    struct giro_session sealing[PATH_MEMBERS];
-    struct giro_prng prng;
-    uint8_t frame[GIRO_FRAME_BYTES_MAX];
-    giro_prng_init(&prng, 3);
-    memcpy(sealing, pool->member, sizeof(sealing));
-    for (uint32_t i = 0; i < pool->count; i++) {
-        uint32_t member = i % PATH_MEMBERS;
-        uint32_t size = frame_make(pool, keys[member], member, i, &prng, frame);
-        uint8_t *datagram = pool->datagrams + (size_t)i * pool->stride_bytes;
+    const uint64_t depth = PATH_DEPTH / PATH_MEMBERS;
+    for (uint64_t i = 0; i < (uint64_t)turns * pool->count; i++) {
+        struct giro_session *session = &sessions[i % PATH_MEMBERS];
+        uint8_t *datagram = datagrams + i * pool->stride_bytes;
         struct giro_writer writer;
         giro_writer_init(&writer, datagram + GIRO_SESSION_HEADER_BYTES,
                          pool->stride_bytes - GIRO_SESSION_OVERHEAD);
-        giro_bench_must(giro_session_put(&writer, GIRO_SESSION_FRAME, frame, size),
+        giro_bench_must(giro_session_put(&writer, GIRO_SESSION_FRAME,
+                                         pool->frames + i % pool->count * pool->frame_bytes,
+                                         pool->frame_bytes),
                         "a frame does not fit");
-        uint64_t number = sealing[member].send_number, depth = PATH_DEPTH / PATH_MEMBERS;
-        pool->frame_bytes = size;
-        pool->size_bytes = giro_session_seal(&sealing[member], number < depth ? 0 : number - depth,
-                                             datagram, (uint32_t)writer.offset);
+        uint64_t number = session->send_number;
+        uint32_t size = giro_session_seal(session, number < depth ? 0 : number - depth, datagram,
+                                          (uint32_t)writer.offset);
+        giro_bench_must(size == pool->size_bytes, "a datagram of another size");
     }
+}
+
+static void frames_make(struct path_pool *pool, struct giro_secret_key *const *keys)
+{
+    struct giro_prng prng;
+    giro_prng_init(&prng, 3);
+    pool->frame_bytes = 40u + pool->records * 64u + 64u;
+    pool->size_bytes = pool->frame_bytes + GIRO_SESSION_OVERHEAD + 4u;
+    pool->stride_bytes = (pool->size_bytes + 63u) & ~63u;
+    pool->frames = giro_bench_pages((size_t)pool->count * pool->frame_bytes);
+    for (uint32_t i = 0; i < pool->count; i++)
+        giro_bench_must(frame_make(pool, keys[i % PATH_MEMBERS], i % PATH_MEMBERS, i, &prng,
+                                   pool->frames + (size_t)i * pool->frame_bytes) ==
+                            pool->frame_bytes,
+                        "a frame of another size");
+}
+
+/* The key that the replica's side of handshakes has. */
+static void transport_make(struct path_pool *pool)
+{
+    static const uint8_t seed[32] = {9};
+    struct giro_secret_key *key = giro_key_from_seed(seed);
+    struct giro_public_key public_key = giro_key_public(key);
+    giro_session_pair(key, &pool->transport);
+    giro_bench_must(giro_session_public(&public_key, pool->transport_public), "no transport key");
+    giro_key_free(key);
 }
 
 struct path_pool *path_pool_make(uint32_t records, uint32_t count)
 {
     struct path_pool *pool = giro_bench_pages(sizeof(*pool));
     struct giro_secret_key *keys[PATH_MEMBERS];
+    struct giro_session sealing[PATH_MEMBERS];
     size_t ring_bytes = giro_key_ring_footprint(PATH_MEMBERS);
     giro_bench_must(count % PATH_MEMBERS == 0 && count <= PATH_POOL_MAX, "the size of the pool");
     pool->records = records;
@@ -118,11 +148,13 @@ struct path_pool *path_pool_make(uint32_t records, uint32_t count)
         keys[i] = member_make(pool, i);
         session_make(pool, i);
     }
-    pool->stride_bytes = (40u + records * 64u + 64u + GIRO_SESSION_OVERHEAD + 4u + 63u) & ~63u;
-    pool->datagrams = giro_bench_pages((size_t)count * pool->stride_bytes);
-    datagrams_make(pool, keys);
+    transport_make(pool);
+    frames_make(pool, keys);
     for (uint32_t i = 0; i < PATH_MEMBERS; i++)
         giro_key_free(keys[i]);
+    pool->datagrams = giro_bench_pages((size_t)count * pool->stride_bytes);
+    memcpy(sealing, pool->member, sizeof(sealing));
+    path_seal(pool, sealing, 1, pool->datagrams);
     return pool;
 }
 
@@ -179,10 +211,14 @@ bool path_run(const struct path_options *options, struct path_result *result)
     bool ready = wait_ready(shared, hub);
     if (ready) {
         pid_t sender = child(options, shared, false);
+        for (uint32_t i = 0; i < READY_TRIES && atomic_load(&shared->sealed) == 0; i++)
+            nap(20000000);
         nap(WARM_NS);
         uint64_t sent = atomic_load(&shared->sent);
         atomic_store(&shared->started, 1);
-        nap(options->duration_ns);
+        for (uint64_t i = 0;
+             i < options->duration_ns / LOOK_NS && atomic_load(&shared->exhausted) == 0; i++)
+            nap(LOOK_NS);
         sent = atomic_load(&shared->sent) - sent;
         atomic_store(&shared->stop, 1);
         reap(hub);

@@ -24,11 +24,14 @@ struct sender {
     const struct path_pool *pool;
     int fd, garbage_fd;
     struct giro_session sessions[PATH_MEMBERS];
+    const uint8_t *datagrams;
+    uint64_t count;               /* of datagrams, then it begins again, or is over */
     uint64_t base;                /* datagrams of the turns before this one */
     uint64_t sent;                /* of this turn */
     uint64_t acked[PATH_MEMBERS]; /* numbers of this turn */
     uint64_t echoes, heard_ns;
     uint8_t *garbage;
+    uint32_t garbage_bytes;
     double garbage_due;
 };
 
@@ -51,6 +54,46 @@ static int socket_make(const struct sender *sender, const char *from)
     return fd;
 }
 
+/* The pool's own, or, for sessions made now, sealed now. */
+static void datagrams_get(struct sender *sender)
+{
+    const struct path_pool *pool = sender->pool;
+    sender->datagrams = pool->datagrams;
+    sender->count = pool->count;
+    memcpy(sender->sessions, pool->member, sizeof(sender->sessions));
+    if (sender->options->bare_records || sender->options->echo)
+        return;
+    uint8_t *datagrams = giro_bench_pages((size_t)PATH_TURNS * pool->count * pool->stride_bytes);
+    path_connect(pool, sender->fd, sender->sessions);
+    path_seal(pool, sender->sessions, PATH_TURNS, datagrams);
+    sender->datagrams = datagrams;
+    sender->count = (uint64_t)PATH_TURNS * pool->count;
+}
+
+/* Good INITs of many initiators, without a cookie. */
+static void inits_make(struct sender *sender)
+{
+    const struct path_pool *pool = sender->pool;
+    for (uint32_t i = 0; i < GARBAGE_COUNT; i++) {
+        uint8_t ephemeral[32] = {(uint8_t)i, (uint8_t)(i >> 8), 3};
+        const struct giro_handshake_options options = {
+            .self = &pool->keys[i % PATH_MEMBERS],
+            .replica_public = pool->transport_public,
+            .chain = &pool->genesis.chain_id,
+            .ephemeral_secret = ephemeral,
+            .initiator_id = 1000 + i,
+            .replica = PATH_REPLICA,
+            .body = {.member = (uint16_t)(i % PATH_MEMBERS),
+                     .key_id = 1,
+                     .datagram_max = PATH_MTU - 28}};
+        struct giro_handshake handshake;
+        giro_bench_must(
+            giro_handshake_begin(&handshake, &options,
+                                 sender->garbage + (size_t)i * GIRO_HANDSHAKE_INIT_BYTES),
+            "no INIT");
+    }
+}
+
 /* Datagrams of the same size that are not worth anything. */
 static void garbage_make(struct sender *sender)
 {
@@ -60,12 +103,20 @@ static void garbage_make(struct sender *sender)
     sender->garbage = malloc((size_t)GARBAGE_COUNT * pool->size_bytes);
     giro_bench_must(sender->garbage != NULL, "out of memory");
     giro_prng_fill(&prng, sender->garbage, (size_t)GARBAGE_COUNT * pool->size_bytes);
+    sender->garbage_bytes = pool->size_bytes;
+    if (sender->options->garbage == PATH_INITS) {
+        sender->garbage_bytes = GIRO_HANDSHAKE_INIT_BYTES;
+        inits_make(sender);
+        return;
+    }
     for (uint32_t i = 0; i < GARBAGE_COUNT && sender->options->garbage != PATH_RANDOM; i++) {
         struct giro_session_header header = {.head = giro_head_make(GIRO_KIND_SESSION),
-                                             .receiver_id = 1 + i % PATH_MEMBERS,
+                                             .receiver_id =
+                                                 sender->sessions[i % PATH_MEMBERS].peer_id,
                                              .number = UINT64_C(1) << 30};
+        header.head.version = GIRO_SESSION_VERSION_MAX;
         if (sender->options->garbage == PATH_UNKNOWN)
-            header.receiver_id += PATH_MEMBERS;
+            header.receiver_id ^= 0x5a000000u + i;
         memcpy(sender->garbage + (size_t)i * pool->size_bytes, &header, sizeof(header));
     }
 }
@@ -117,10 +168,11 @@ static void send_glued(int fd, struct iovec *parts, uint32_t count, uint32_t siz
     }
 }
 
-static void send_some(struct sender *sender, int fd, struct iovec *parts, uint32_t count)
+static void send_some(struct sender *sender, int fd, struct iovec *parts, uint32_t count,
+                      uint32_t size_bytes)
 {
     if (sender->options->gso && count > 1)
-        send_glued(fd, parts, count, sender->pool->size_bytes);
+        send_glued(fd, parts, count, size_bytes);
     else
         send_parts(fd, parts, count);
 }
@@ -128,7 +180,7 @@ static void send_some(struct sender *sender, int fd, struct iovec *parts, uint32
 static void send_garbage(struct sender *sender, uint32_t good)
 {
     struct iovec parts[PACE_BURST_MAX];
-    const uint32_t size = sender->pool->size_bytes;
+    const uint32_t size = sender->garbage_bytes;
     if (sender->options->garbage == PATH_NO_GARBAGE)
         return;
     sender->garbage_due += good * sender->options->garbage_each;
@@ -137,7 +189,7 @@ static void send_garbage(struct sender *sender, uint32_t good)
         for (; count < PACE_BURST_MAX && sender->garbage_due >= 1; count++, sender->garbage_due--)
             parts[count] =
                 (struct iovec){sender->garbage + (size_t)(count % GARBAGE_COUNT) * size, size};
-        send_some(sender, sender->garbage_fd, parts, count);
+        send_some(sender, sender->garbage_fd, parts, count, size);
         atomic_fetch_add(&sender->shared->sent_garbage, count);
     }
 }
@@ -148,15 +200,16 @@ static uint32_t send_next(struct sender *sender, uint32_t count)
     const struct path_pool *pool = sender->pool;
     struct iovec parts[PACE_BURST_MAX];
     uint64_t now_ns = sender->options->rate > 0 ? giro_bench_now_ns() : 0;
-    if (count > pool->count - sender->sent)
-        count = (uint32_t)(pool->count - sender->sent);
+    if (count > sender->count - sender->sent)
+        count = (uint32_t)(sender->count - sender->sent);
     for (uint32_t i = 0; i < count; i++) {
         uint64_t index = sender->sent + i;
-        parts[i] = (struct iovec){pool->datagrams + index * pool->stride_bytes, pool->size_bytes};
+        parts[i] = (struct iovec){
+            (void *)(uintptr_t)(sender->datagrams + index * pool->stride_bytes), pool->size_bytes};
         if (now_ns != 0)
-            sender->shared->sent_ns[index] = now_ns;
+            sender->shared->sent_ns[index % pool->count] = now_ns;
     }
-    send_some(sender, sender->fd, parts, count);
+    send_some(sender, sender->fd, parts, count, pool->size_bytes);
     sender->sent += count;
     atomic_store(&sender->shared->sent, sender->base + sender->sent);
     send_garbage(sender, count);
@@ -183,15 +236,19 @@ static void hear_one(struct sender *sender, const uint8_t *bytes, size_t size_by
     struct giro_reader reader;
     if (giro_session_header_read(bytes, size_bytes, &header) != GIRO_REJECT_NONE)
         return;
-    uint32_t member = header.receiver_id - 1;
+    uint32_t member = 0;
+    while (member < PATH_MEMBERS && sender->sessions[member].own_id != header.receiver_id)
+        member++;
     giro_bench_must(member < PATH_MEMBERS, "an answer to nobody");
     giro_bench_must(giro_session_open(&sender->sessions[member], bytes, size_bytes, blocks,
                                       &blocks_bytes, &header) == GIRO_REJECT_NONE,
                     "an acknowledgement does not open");
     giro_reader_init(&reader, blocks, blocks_bytes);
-    giro_bench_must(giro_session_next(&reader, GIRO_SESSION_DOWN, &block) == GIRO_REJECT_NONE &&
-                        block.kind == GIRO_SESSION_ACK,
-                    "an answer without an acknowledgement");
+    giro_bench_must(giro_session_next(&reader, GIRO_SESSION_DOWN, &block) == GIRO_REJECT_NONE,
+                    "an answer of no block");
+    giro_bench_must(block.kind != GIRO_SESSION_REFUSE, "a frame was refused");
+    if (block.kind != GIRO_SESSION_ACK)
+        return; /* a PING */
     memcpy(&ack, block.bytes, sizeof(ack));
     /* one of the turn before is late */
     if (ack.cumulative > sender->acked[member] && ack.cumulative <= sender->sent / PATH_MEMBERS + 1)
@@ -230,6 +287,17 @@ static void turn_end(struct sender *sender)
     while (acked_all(sender) < sender->sent && atomic_load(&sender->shared->stop) == 0 &&
            giro_bench_now_ns() - since_ns < SILENCE_NS)
         (void)hear(sender, true);
+    if (sender->sent == sender->count && !sender->options->bare_records && !sender->options->echo) {
+        atomic_store(&sender->shared->exhausted, 1);
+        while (atomic_load(&sender->shared->stop) == 0)
+            (void)hear(sender, true);
+        return;
+    }
+    if (!sender->options->bare_records && !sender->options->echo) {
+        for (uint32_t i = 0; i < PATH_MEMBERS; i++) /* what is not heard of by now is lost */
+            sender->acked[i] = sender->sent / PATH_MEMBERS;
+        return;
+    }
     sender->base += sender->sent;
     sender->sent = 0;
     sender->echoes = 0;
@@ -240,7 +308,7 @@ static void full_speed(struct sender *sender)
 {
     sender->heard_ns = giro_bench_now_ns();
     while (atomic_load(&sender->shared->stop) == 0) {
-        if (sender->sent == sender->pool->count)
+        if (sender->sent == sender->count)
             turn_end(sender);
         uint64_t acked = acked_all(sender);
         uint64_t under_way = sender->sent > acked ? sender->sent - acked : 0;
@@ -257,7 +325,7 @@ static void paced(struct sender *sender)
 {
     uint64_t begin_ns = giro_bench_now_ns(), done = 0;
     while (atomic_load(&sender->shared->stop) == 0) {
-        if (sender->sent == sender->pool->count)
+        if (sender->sent == sender->count)
             turn_end(sender);
         double passed_s = (double)(giro_bench_now_ns() - begin_ns) / 1e9;
         uint64_t due = (uint64_t)(passed_s * sender->options->rate);
@@ -279,12 +347,13 @@ void path_send(const struct path_options *options, struct path_shared *shared)
     sender->options = options;
     sender->shared = shared;
     sender->pool = options->pool;
-    memcpy(sender->sessions, options->pool->member, sizeof(sender->sessions));
     sender->fd = socket_make(sender, own);
     sender->garbage_fd = socket_make(sender, !options->strict     ? own
                                              : options->af_packet ? "10.77.0.3"
                                                                   : "127.0.0.3");
+    datagrams_get(sender);
     garbage_make(sender);
+    atomic_store(&shared->sealed, 1);
     if (options->rate > 0)
         paced(sender);
     else

@@ -280,8 +280,7 @@ static enum giro_err spool_fill(const struct arguments *arguments,
         if (making->filled[debtor] == arguments->records)
             GIRO_TRY(flush(genesis, making, debtor, writer));
         if (i % 4096 == 0 && !arguments->quiet)
-            giro_progress_show(&progress, "signing %3lu %%",
-                               (unsigned long)(i * 100 / arguments->payments));
+            giro_progress_bar(&progress, "signing", i, arguments->payments, "");
     }
     for (uint32_t m = 0; m < genesis->member_count; m++)
         GIRO_TRY(flush(genesis, making, (uint16_t)m, writer));

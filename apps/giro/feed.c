@@ -166,7 +166,7 @@ static void anchor_take(struct giro_feed *feed)
 static enum giro_err place(struct giro_feed *feed, struct giro_diagnosis *diagnosis)
 {
     json_t *list = NULL, *status = NULL;
-    uint16_t date = 0, first = 0;
+    uint16_t date = 0, first = 0, gap = 0;
     size_t index;
     const json_t *item;
     feed->anchor_count = feed->anchors_done = 0;
@@ -177,10 +177,14 @@ static enum giro_err place(struct giro_feed *feed, struct giro_diagnosis *diagno
         if (!journal_date(feed, item, &date))
             continue;
         first = first == 0 || date < first ? date : first;
+        gap = json_is_true(json_object_get(item, "gap")) && date > gap ? date : gap;
         if (feed->options.from == GIRO_FEED_NOW)
             anchors_note(feed, date, json_object_get(item, "last"));
     }
     json_decref(list);
+    if (feed->options.from == GIRO_FEED_NOW && gap > 0 &&
+        (feed->anchor_count == 0 || feed->anchors[feed->anchor_count - 1].date <= gap))
+        return not_usable(diagnosis, "it lacks the newest windows");
     if (first == 0) { /* nothing was sealed yet: today's journal will be the first */
         GIRO_TRY(ask_json(feed, "/v1/status", &status, diagnosis));
         const char *text = json_string_value(json_object_get(status, "business_date"));

@@ -9,6 +9,7 @@ const char *argp_program_version = "giro 0.1.0";
 static const struct giro_command commands[] = {
     {"keygen", "make key files for replicas, members and operators", giro_cmd_keygen},
     {"genesis", "make the genesis file of a hub", giro_cmd_genesis},
+    {"hub mend", "fetch journals that a replica lacks since it was away", giro_cmd_hub_mend},
     {"hub capture", "capture the packets of a replica's port", giro_cmd_hub_capture},
     {"hub", "write one girod configuration per replica for a hub on one machine", giro_cmd_hub},
     {"load", "generate signed payments and stream them to a hub", giro_cmd_load},
@@ -21,6 +22,8 @@ static const struct giro_command commands[] = {
      giro_cmd_recon_pull},
     {"recon netting", "cut the netting report of each cycle from all members' journals",
      giro_cmd_recon_netting},
+    {"open", "read the sealed details of payments", giro_cmd_open},
+    {"disclose", "prove one payment to a third party, and nothing else", giro_cmd_disclose},
     {"verify", "verify files of any kind without trusting the hub", giro_cmd_verify},
     {"replay", "run a replica's consensus core again from its event log", giro_cmd_replay},
     {"admin", "control transactions: close a cycle, switch the day, set caps", giro_cmd_admin},

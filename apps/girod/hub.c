@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "apps/girod/alarms.h"
 #include "apps/girod/api.h"
 #include "apps/girod/event_file.h"
 #include "apps/girod/file_sync.h"
@@ -20,9 +21,8 @@
 #include "apps/girod/stages.h"
 #include "giro/keys.h"
 
-#define VERIFY_PER_TURN    64u /* frames: 0.1 ms in lanes, 3 ms with libsodium */
-#define HALT_FLUSH_ROUNDS  20u /* of 10 ms, for the last messages to leave */
-#define DISK_SILENT_NS     (2u * GIRO_NS_PER_S)
+#define VERIFY_PER_TURN    64u        /* frames: 0.1 ms in lanes, 3 ms with libsodium */
+#define HALT_FLUSH_ROUNDS  20u        /* of 10 ms, for the last messages to leave */
 #define RECEIVE_BURSTS     4u         /* bursts taken per turn */
 #define IDLE_TURNS         32u        /* empty turns before the loop sleeps */
 #define LEDGER_HEIGHTS_MAX (1u << 28) /* 2 x 2 GiB of address space, touched as heights come */
@@ -71,7 +71,8 @@ struct giro_hub {
     uint16_t journal_date; /* the latest business date journalled */
     uint64_t evidence;
     struct giro_crash_marker *marker;
-    uint64_t alarms_next_ns, no_quorum_said, halted_said[GIRO_REPLICAS_MAX];
+    struct giro_alarms alarms;
+    uint64_t tell_next_ns;
 };
 
 static uint64_t mono(const struct giro_hub *hub)
@@ -216,51 +217,16 @@ static void halt_finish(struct giro_hub *hub)
     }
 }
 
-/* Once a second: what an operator must hear of without asking. */
-static void alarms_look(struct giro_hub *hub)
+/* Once a second: what an operator must hear of without asking, and figures for who does. */
+static void tell(struct giro_hub *hub)
 {
-    uint64_t now_ns = mono(hub);
-    struct giro_node_alarms alarms;
-    struct giro_replica_status status;
-    if (now_ns < hub->alarms_next_ns)
+    struct giro_sessions_counters sessions;
+    if (mono(hub) < hub->tell_next_ns)
         return;
-    hub->alarms_next_ns = now_ns + GIRO_NS_PER_S;
-    giro_hub_port_publish(hub->port, &hub->genesis, hub->ingress);
-    giro_replica_alarms(hub->replica, &alarms);
-    giro_replica_status(hub->replica, &status);
-    if (alarms.disk_silent_ns > DISK_SILENT_NS)
-        GIRO_LOG(ERROR, "hub", "the disk has completed no write for %lu s: no vote leaves",
-                 (unsigned long)(alarms.disk_silent_ns / GIRO_NS_PER_S));
-    uint64_t height = status.consensus.no_quorum_height;
-    if (height != 0 && height != hub->no_quorum_said)
-        GIRO_LOG(ERROR, "hub",
-                 "no root of height %lu can reach a quorum: replicas computed different things; "
-                 "ordering stops at %lu",
-                 (unsigned long)height, (unsigned long)height - 1 + GIRO_CERTIFIED_LAG_MAX);
-    hub->no_quorum_said = height;
-    for (uint32_t i = 0; i < hub->genesis.replica_count; i++) {
-        height = giro_replica_peer_halted(hub->replica, i);
-        if (height != 0 && height != hub->halted_said[i])
-            GIRO_LOG(WARN, "hub", "replica %u says it stopped itself at height %lu", i,
-                     (unsigned long)height);
-        hub->halted_said[i] = height;
-    }
-}
-
-/* What the start found and put right. */
-static void start_report(struct giro_hub *hub)
-{
-    struct giro_node_alarms alarms;
-    giro_replica_alarms(hub->replica, &alarms);
-    if (alarms.safety_repaired > 0)
-        GIRO_LOG(WARN, "hub", "%u bad copies of safety records were written again: check the disk",
-                 alarms.safety_repaired);
-    if (alarms.log_cut != NULL)
-        GIRO_LOG(WARN, "hub",
-                 "the log was cut at %s, offset %lu: %s; normal after a power loss, else check the "
-                 "disk",
-                 alarms.log_cut->file, (unsigned long)alarms.log_cut->offset,
-                 alarms.log_cut->sentence);
+    hub->tell_next_ns = mono(hub) + GIRO_NS_PER_S;
+    giro_members_counters(hub->members, &sessions);
+    giro_hub_port_publish(hub->port, &hub->genesis, hub->ingress, &sessions);
+    giro_alarms_look(&hub->alarms, hub->replica, hub->genesis.replica_count);
 }
 
 static enum giro_stage on_stage(void *context, enum giro_stage stage)
@@ -427,7 +393,7 @@ enum giro_err giro_hub_run(struct giro_hub *hub, struct giro_diagnosis *diagnosi
     hub->stages.since_ns = mono(hub);
     while (!hub->stopping && hub->failed == GIRO_ERR_OK) {
         idle = turn(hub) > 0 ? 0 : idle + 1;
-        alarms_look(hub);
+        tell(hub);
         scrub(hub);
         enter(hub, GIRO_STAGE_links);
         giro_api_look(hub->api);
@@ -708,7 +674,7 @@ static enum giro_err open_all(struct giro_hub *hub, struct giro_diagnosis *diagn
         err = hub->failed;
     start_halt_tell(hub);
     if (err == GIRO_ERR_OK)
-        start_report(hub);
+        giro_alarms_start(hub->replica);
     if (err != GIRO_ERR_OK) {
         giro_diagnosis_set(diagnosis, giro_err_sentence(err), giro_err_advice(err),
                            "replica %u cannot start from \"%s\"", config->replica,

@@ -79,11 +79,26 @@ static void publish_ingress(struct giro_port *port, const struct giro_genesis *g
                       count);
 }
 
+static void publish_sessions(struct giro_port *port, const struct giro_sessions_counters *c)
+{
+    const struct giro_port_number numbers[] = {
+        {"live", c->live},       {"half_open", c->half_open},   {"replaced", c->replaced},
+        {"cookies", c->cookies}, {"handshakes", c->handshakes}, {"repeated", c->repeated},
+        {"opened", c->opened},   {"displaced", c->displaced},   {"expired", c->expired},
+        {"moved", c->moved},     {"received", c->received},     {"sent", c->sent},
+        {"lost", c->lost},       {"withheld", c->withheld},     {"unsent", c->unsent},
+    };
+    giro_port_publish(port, "/giro/sessions", "Sessions of members, and their datagrams.", numbers,
+                      sizeof(numbers) / sizeof(numbers[0]));
+}
+
 void giro_hub_port_publish(struct giro_port *port, const struct giro_genesis *genesis,
-                           const struct giro_ingress *ingress)
+                           const struct giro_ingress *ingress,
+                           const struct giro_sessions_counters *sessions)
 {
     if (!giro_port_telemetry(port))
         return;
     publish_port(port);
     publish_ingress(port, genesis, ingress);
+    publish_sessions(port, sessions);
 }

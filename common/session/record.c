@@ -4,8 +4,6 @@
 #include "giro/session.h"
 
 static_assert(sizeof(struct giro_session_header) == GIRO_SESSION_HEADER_BYTES, "header");
-static_assert(GIRO_SESSION_OVERHEAD == GIRO_SESSION_HEADER_BYTES + GIRO_SESSION_TAG_BYTES,
-              "overhead");
 static_assert((GIRO_SESSION_WINDOW & (GIRO_SESSION_WINDOW - 1)) == 0, "positions wrap by a mask");
 
 #define REQUIRE(condition, reason)                                                                 \

@@ -11,7 +11,7 @@
 
 local giro = Proto("giro", "Giro member protocol")
 
--- ---- Numbers and names: as in include/giro/wire/*.h (tests/e2e/wireshark.py compares them) -----------------------------
+-- ---- Numbers and names: as in include/giro/wire/*.h (tests/tools/check_wireshark compares them) -----------------------------
 
 local KINDS = {
   [0x0101] = "FRAME", [0x0102] = "SKIP", [0x0103] = "CONTROL", [0x0107] = "HANDSHAKE",

@@ -37,13 +37,23 @@ memory_before=$(memory) lines_before=$(lines) fragments_before=$(fragments)
 
 "$flood" member0 "$mac" 10.77.0.1 "$base_port" hub/genesis.json "$rate" "$seconds" >flood.txt &
 flooder=$!
+"$giro" hub capture "${keyed[@]}" --https "127.0.0.1:$((base_port + 200))" --seconds 2 --megabytes 16 --out flood.pcapng >capture.txt 2>&1 &
+capturer=$!
 pay b.spool loud.json
 wait $flooder || fail "the flood did not run"
+wait $capturer || fail "no capture: $(cat capture.txt)"
 hub_settle 20
 cp status.json after.json
 [ $(($(lines) - lines_before)) -le 5 ] || fail "$(($(lines) - lines_before)) log lines for a flood"
 [ $(($(memory) - memory_before)) -le 65536 ] || fail "memory grew by $(($(memory) - memory_before)) KiB"
 check flood "127.0.0.1:$((base_port + 200))" before.json after.json flood.txt quiet.json loud.json $(($(fragments) - fragments_before))
+if command -v tshark >/dev/null; then
+  for reason in "wrong checksum" "not UDP" "not on the allow-list" "cut short" "for another address"; do
+    [ "$(tshark -n -r flood.pcapng -Y "frame.comment contains \"dropped: $reason\"" 2>/dev/null | head -n 100 | wc -l)" = 100 ] ||
+      fail "the capture has no 100 packets with the comment \"$reason\""
+  done
+fi
+step "captured: $(tail -n 1 capture.txt)"
 step "a flood of $rate/s: $(tr '\n' ' ' <flood.txt)"
 hub_stop
 check ledgers hub/replica-{0,1,2,3}

@@ -187,8 +187,8 @@ pull() {
   local bic out=${1:-files}
   local -a as=()
   for bic in "${bics[@]}"; do as+=(--as "$bic"); done
-  "$giro" recon pull "${keyed[@]}" --https "$https" --out "$out" "${as[@]}" >out 2>&1 ||
-    { cat out >&2; fail "a member could not pull its files"; }
+  "$giro" recon pull "${keyed[@]}" --https "$https" --out "$out" "${as[@]}" >pulled 2>&1 ||
+    { cat pulled >&2; fail "a member could not pull its files"; }
   "$giro" recon netting "${trust[@]}" --out "$out/netting" "$out"/*/*/windows.journal >out 2>&1 ||
     { cat out >&2; fail "the netting reports cannot be cut"; }
 }

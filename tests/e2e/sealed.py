@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""sealed.py make CSV | absent CSV PATH... | present CSV PATH | references CSV FILES: payments with known details, the search for
-them on disks, and what members' files must say. Computed from the CSV file alone. Exit code 1 with a sentence."""
+"""sealed.py CHECK ARGUMENT...: payments with known details, the search for them on disks, and what members' files, the
+supervisor and a court must read. Computed from the CSV file alone. Exit code 1 with a sentence."""
 import base64
 import csv
 import glob
+import hashlib
+import json
 import os
 import random
 import subprocess
@@ -129,5 +131,60 @@ def references(path, folder):
     print(f"references on both sides: {seen}")
 
 
+def between(path, debtor, creditor, service):
+    """The UETR of a payment with details and neighbours of the same debtor before it."""
+    own = [row for row in rows(path) if row["debtor_bic"] == debtor]
+    print(next(row["uetr"] for row in own[1:] if row["creditor_bic"] == creditor and row["service"] == service
+               and row["debtor_name" if service == "GROSS" else "end_to_end_id"]))
+
+
+def one(path, uetr, found):
+    """Exactly this payment, with exactly its details."""
+    payment = next(row for row in rows(path) if row["uetr"] == uetr)
+    expected = {name: payment[name] for name in DETAILS if payment[name]}
+    expected |= {name: payment[name] for name in ("uetr", "debtor_bic", "creditor_bic", "currency", "amount")}
+    if json.load(open(found, encoding="utf-8")) != [expected]:
+        fail(f"{found} is not {expected}")
+
+
+def opened(path, bic, found):
+    """All payments with details to or from a member, each once with its own details."""
+    expected = [row for row in rows(path) if bic in (row["debtor_bic"], row["creditor_bic"]) and row["end_to_end_id"]]
+    said = {row["uetr"]: row for row in json.load(open(found, encoding="utf-8"))}
+    if sorted(said) != sorted(row["uetr"] for row in expected):
+        fail(f"{len(said)} payments opened, not {len(expected)}")
+    for row in expected:
+        if any(said[row["uetr"]].get(name, "") != row[name] for name in DETAILS):
+            fail(f"{row['uetr']} was opened as {said[row['uetr']]}")
+
+
+def log(path, found, reason):
+    """A line for each opening, chained by hashes."""
+    lines = open(path, encoding="utf-8").read().splitlines()
+    before = "0" * 64
+    for line in lines:
+        text, after = line[:-64], line[-64:]
+        if hashlib.sha256((before + text).encode()).hexdigest() != after:
+            fail("the log's hashes do not chain")
+        before = after
+    uetrs = [row["uetr"] for row in json.load(open(found, encoding="utf-8"))]
+    if [line.split()[1] for line in lines] != uetrs or not all(f'"{reason}"' in line for line in lines):
+        fail("the log does not name what was opened")
+
+
+def alone(path, uetr, name):
+    """Of other payments neither UETR nor details, in any form; of the shown one the UETR."""
+    data = open(name, "rb").read()
+    for row in rows(path):
+        raw = bytes.fromhex(row["uetr"].replace("-", ""))
+        if (raw in data) != (row["uetr"] == uetr):
+            fail(f"{name} and payment {row['uetr']}")
+    texts, forms = needles(path)
+    for form in forms:
+        if form in data:
+            fail(f"{name} holds {form[:60]!r}")
+
+
 if __name__ == "__main__":
-    {"make": make, "absent": absent, "present": present, "references": references}[sys.argv[1]](*sys.argv[2:])
+    {"make": make, "absent": absent, "present": present, "references": references, "between": between, "one": one,
+     "opened": opened, "log": log, "alone": alone}[sys.argv[1]](*sys.argv[2:])

@@ -43,6 +43,41 @@ cp files/AAAACZPP/*/entries.csv broken/
 rm broken/details.opened
 expect 1 'not what the sealed windows say' "$giro" verify "${trust[@]}" broken
 
+# ---- The supervisor opens what a replica keeps, with a reason that is written down first
+day=$(ls hub/replica-0/journal/BBBBCZPP/*.details)
+open_as() { "$giro" open "${keyed[@]}" --json --as "$@"; }
+expect 1 'why is this opened' "$giro" open "${keyed[@]}" --as supervisor "$day"
+open_as supervisor --reason "case 4711" "$day" >supervised.json
+sealed opened payments.csv BBBBCZPP supervised.json
+sealed log hub/keys/supervisor/openings.log supervised.json "case 4711"
+# Debtor and creditor open with their own keys, a stranger nothing.
+open_as BBBBCZPP "$day" >own.json
+cmp own.json supervised.json || fail "a member reads other details than the supervisor"
+expect 1 ' 0 of ' "$giro" open "${keyed[@]}" --as CCCCCZPP --uetr "$(sealed between payments.csv AAAACZPP BBBBCZPP GROSS)" "$day"
+step "the supervisor opens with a logged reason, debtor and creditor with their keys, others nothing"
+
+# ---- One payment for a third party, by its creditor: gross with details, netted without
+folder() { ls -d "files/$1"/*/; }
+gross=$(sealed between payments.csv AAAACZPP BBBBCZPP GROSS) net=$(sealed between payments.csv CCCCCZPP BBBBCZPP NET)
+show() { "$giro" disclose "${keyed[@]}" "$@" >out 2>&1 || { cat out >&2; fail "giro disclose $*"; }; }
+show "$gross" --as BBBBCZPP --from "$(folder BBBBCZPP)" --https "$https" --details --out gross.disclosure
+show "$net" --as BBBBCZPP --from "$(folder BBBBCZPP)" --https "$https" --out net.disclosure
+mkdir court && cp hub/genesis.json gross.disclosure net.disclosure court/
+(cd court && "$giro" verify gross.disclosure net.disclosure) >out 2>&1 || { cat out >&2; fail "the disclosures"; }
+grep -q "$gross .* from AAAACZPP to BBBBCZPP, signed by the debtor; ACSC at .*, settled, final; details shown" out || { cat out >&2; fail "gross"; }
+grep -q "$net .* from CCCCCZPP to BBBBCZPP, signed by the debtor; ACSP at .*, settled with its cycle, final" out || { cat out >&2; fail "net"; }
+(cd court && "$giro" open gross.disclosure --json) >court.json || fail "the court cannot read the details"
+sealed one payments.csv "$gross" court.json
+expect 1 '' "$giro" open "${trust[@]}" net.disclosure
+# Nothing else of the frame is in them: no other UETR, no other details; of the netted one no details at all.
+sealed alone payments.csv "$gross" gross.disclosure
+sealed alone payments.csv "$net" net.disclosure
+# By its debtor the same, whose K comes from its own file.
+show "$gross" --as AAAACZPP --from "$(folder AAAACZPP)" --https "$https" --details --out debtor.disclosure
+cmp debtor.disclosure gross.disclosure || fail "debtor and creditor show different things"
+expect 1 'no payment' "$giro" disclose "${keyed[@]}" "$net" --as AAAACZPP --from "$(folder AAAACZPP)"
+step "debtor and creditor prove one payment, gross and netted, and nothing else of its frame"
+
 # ---- Every replica has the same days of details; a replica that died and one that was cut get them again
 digests() { (cd "hub/replica-$1/journal" && sha256sum ./*/*.details | sort -k 2); }
 digests 0 >days

@@ -112,6 +112,17 @@ grep -q 'in-place.csv" was written in the folder' live.log || fail "nothing was 
 mv in/in-place.csv in/renamed.csv
 until_there in/done/renamed.csv
 sent 3
+exec 9>>in/.open
+payments 3 in/.text 503
+cat in/.text >&9
+mv in/.open in/open.csv
+put live-3.csv 3 504
+until_there in/done/live-3.csv
+sent 3
+[ -f in/open.csv ] || fail "a file was taken while somebody had it open for writing"
+exec 9>&-
+until_there in/done/open.csv
+sent 3
 kill -INT $watcher
 code=0
 wait $watcher || code=$?

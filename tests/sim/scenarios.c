@@ -64,9 +64,8 @@ void sim_power_loss_of_all(struct sim_world *world)
 
 /* 20: an hour of virtual time (or --seconds) with every kind of fault of the honest, sparse load, checkpoints, and everybody
  * back at the end. Each minute no replica's log is longer than a few checkpoints need, and every pool is within its bounds. */
-#define SOAK_IMAGE_EVERY 64u
-#define SOAK_LOG_BYTES_MAX                                                                         \
-    (48u << 20) /* twelve segments; without checkpoints it would be hundreds */
+#define SOAK_IMAGE_EVERY   64u
+#define SOAK_LOG_BYTES_MAX (32u << 20) /* eight segments */
 
 static void soak_check(struct sim_world *world)
 {

@@ -48,6 +48,8 @@ foreach(scenario lone_frame_then_quiet kill_one_at_every_write power_loss_of_all
   giro_sim_test(giro-sim ${scenario} --scenario ${scenario})
 endforeach()
 
+giro_sim_test(giro-sim soak_of_minutes --scenario soak --seconds 600)
+
 giro_sim_test(giro-sim-full full_smoke --seeds 20 --seconds 8)
 giro_sim_test(giro-sim-full full_ed25519 --ed25519 --seeds 1 --seconds 3 --no-faults)
 giro_sim_test(giro-sim-full full_same_seed_same_trace --seed 77 --seeds 1 --seconds 5 --twice)

@@ -185,9 +185,14 @@ struct sim_link {
 
 /* ---- World ------------------------------------------------------------------------------------------------------------------ */
 
+#define SIM_LEADERS_MAX                                                                            \
+    4u /* of one round: blocks of different heights may have different leaders */
 struct sim_round {
-    bool has_qc, has_block;
-    struct giro_hash qc_block, block;
+    bool has_qc;
+    struct giro_hash qc_block;
+    uint32_t block_count;
+    struct giro_hash blocks[SIM_LEADERS_MAX];
+    uint16_t authors[SIM_LEADERS_MAX];
     uint64_t *votes; /* digest of each replica's vote, 0 = none seen */
 };
 typedef void sim_function(struct sim_world *world, uint64_t a, uint64_t b, void *data);

@@ -118,6 +118,25 @@ static void timeout_watch(struct sim_replica *replica, const uint8_t *body, uint
 
 /* ---- Proposals and answers ---------------------------------------------------------------------------------- */
 
+static void block_note(struct sim_world *world, const struct giro_proposal *proposal)
+{
+    struct sim_round *round = sim_round_at(world, proposal->block.round);
+    const uint16_t author = proposal->block.author;
+    uint32_t i = 0;
+    while (i < round->block_count && round->authors[i] != author)
+        i++;
+    if (i == SIM_LEADERS_MAX)
+        return;
+    if (i == round->block_count) {
+        round->authors[i] = author;
+        round->blocks[i] = proposal->block_id;
+        round->block_count++;
+    } else if (!giro_hash_equal(&round->blocks[i], &proposal->block_id)) {
+        sim_fail(world, "I10: replica %u proposed two blocks in round %lu", author,
+                 (unsigned long)proposal->block.round);
+    }
+}
+
 static void proposal_watch(struct sim_replica *replica, bool own, const uint8_t *body,
                            uint32_t body_bytes)
 {
@@ -135,14 +154,7 @@ static void proposal_watch(struct sim_replica *replica, bool own, const uint8_t 
         return;
     if (own)
         sim_trace(world, "propose", replica->index, proposal.block.round, proposal.block.height);
-    struct sim_round *round = sim_round_at(world, proposal.block.round);
-    if (!round->has_block) {
-        round->has_block = true;
-        round->block = proposal.block_id;
-    } else if (!giro_hash_equal(&round->block, &proposal.block_id)) {
-        sim_fail(world, "I10: replica %u proposed two blocks in round %lu", proposal.block.author,
-                 (unsigned long)proposal.block.round);
-    }
+    block_note(world, &proposal);
 }
 
 static void sync_watch(struct sim_world *world, const uint8_t *body, uint32_t body_bytes)

@@ -218,13 +218,15 @@ static struct giro_event do_execute(struct net *net, struct net_node *node,
     struct giro_part parts[2] = {{&node->state_root, 32}, {&block->block_id, 32}};
     node->state_root = giro_sha256_parts(parts, 2);
     node->executed[++node->executed_count % 1024] = block->block_id;
-    return (struct giro_event){.kind = GIRO_EVENT_EXECUTED,
-                               .executed = {.height = block->block.height,
-                                            .state_root = node->state_root,
-                                            .ledger_root = block->block_id,
-                                            .next_due_ns = net->next_due_ns > block->block.time_ns
-                                                               ? net->next_due_ns
-                                                               : UINT64_MAX}};
+    return (struct giro_event){
+        .kind = GIRO_EVENT_EXECUTED,
+        .executed = {.height = block->block.height,
+                     .checkpoint = net->checkpoint_every > 0 &&
+                                   block->block.height % net->checkpoint_every == 0,
+                     .state_root = node->state_root,
+                     .ledger_root = block->block_id,
+                     .next_due_ns =
+                         net->next_due_ns > block->block.time_ns ? net->next_due_ns : UINT64_MAX}};
 }
 
 static void serve_one(struct net *net, uint32_t index, uint16_t peer,
@@ -297,8 +299,16 @@ static bool perform(struct net *net, uint32_t index, const struct giro_action *a
     case GIRO_ACTION_EVIDENCE:
         node->evidence++;
         return false;
-    case GIRO_ACTION_CHECKPOINT: /* this executor never asks for one */
+    case GIRO_ACTION_CHECKPOINT:
+        *answer = (struct giro_event){
+            .kind = GIRO_EVENT_CHECKPOINTED,
+            .checkpointed = {.height = action->checkpoint.height, .image_root = node->state_root}};
+        answer->checkpointed.image_root.bytes[0] ^= node->other_image;
+        return true;
     case GIRO_ACTION_KEEP:
+        node->kept = *action->keep.checkpoint;
+        node->keeps++;
+        return false;
     case GIRO_ACTION_STATE_SYNC:
         return false;
     case GIRO_ACTION_HALT:

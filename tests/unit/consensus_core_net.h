@@ -41,8 +41,10 @@ struct net_node {
     struct giro_hash state_root;
     struct giro_hash executed[1024]; /* block ids by height */
     uint64_t executed_count, executed_batches, certified_height;
-    uint32_t evidence, halts, available, signs;
-    uint64_t sent[0x220]; /* per body kind */
+    uint32_t evidence, halts, available, signs, keeps;
+    struct giro_checkpoint kept; /* the last one of which the image was to be kept */
+    uint8_t other_image;         /* what its image differs by from the others' */
+    uint64_t sent[0x220];        /* per body kind */
 };
 struct net {
     uint32_t count;
@@ -54,7 +56,8 @@ struct net {
     uint32_t head, tail;
     uint64_t now_ns, delivered;
     int64_t skew_ns[NET_MAX];
-    uint64_t next_due_ns; /* what execution answers */
+    uint64_t next_due_ns;      /* what execution answers */
+    uint64_t checkpoint_every; /* heights; 0 = none */
     /* Return false to lose a message; may change it. */
     bool (*filter)(struct net *net, struct net_message *message);
     void *context;

@@ -1,6 +1,7 @@
 /* The vote rule, one violated condition at a time: node 0 alone, everything it gets is forged with the others' keys. */
 #include <criterion/criterion.h>
 
+#include "consensus/internal.h"
 #include "unit/consensus_forge.h"
 
 enum violation {
@@ -277,5 +278,39 @@ Test(consensus_rules, a_replica_does_not_vote_twice_in_a_round_across_a_restart)
         cr_assert(giro_hash_equal(&net->nodes[0].safety.last_vote.block_id, &voted));
         cr_assert(net->nodes[0].safety.last_voted_round == 1);
     }
+    forge_finish(net);
+}
+
+/* Found by the simulator: a replica whose tree was full of blocks that no QC stands on asked for none of those it lacked, and
+ * never caught up. They give way. */
+Test(consensus_rules, a_tree_full_of_side_branches_still_fetches)
+{
+    struct net *net = forge_alone();
+    struct giro_qc genesis = forge_genesis_qc(net);
+    const struct giro_tree *const tree = &net->nodes[0].core->tree;
+    for (uint64_t round = 2; round < 400; round++) {
+        if (round % 4 == 0)
+            continue; /* node 0 leads */
+        struct forge_draft draft = forge_draft_on(net, &genesis, round, 1);
+        draft.tc = forge_tc_for(net, round - 1, &genesis);
+        draft.has_tc = true;
+        forge_propose(net, &draft);
+    }
+    cr_assert(tree->pending_count + GIRO_ORPHANS_MAX >= tree->slot_count, "%u of %u",
+              tree->pending_count, tree->slot_count);
+    const uint64_t asked = net->nodes[0].sent[GIRO_KIND_FETCH_BLOCKS & 0x1FF];
+    /* A certified block that is not here. */
+    const struct giro_hash unknown = {{99}};
+    const struct giro_qc qc = forge_qc_for(net, &unknown, 500, &genesis);
+    uint8_t body[sizeof(struct giro_sync_header) + sizeof(qc)];
+    struct giro_sync_header header = {.head = giro_head_make(GIRO_KIND_SYNC)};
+    struct giro_writer writer;
+    giro_writer_init(&writer, body + sizeof(header), sizeof(qc));
+    cr_assert(giro_qc_encode(&qc, &writer));
+    header.qc_bytes = (uint32_t)writer.offset;
+    memcpy(body, &header, sizeof(header));
+    forge_hand_in(net, 2, GIRO_KIND_SYNC, body, sizeof(header) + writer.offset);
+    cr_assert(net_status(net, 0).high_qc_round == 500);
+    cr_assert(net->nodes[0].sent[GIRO_KIND_FETCH_BLOCKS & 0x1FF] > asked);
     forge_finish(net);
 }

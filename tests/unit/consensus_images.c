@@ -444,6 +444,22 @@ Test(consensus_images, an_image_that_peers_let_go_is_given_up_for_a_newer_one)
     parties_close();
 }
 
+/* One peer is dead: it does not say that it let the image go, nor will it ever. */
+Test(consensus_images, a_dead_peer_does_not_keep_an_image_that_the_others_let_go)
+{
+    parties_open(20, SILENT, HONEST);
+    giro_statesync_want(parties[0].sync, now_ns, 5);
+    for (uint32_t i = 0; i < 4000 && parties[0].sync->chunks_fetched < 1; i++)
+        (void)parties_run(1);
+    for (uint32_t i = 2; i < REPLICAS; i++) {
+        for (uint64_t height = 600; height <= 1800; height += 600)
+            make(&parties[i].store, height);
+    }
+    cr_assert(parties_run(20000));
+    demand_loaded(1800);
+    parties_close();
+}
+
 /* A peer that asks for the same chunk over and over gets it at the pace of everybody. */
 Test(consensus_images, serving_is_paced_whoever_asks_how_often)
 {

@@ -5,5 +5,5 @@ giro_test(NAME recon_window SUITE unit
 # Files cut from journals, and giro_verify_path.
 giro_test(NAME recon_files SUITE unit
   SOURCES unit/recon_window_support.c unit/recon_files_support.c unit/recon_files_replica.c unit/recon_files.c
-          unit/recon_files_verify.c
-  LINK giro_recon PkgConfig::XXHASH)
+          unit/recon_files_verify.c unit/recon_details.c
+  LINK giro_recon giro_details PkgConfig::XXHASH)
