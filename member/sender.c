@@ -301,6 +301,12 @@ static enum giro_err run(struct sender *sender)
     }
 }
 
+static void on_key_log(void *context, const char *line, size_t length)
+{
+    const struct sender *sender = context;
+    sender->options->key_log(sender->options->context, line, length);
+}
+
 static enum giro_err prepare(struct sender *sender)
 {
     const struct giro_sender_options *options = sender->options;
@@ -325,6 +331,8 @@ static enum giro_err prepare(struct sender *sender)
                                            .random = on_random,
                                            .told = on_told,
                                            .context = sender};
+    if (options->key_log != NULL)
+        courier.key_log = on_key_log;
     randombytes_buf(&courier.seed, sizeof(courier.seed));
     GIRO_TRY(giro_courier_open(&courier, &sender->courier));
     GIRO_TRY(members_open(sender));

@@ -128,6 +128,8 @@ struct giro_sender_options {
                       const uint8_t *runs);
     /* unsent: at the end, the first frame of a channel that was never sent; those after it were not either. May be NULL. */
     void (*unsent)(void *context, uint64_t spool_index);
+    /* key_log gets a line for each direction of each session (giro_session_key_line). May be NULL. */
+    void (*key_log)(void *context, const char *line, size_t length);
     void *context;
 };
 /* giro_sender_run streams until every frame is certified (OK), or stopped: INTERRUPTED, TIMEOUT. *unfinished = frames not

@@ -1,7 +1,10 @@
 #include "apps/giro/stream.h"
 
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 struct watch {
     const struct giro_stream_options *options;
@@ -121,6 +124,18 @@ static void print_table(const struct giro_sender_stats *stats, uint64_t unfinish
         printf("frames unfinished    %15s\n", giro_count_format(unfinished, text));
 }
 
+/* GIRO_SESSION_KEYS: for diagnosis, the file that gets the sessions' keys. Nothing is sent otherwise than without it. */
+static void on_key_log(void *context, const char *line, size_t length)
+{
+    (void)context;
+    const char *path = getenv("GIRO_SESSION_KEYS");
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || write(fd, line, length) != (ssize_t)length)
+        fprintf(stderr, "giro: the session's keys cannot be written to \"%s\"\n", path);
+    if (fd >= 0)
+        close(fd);
+}
+
 int giro_stream_run(const struct giro_stream_options *options)
 {
     struct giro_diagnosis diagnosis = {.fact = ""};
@@ -137,19 +152,21 @@ int giro_stream_run(const struct giro_stream_options *options)
     struct watch watch = {.options = options, .spool = &spool};
     giro_progress_begin(&watch.progress);
     giro_catch_signals();
-    struct giro_sender_options sender = {.genesis = options->genesis,
-                                         .replicas = options->replicas,
-                                         .replica_count = options->replica_count,
-                                         .keys_dir = options->keys,
-                                         .spool = &spool,
-                                         .outstanding_max = 256,
-                                         .outstanding_total = options->outstanding,
-                                         .frames_per_second = options->frames_per_second,
-                                         .send_for_ns = options->seconds * GIRO_NS_PER_S,
-                                         .stop_after_ns = options->give_up_s * GIRO_NS_PER_S,
-                                         .progress = on_progress,
-                                         .unsent = on_unsent,
-                                         .context = &watch};
+    struct giro_sender_options sender = {
+        .genesis = options->genesis,
+        .replicas = options->replicas,
+        .replica_count = options->replica_count,
+        .keys_dir = options->keys,
+        .spool = &spool,
+        .outstanding_max = 256,
+        .outstanding_total = options->outstanding,
+        .frames_per_second = options->frames_per_second,
+        .send_for_ns = options->seconds * GIRO_NS_PER_S,
+        .stop_after_ns = options->give_up_s * GIRO_NS_PER_S,
+        .progress = on_progress,
+        .unsent = on_unsent,
+        .key_log = getenv("GIRO_SESSION_KEYS") == NULL ? NULL : on_key_log,
+        .context = &watch};
     static struct giro_sender_stats stats;
     uint64_t unfinished = 0;
     err = giro_sender_run(&sender, &stats, &unfinished, &diagnosis);

@@ -37,7 +37,7 @@ target_compile_options(die_at PRIVATE -fno-sanitize=all)
 target_link_libraries(die_at PRIVATE dl)
 add_dependencies(tests_e2e die_at)
 
-foreach(name berka idle kill flip bad_input wrong_start key_tables demo_interrupt replay checkpoint sealed flood follow watch)
+foreach(name berka idle kill flip bad_input wrong_start key_tables demo_interrupt replay checkpoint sealed flood follow watch keylog)
   add_test(NAME e2e/${name} COMMAND ${CMAKE_CURRENT_LIST_DIR}/${name}.sh $<TARGET_FILE_DIR:girod>)
   set_tests_properties(e2e/${name} PROPERTIES LABELS e2e TIMEOUT 240 RUN_SERIAL ON SKIP_RETURN_CODE 77
     ENVIRONMENT "GIRO_BAD_FRAMES=$<TARGET_FILE:bad_frames>;GIRO_FLOOD=$<TARGET_FILE:flood>;GIRO_EVENT_FLIP=$<TARGET_FILE:event_flip>;GIRO_DIE_AT_LIBRARY=$<TARGET_FILE:die_at>")
