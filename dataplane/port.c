@@ -107,8 +107,9 @@ void giro_port_flush(struct giro_port *port)
     port->ops->flush(port);
 }
 
-void giro_port_counters(const struct giro_port *port, struct giro_port_counters *counters)
+void giro_port_counters(struct giro_port *port, struct giro_port_counters *counters)
 {
+    port->counters.lost = port->ops->lost(port);
     *counters = port->counters;
 }
 

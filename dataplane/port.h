@@ -15,6 +15,8 @@ struct port_ops {
     enum giro_err (*send)(struct giro_port *port, const struct giro_endpoint *to, const void *bytes,
                           uint32_t size_bytes);
     void (*flush)(struct giro_port *port);
+    /* lost returns how many packets the kernel has dropped since the port was opened */
+    uint64_t (*lost)(struct giro_port *port);
     void (*close)(struct giro_port *port); /* frees port */
 };
 

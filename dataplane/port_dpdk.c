@@ -37,6 +37,8 @@ struct port_dpdk {
     uint16_t queues, next_queue;
     uint32_t packet_bytes_max;
     bool started;
+    int sockets[GIRO_PORT_QUEUES_MAX]; /* af_packet's */
+    uint32_t socket_count;
     int wait_fd; /* of our own, over several queues' sockets; -1: none */
     uint32_t held_count, tx_count;
     struct rte_mbuf *held[GIRO_PORT_BURST];
@@ -229,8 +231,17 @@ static void dpdk_close(struct giro_port *port)
     free(dpdk);
 }
 
-static const struct port_ops dpdk_ops = {
-    .receive = dpdk_receive, .send = dpdk_send, .flush = dpdk_flush, .close = dpdk_close};
+static uint64_t dpdk_lost(struct giro_port *port)
+{
+    const struct port_dpdk *dpdk = (const struct port_dpdk *)port;
+    return port->counters.lost + interface_lost(dpdk->sockets, dpdk->socket_count);
+}
+
+static const struct port_ops dpdk_ops = {.receive = dpdk_receive,
+                                         .send = dpdk_send,
+                                         .flush = dpdk_flush,
+                                         .lost = dpdk_lost,
+                                         .close = dpdk_close};
 
 /* How the NIC spreads packets over the queues: by UDP's addresses and ports where it can. af_packet does it by itself
  * (PACKET_FANOUT). */
@@ -350,8 +361,11 @@ enum giro_err port_dpdk_open(const struct giro_port_options *options, uint32_t i
         dpdk_close(&dpdk->base);
         return err;
     }
-    if (af_packet)
+    if (af_packet) {
+        dpdk->socket_count =
+            interface_sockets(options->device, dpdk->sockets, GIRO_PORT_QUEUES_MAX);
         dpdk->base.fd = interface_wait_fd(options->device, &dpdk->wait_fd);
+    }
     *port = &dpdk->base;
     return GIRO_ERR_OK;
 }

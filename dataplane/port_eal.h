@@ -20,5 +20,9 @@ enum giro_err interface_prepare(const char *device, uint32_t ipv4, uint32_t mtu,
 /* interface_wait_fd finds a descriptor that is readable when a packet socket of this process bound to device is, or -1: the PMD
  * offers no receive interrupt, but its sockets can be polled. *own is what the caller is to close, -1 if nothing. */
 int interface_wait_fd(const char *device, int *own);
+/* interface_lost returns how many packets these sockets' rings had no place for since it was asked last. */
+uint64_t interface_lost(const int *sockets, uint32_t count);
+/* interface_sockets finds the packet sockets of this process bound to device, one for each queue, at most max. */
+uint32_t interface_sockets(const char *device, int *sockets, uint32_t max);
 
 #endif

@@ -101,8 +101,7 @@ static bool is_bound_to(int fd, int interface_index)
     return packet.sll_ifindex == interface_index;
 }
 
-/* The packet sockets bound to device, at most max; there is one for each queue. */
-static uint32_t sockets_find(const char *device, int *sockets, uint32_t max)
+uint32_t interface_sockets(const char *device, int *sockets, uint32_t max)
 {
     int interface_index = (int)if_nametoindex(device);
     uint32_t count = 0;
@@ -122,7 +121,7 @@ static uint32_t sockets_find(const char *device, int *sockets, uint32_t max)
 int interface_wait_fd(const char *device, int *own)
 {
     int sockets[GIRO_PORT_QUEUES_MAX];
-    uint32_t count = sockets_find(device, sockets, GIRO_PORT_QUEUES_MAX);
+    uint32_t count = interface_sockets(device, sockets, GIRO_PORT_QUEUES_MAX);
     *own = -1;
     if (count <= 1)
         return count == 1 ? sockets[0] : -1;
@@ -136,4 +135,16 @@ int interface_wait_fd(const char *device, int *own)
     }
     *own = all;
     return all;
+}
+
+uint64_t interface_lost(const int *sockets, uint32_t count)
+{
+    uint64_t lost = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct tpacket_stats stats = {.tp_drops = 0}; /* reading sets them to 0 */
+        socklen_t size = sizeof(stats);
+        if (getsockopt(sockets[i], SOL_PACKET, PACKET_STATISTICS, &stats, &size) == 0)
+            lost += stats.tp_drops;
+    }
+    return lost;
 }

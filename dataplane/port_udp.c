@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <stdlib.h>
@@ -218,8 +219,21 @@ static void udp_close(struct giro_port *port)
     free(udp);
 }
 
-static const struct port_ops udp_ops = {
-    .receive = udp_receive, .send = udp_send, .flush = udp_flush, .close = udp_close};
+/* A count of 32 bits in the socket, kept here as 64. */
+static uint64_t udp_lost(struct giro_port *port)
+{
+    uint32_t info[SK_MEMINFO_VARS] = {0};
+    socklen_t size = sizeof(info);
+    if (getsockopt(port->fd, SOL_SOCKET, SO_MEMINFO, info, &size) != 0)
+        return port->counters.lost;
+    return port->counters.lost + (uint32_t)(info[SK_MEMINFO_DROPS] - (uint32_t)port->counters.lost);
+}
+
+static const struct port_ops udp_ops = {.receive = udp_receive,
+                                        .send = udp_send,
+                                        .flush = udp_flush,
+                                        .lost = udp_lost,
+                                        .close = udp_close};
 
 static void buffer_grow(int fd, int force, int plain)
 {

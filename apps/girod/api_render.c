@@ -34,6 +34,8 @@
     X("port_fragment_total", "IPv4 fragments dropped", "counter", port.fragment)                   \
     X("port_bad_checksum_total", "packets with a wrong checksum", "counter", port.bad_checksum)    \
     X("port_truncated_total", "packets cut short or too large", "counter", port.truncated)         \
+    X("port_lost_total", "packets the kernel dropped because the port did not keep up", "counter", \
+      port.lost)                                                                                   \
     X("port_send_failed_total", "datagrams that could not be sent", "counter", port.send_failed)   \
     X("ingress_taken_total", "frames taken for verification", "counter", taken)                    \
     X("verify_calls_total", "calls of the verifier for own members' frames", "counter",            \

@@ -46,6 +46,7 @@ static void publish_port(struct giro_port *port)
         {"fragment", c.fragment},
         {"bad_checksum", c.bad_checksum},
         {"truncated", c.truncated},
+        {"lost", c.lost},
     };
     giro_port_publish(port, "/giro/port", "Datagrams of this port, and packets dropped by cause.",
                       numbers, sizeof(numbers) / sizeof(numbers[0]));

@@ -90,8 +90,9 @@ struct giro_port_counters {
     uint64_t arp_answered, echo_answered;
     uint64_t not_ipv4, not_udp, other_address, not_allowed, fragment, bad_checksum,
         truncated; /* dropped, by cause */
+    uint64_t lost; /* dropped by the kernel, because nobody took them in time (udp, af_packet) */
 };
-void giro_port_counters(const struct giro_port *port, struct giro_port_counters *counters);
+void giro_port_counters(struct giro_port *port, struct giro_port_counters *counters);
 
 /* Telemetry: figures that a DPDK port answers on its telemetry socket, <directory>/dpdk/<program>/dpdk_telemetry.v2 (mode 0700
  * above it), for dpdk-telemetry.py and collectors. DPDK's own commands (/ethdev/stats, ...) are there, too. */

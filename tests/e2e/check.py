@@ -184,14 +184,14 @@ def rejects(address, before, after, expected):
 
 
 def flood(address, before, after, flood, quiet, loud, reassembled):
-    """Every bad packet was dropped and counted by its cause, and all honest payments were certified. A few of a flood may be
-    lost in the packet ring, which no counter shows; the kernel adds a few packets of its own. `reassembled`: fragments that the
-    kernel took for the packet socket; those never become whole."""
+    """Every bad packet was dropped and counted by its cause, or is among those that the kernel dropped before, and all honest
+    payments were certified. The kernel adds a few packets of its own. `reassembled`: fragments that the kernel took for the packet
+    socket; those never become whole."""
     first, second = (json.load(open(path, encoding="utf-8"))[address] for path in (before, after))
     sent = {name: int(count) for name, count in (line.split() for line in open(flood, encoding="utf-8"))}
-    rejected = sum(second["rejects"].values()) - sum(first["rejects"].values())
     grown = {name: second[name] - first[name] for name in first if name.startswith("port_")}
     grown["port_fragment_total"] += int(reassembled)
+    grown["rejects"] = sum(second["rejects"].values()) - sum(first["rejects"].values())
     wanted = {
         "port_fragment_total": sent["fragment"],
         "port_bad_checksum_total": sent["ip_sum"] + sent["udp_sum"],
@@ -200,9 +200,13 @@ def flood(address, before, after, flood, quiet, loud, reassembled):
         "port_other_total": sent["vlan"] + sent["tcp"] + sent["elsewhere"] + sent["ipv6"],
         "rejects": sent["random"] + sent["spoofed"],
     }
+    lost = grown["port_lost_total"]
     for name, count in wanted.items():
-        counted = rejected if name == "rejects" else grown[name]
-        need(count > 0 and count * 0.9 <= counted <= count + 100, f"{name} grew by {counted}, {count} were sent")
+        need(count > 0 and count - lost <= grown[name] + 10 and grown[name] <= count + 100,
+             f"{name} grew by {grown[name]}, {count} were sent, {lost} lost")
+    counted = sum(grown[name] for name in wanted)
+    need(counted + lost >= sum(wanted.values()) * 0.98, f"{counted} of {sum(wanted.values())} were counted, {lost} lost")
+    print(f"{counted} counted, {lost} dropped by the kernel before")
     for path in (quiet, loud):
         report = json.load(open(path, encoding="utf-8"))
         same(report["payments_certified"], 4000, f"the payments certified in {path}")

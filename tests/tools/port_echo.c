@@ -109,9 +109,9 @@ int main(int argc, char **argv)
     struct giro_port_counters c;
     giro_port_counters(port, &c);
     printf("received=%lu sent=%lu send_failed=%lu arp=%lu echo=%lu bad_checksum=%lu fragment=%lu "
-           "not_ipv4=%lu not_udp=%lu other_address=%lu not_allowed=%lu truncated=%lu\n",
+           "not_ipv4=%lu not_udp=%lu other_address=%lu not_allowed=%lu truncated=%lu lost=%lu\n",
            c.received, c.sent, c.send_failed, c.arp_answered, c.echo_answered, c.bad_checksum,
-           c.fragment, c.not_ipv4, c.not_udp, c.other_address, c.not_allowed, c.truncated);
+           c.fragment, c.not_ipv4, c.not_udp, c.other_address, c.not_allowed, c.truncated, c.lost);
     giro_port_close(port);
     return 0;
 }

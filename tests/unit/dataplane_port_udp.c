@@ -174,6 +174,23 @@ Test(dataplane_port_udp, hands_out_nothing_from_addresses_that_are_not_allowed)
     close(stranger);
 }
 
+Test(dataplane_port_udp, counts_what_the_kernel_dropped_for_want_of_room)
+{
+    enum { COUNT = 12000 }; /* 17 MB, into a buffer of at most 8 MiB and what the kernel adds */
+    uint8_t bytes[GIRO_FRAME_MTU_BYTES] = {1};
+    struct giro_port_counters counters;
+    struct giro_datagram burst[GIRO_PORT_BURST];
+    for (uint32_t i = 0; i < COUNT; i++)
+        cr_assert(send(client, bytes, sizeof(bytes), 0) == sizeof(bytes));
+    while (giro_port_receive(port, burst) > 0)
+        continue;
+    for (uint32_t i = 0; i < 2; i++) { /* asking does not change it */
+        giro_port_counters(port, &counters);
+        cr_assert(counters.lost > 0 && counters.received + counters.lost == COUNT,
+                  "%lu received, %lu lost", counters.received, counters.lost);
+    }
+}
+
 Test(dataplane_port_udp, refuses_datagrams_it_cannot_send_and_counts_them)
 {
     uint8_t bytes[GIRO_FRAME_MTU_BYTES + 1] = {0};
