@@ -29,6 +29,7 @@ trap '[ -z "$server" ] || kill $server 2> /dev/null || true; rm -rf "$work"' EXI
 
 # port_start [OPTION...]: port_echo with these options.
 port_start() {
+    : > "$out" # what the last one said is no news
     "$echo_program" af_packet giro0 $hub 7001 "$@" > "$out" &
     server=$!
     tries=0
