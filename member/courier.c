@@ -296,6 +296,28 @@ static void tell_nothing(struct giro_courier *courier, struct flight *flight)
     giro_flight_end(courier, flight);
 }
 
+/* f + 1 ledgers without it, and every replica asked often enough; silence says nothing. */
+static bool nobody_knows(const struct giro_courier *courier, const struct flight *flight,
+                         uint32_t turns)
+{
+    return turns > 2 * courier->replica_count + 4 && replicas_in(flight->absent_by) > courier->f;
+}
+
+/* Told as executed, and not proved yet. Who told it may have kept the frame to itself. */
+static void prove_again(struct giro_courier *courier, struct flight *flight)
+{
+    if (flight->bytes == NULL && nobody_knows(courier, flight, flight->proof_turns)) {
+        tell_nothing(courier, flight);
+        return;
+    }
+    if (flight->bytes != NULL && flight->proof_turns >= 2 * courier->replica_count) {
+        flight->proof_turns = 0;
+        flight->unproven = true;
+        resend(courier, flight);
+    }
+    giro_flight_prove(courier, flight, (flight->witness + 1u) % courier->replica_count);
+}
+
 static void overdue(struct giro_courier *courier, struct flight *flight)
 {
     flight->due_ns = now_of(courier) + flight->wait_ns;
@@ -317,10 +339,10 @@ static void overdue(struct giro_courier *courier, struct flight *flight)
         }
         break;
     case FLIGHT_PROVING:
-        giro_flight_prove(courier, flight, (flight->witness + 1u) % courier->replica_count);
+        prove_again(courier, flight);
         break;
     case FLIGHT_QUESTION:
-        if (flight->turns > 2 * courier->replica_count + 4)
+        if (nobody_knows(courier, flight, flight->turns))
             tell_nothing(courier, flight);
         else
             ask(courier, flight);

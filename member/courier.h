@@ -27,7 +27,7 @@ enum giro_told_kind {
     GIRO_TOLD_DURABLE,   /* item.height: ordered by then, or dead */
     GIRO_TOLD_CERTIFIED, /* one replica's word; final unless a proof is wanted */
     GIRO_TOLD_PROVEN,    /* final */
-    GIRO_TOLD_NOTHING,   /* a question: no replica knows the frame; final */
+    GIRO_TOLD_NOTHING,   /* a question: f + 1 ledgers do not have the frame now; final */
     GIRO_TOLD_STATE,     /* of a member: enum giro_courier_state */
 };
 enum giro_courier_state {

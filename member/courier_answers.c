@@ -1,6 +1,9 @@
 /* What replicas say: datagrams opened, receipts and refusals applied to the frames they name. */
 #include "member/courier_internal.h"
 
+#define EXPIRY_SLACK_NS (5 * GIRO_NS_PER_S) /* the member's clock may be behind */
+#define OLD_ASK_NS      (2 * GIRO_NS_PER_S)
+
 /* ---- Receipts --------------------------------------------------------------------------------------- */
 
 /* Results of all records or of none, spread out from their runs; the count, or GIRO_NONE if they do not fit the frame. */
@@ -38,11 +41,12 @@ static void tell(struct giro_courier *courier, const struct flight *flight, cons
 static void on_durable(struct giro_courier *courier, struct flight *flight, const struct peer *peer,
                        const struct giro_receipt_item *item)
 {
-    /* Ordered by block time T or dead after it. Block time follows the wall clock. */
+    /* Ordered by block time T or dead after it. Block time follows the wall clock. No honest replica names a later T. */
     const uint64_t wall = courier->now.wall_ns;
+    const uint64_t latest = wall + courier->options.genesis->batch_ttl_ns + EXPIRY_SLACK_NS;
     uint64_t left = item->height > wall ? item->height - wall : 0;
     flight->state = FLIGHT_DURABLE;
-    flight->expiry_wall_ns = item->height;
+    flight->expiry_wall_ns = item->height < latest ? item->height : latest;
     flight->turns = 0;
     flight->wait_ns = DURABLE_WAIT_NS;
     flight->due_ns = now_of(courier) + (left < DURABLE_WAIT_NS ? left : DURABLE_WAIT_NS);
@@ -53,23 +57,23 @@ static void on_durable(struct giro_courier *courier, struct flight *flight, cons
     tell(courier, flight, peer, GIRO_TOLD_DURABLE, item, NULL, 0, false);
 }
 
-static uint32_t denials(const struct flight *flight)
+/* One replica's word is not enough: others at once. */
+static void others_next(struct giro_courier *courier, struct flight *flight)
 {
-    return (uint32_t)(__builtin_popcountll(flight->denied_by[0]) +
-                      __builtin_popcountll(flight->denied_by[1]));
+    if (flight->state != FLIGHT_QUESTION && flight->state != FLIGHT_PROVING)
+        flight->state = FLIGHT_SENT;
+    if (flight->due_ns > now_of(courier) + MS_NS)
+        flight->due_ns = now_of(courier) + MS_NS;
 }
 
 /* An outcome without effect leaves nothing to prove: where proofs are wanted it counts when f + 1 replicas say so. */
 static void on_denied(struct giro_courier *courier, struct flight *flight, const struct peer *peer,
                       const struct giro_receipt_item *item)
 {
-    flight->denied_by[peer->replica / 64] |= UINT64_C(1) << (peer->replica % 64);
-    bool final = !flight->wants_proof || denials(flight) > courier->f;
-    if (flight->state != FLIGHT_QUESTION && flight->state != FLIGHT_PROVING)
-        flight->state = FLIGHT_SENT;
+    replica_add(flight->denied_by, peer->replica);
+    bool final = !flight->wants_proof || replicas_in(flight->denied_by) > courier->f;
     if (!final) {
-        if (flight->due_ns > now_of(courier) + MS_NS)
-            flight->due_ns = now_of(courier) + MS_NS; /* others at once */
+        others_next(courier, flight);
         return;
     }
     courier->stats.frames_certified++;
@@ -77,30 +81,39 @@ static void on_denied(struct giro_courier *courier, struct flight *flight, const
     giro_flight_end(courier, flight);
 }
 
-/* Executed or skipped long ago: whether, and how, the ledgers know. */
-static void on_old(struct giro_courier *courier, struct flight *flight)
+/* Executed or skipped long ago: whether, and how, the ledgers know. A frame that one replica calls old may never have been seen by
+ * the others, so f + 1 must: then one of them is honest, and its ledger is asked. */
+static void on_old(struct giro_courier *courier, struct flight *flight, const struct peer *peer)
 {
-    if (flight->is_old || flight->bytes == NULL || flight->state == FLIGHT_PROVING)
+    if (flight->bytes == NULL || flight->state == FLIGHT_PROVING)
+        return;
+    replica_add(flight->old_by, peer->replica);
+    if (replicas_in(flight->old_by) <= courier->f) {
+        others_next(courier, flight);
+        return;
+    }
+    if (flight->is_old && flight->state == FLIGHT_DURABLE)
         return;
     flight->is_old = true;
     flight->state = FLIGHT_DURABLE;
-    flight->expiry_wall_ns = UINT64_MAX / 2;
-    flight->denied_by[0] = flight->denied_by[1] = 0;
+    flight->expiry_wall_ns = courier->now.wall_ns + OLD_ASK_NS; /* then it is sent to others, too */
     flight->turns = 0;
     flight->wait_ns = RESEND_FIRST_NS;
     flight->due_ns = now_of(courier);
 }
 
+/* A ledger without a frame that its replica called old will never have it. Any other may have it a moment later. */
 static void on_absent(struct giro_courier *courier, struct flight *flight, const struct peer *peer)
 {
     if (flight->state == FLIGHT_PROVING && flight->witness == peer->replica)
         flight->due_ns =
             now_of(courier) + RESEND_FIRST_NS; /* told, but its ledger has it not yet */
+    if (flight->bytes == NULL || replica_has(flight->old_by, peer->replica))
+        replica_add(flight->absent_by, peer->replica);
     if (!flight->is_old || flight->state != FLIGHT_DURABLE)
         return;
-    flight->denied_by[peer->replica / 64] |= UINT64_C(1) << (peer->replica % 64);
-    flight->due_ns = now_of(courier);
-    if (denials(flight) <= courier->f)
+    flight->due_ns = now_of(courier) + MS_NS;
+    if (replicas_in(flight->absent_by) <= courier->f)
         return;
     struct giro_receipt_item item = {.sequence = flight->sequence,
                                      .frame_hash = flight->hash,
@@ -131,7 +144,7 @@ static void on_executed(struct giro_courier *courier, struct flight *flight,
     } else if (first) {
         flight->state = FLIGHT_PROVING;
         flight->hash = item->frame_hash;
-        flight->turns = 0;
+        flight->turns = flight->proof_turns = 0;
         flight->wait_ns = RESEND_FIRST_NS;
         giro_flight_prove(courier, flight, peer->replica);
     }
@@ -171,7 +184,7 @@ static void on_item(struct giro_courier *courier, struct peer *peer,
     case GIRO_OUTCOME_NONE:
         break;
     case GIRO_OUTCOME_OLD:
-        on_old(courier, flight);
+        on_old(courier, flight, peer);
         break;
     default:
         on_denied(courier, flight, peer, item);

@@ -44,20 +44,23 @@ struct flight {
     uint64_t expiry_wall_ns;  /* DURABLE */
     struct giro_hash claim;   /* over the results that a replica told */
     uint64_t denied_by[2];    /* replicas that told an outcome without effect */
+    uint64_t old_by[2];       /* that told OLD */
+    uint64_t absent_by[2];    /* whose ledger does not have it; of a frame: though they told OLD */
     uint32_t size_bytes, age; /* age: generation of the slot */
     uint32_t next;            /* in the member's line */
     uint32_t place;           /* in the list of those under way */
     uint32_t proof_slot;      /* GIRO_NONE: none */
     uint32_t turns;           /* resends or questions so far: which replicas are next */
+    uint32_t proof_turns;     /* proofs asked for since the last one was given up */
     uint16_t member, channel, record_count;
-    uint16_t witness;  /* who told `claim` */
-    uint16_t refusals; /* final ones */
+    uint16_t witness; /* who told `claim` */
     uint8_t state;
     uint8_t claimed_outcome;
     uint16_t again; /* replica to send to again when it is due; NOWHERE: none */
     bool is_skip, was_durable, wants_proof;
     bool
-        is_old; /* below the hub's window: its ledger knows whether it executed, `denied_by` who knows nothing */
+        unproven; /* PROVING, but nobody had a proof: what was told may be a lie, so it is sent again */
+    bool is_old; /* f + 1 told OLD: their ledgers know whether it executed */
 };
 struct flight_key {
     uint64_t sequence;
@@ -174,6 +177,25 @@ static inline struct peer *peer_of(const struct giro_courier *courier, uint32_t 
 static inline uint32_t slot_of(const struct giro_courier *courier, const struct flight *flight)
 {
     return (uint32_t)(flight - courier->flights);
+}
+
+static inline uint32_t replicas_in(const uint64_t set[2])
+{
+    return (uint32_t)(__builtin_popcountll(set[0]) + __builtin_popcountll(set[1]));
+}
+static inline bool replica_has(const uint64_t set[2], uint16_t replica)
+{
+    return (set[replica / 64] >> (replica % 64) & 1) != 0;
+}
+static inline void replica_add(uint64_t set[2], uint16_t replica)
+{
+    set[replica / 64] |= UINT64_C(1) << (replica % 64);
+}
+
+/* Its bytes are to go to replicas. */
+static inline bool flight_sends(const struct flight *flight)
+{
+    return flight->state == FLIGHT_SENT || (flight->state == FLIGHT_PROVING && flight->unproven);
 }
 
 /* A handle outlives its flight: it then names nothing. */

@@ -149,9 +149,9 @@ static void draft_errands(struct giro_courier *courier, struct peer *peer, struc
         const struct flight *flight = flight_of(courier, errand->flight);
         bool done = flight == NULL;
         if (flight != NULL && errand->kind == ERRAND_FRAME) {
-            bool wanted = flight->state == FLIGHT_SENT && fits_path(peer, flight);
+            bool wanted = flight_sends(flight) && fits_path(peer, flight);
             draft->blocked = wanted && peer->session.send_number >= peer->credit;
-            if (draft->blocked || (flight->state == FLIGHT_SENT && !wanted && probing(peer)) ||
+            if (draft->blocked || (flight_sends(flight) && !wanted && probing(peer)) ||
                 (wanted && draft->number.count == DATAGRAM_FRAMES))
                 return;
             done = !wanted || draft_frame(courier, draft, flight);

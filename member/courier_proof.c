@@ -28,6 +28,7 @@ void giro_flight_prove(struct giro_courier *courier, struct flight *flight, uint
     flight->due_ns = now_of(courier) + (slot == NULL ? SCAN_NS : flight->wait_ns);
     if (slot == NULL)
         return;
+    flight->proof_turns++;
     slot->replica = (uint16_t)replica;
     slot->total = slot->have = 0;
     flight->witness = (uint16_t)replica;
@@ -64,8 +65,7 @@ static void proven(struct giro_courier *courier, struct flight *flight,
         giro_sha256(courier->results, leaf->record_count * sizeof(struct giro_result));
     bool lied = !giro_hash_equal(&claim, &flight->claim);
     courier->stats.lies += lied;
-    courier->stats.lies += (uint32_t)(__builtin_popcountll(flight->denied_by[0]) +
-                                      __builtin_popcountll(flight->denied_by[1]));
+    courier->stats.lies += replicas_in(flight->denied_by);
     courier->stats.frames_proven++;
     struct giro_courier_told told = {.kind = GIRO_TOLD_PROVEN,
                                      .final = true,

@@ -68,7 +68,7 @@ static void numbers_clear(struct giro_courier *courier, struct peer *peer)
         struct number *number = &peer->numbers[n % NUMBERS];
         for (uint32_t i = 0; number->out && i < number->count; i++) {
             const struct flight *flight = flight_of(courier, number->flights[i]);
-            if (flight != NULL && flight->state == FLIGHT_SENT)
+            if (flight != NULL && flight_sends(flight))
                 giro_peer_errand(courier, peer, ERRAND_FRAME, flight, 0);
         }
         number->out = false;
@@ -192,7 +192,7 @@ void giro_peer_lose(struct giro_courier *courier, struct peer *peer, uint64_t n)
     courier->stats.datagrams_lost++;
     for (uint32_t i = 0; i < number->count; i++) {
         const struct flight *flight = flight_of(courier, number->flights[i]);
-        if (flight != NULL && flight->state == FLIGHT_SENT)
+        if (flight != NULL && flight_sends(flight))
             giro_peer_errand(courier, peer, ERRAND_FRAME, flight, 0);
     }
     window_reduce(peer, n);

@@ -122,7 +122,7 @@ enum giro_member_event_kind {
         5, /* outcome and results. The same frame may be told again after a restart */
     GIRO_MEMBER_EVENT_PROVEN =
         6, /* outcome and results, verified; proof holds the proof file's bytes */
-    GIRO_MEMBER_EVENT_NOTHING = 7, /* answer to ask: the ledger has no such frame */
+    GIRO_MEMBER_EVENT_NOTHING = 7, /* answer to ask: f + 1 ledgers do not have it now. Never of silence */
 };
 struct giro_member_result {
     uint8_t uetr[16]; /* zeros where the frame is not in the outbox any more (an answer to ask) */

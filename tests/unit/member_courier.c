@@ -308,3 +308,41 @@ Test(courier, garbage_and_other_peoples_datagrams_change_nothing)
     expect_each_once(20, false);
     world_close(&world);
 }
+
+Test(courier, a_home_replica_that_swallows_frames_and_lies_about_them_cannot_hold_them_back)
+{
+    static const enum world_lie lies[] = {WORLD_LIE_DURABLE, WORLD_LIE_EXECUTED, WORLD_LIE_OLD};
+    for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+        world_open(&world, true, 20 + i);
+        world.replicas[0].swallows = lies[i];
+        world_add(&world, 0, 0, 0, 20, 3);
+        cr_assert(world_run(&world, 60 * GIRO_NS_PER_S), "lie %zu: %u of 20 ended", i, world.final);
+        for (uint32_t k = 0; k < 20; k++)
+            cr_assert(world.told[k].proven == 1 && world.told[k].right && world.told[k].final == 1,
+                      "lie %zu: frame %u ended as %s", i, k,
+                      giro_outcome_name(world.told[k].outcome));
+        world_close(&world);
+    }
+}
+
+Test(courier, silence_and_one_replica_never_say_that_the_ledger_has_no_such_frame)
+{
+    world_open(&world, true, 24);
+    world_add(&world, 0, 0, 0, 3, 4);
+    cr_assert(world_run(&world, 5 * GIRO_NS_PER_S));
+    for (uint32_t r = 0; r < WORLD_REPLICAS; r++)
+        world.replicas[r].dead = true;
+    struct giro_courier_time time = world_time(&world);
+    cr_assert(giro_courier_ask(world.courier, 0, 0, 1, true, 100, &time) == GIRO_ERR_OK);
+    cr_assert(giro_courier_ask(world.courier, 0, 0, 77, true, 101, &time) == GIRO_ERR_OK);
+    world_idle(&world, 120 * GIRO_NS_PER_S);
+    cr_assert(world.told[100].nothing == 0 && world.told[101].nothing == 0, "nobody answered");
+    world.replicas[2].dead = false;
+    world_idle(&world, 120 * GIRO_NS_PER_S);
+    cr_assert(world.told[100].proven == 1 && world.told[100].right, "one ledger is enough");
+    cr_assert(world.told[101].nothing == 0, "one replica's word");
+    world.replicas[3].dead = false;
+    world_idle(&world, 60 * GIRO_NS_PER_S);
+    cr_assert(world.told[101].nothing == 1 && world.told[101].final == 1);
+    world_close(&world);
+}

@@ -159,6 +159,33 @@ static void say(struct world *world, uint16_t number, struct world_session *sess
     fly(world, number, false, out, size);
 }
 
+static void swallow(const struct world *world, enum world_lie lie, const struct giro_frame *frame,
+                    const struct giro_hash *hash, struct giro_writer *writer)
+{
+    struct {
+        struct giro_receipt_item item;
+        struct giro_receipt_run run;
+    } told = {.item = {.sequence = frame->header.sequence,
+                       .frame_hash = *hash,
+                       .height = world->height + 1,
+                       .channel = frame->header.channel,
+                       .level = GIRO_LEVEL_CERTIFIED,
+                       .outcome = GIRO_OUTCOME_OLD},
+              .run = {.count = frame->header.record_count,
+                      .result = {.status = GIRO_STATUS_ACSC, .cycle = 1}}};
+    size_t size = sizeof(told.item);
+    if (lie == WORLD_LIE_DURABLE) {
+        told.item.level = GIRO_LEVEL_DURABLE;
+        told.item.outcome = GIRO_OUTCOME_NONE;
+        told.item.height = UINT64_MAX / 4; /* ordered in a hundred years */
+    } else if (lie == WORLD_LIE_EXECUTED) {
+        told.item.outcome = GIRO_OUTCOME_EXECUTED;
+        told.item.run_count = 1;
+        size = sizeof(told);
+    }
+    cr_assert(giro_session_put(writer, GIRO_SESSION_RECEIPT, &told, (uint32_t)size));
+}
+
 static void on_frame(struct world *world, uint16_t number, struct world_session *session,
                      const struct giro_session_block *block, uint64_t datagram,
                      struct giro_writer *writer)
@@ -179,6 +206,10 @@ static void on_frame(struct world *world, uint16_t number, struct world_session 
         return;
     }
     struct giro_hash hash = hub_frame_hash(&world->hub, block->bytes, block->size_bytes);
+    if (replica->swallows != WORLD_LIE_NONE) {
+        swallow(world, replica->swallows, &frame, &hash, writer);
+        return;
+    }
     struct world_frame *known =
         frame_find(world, frame.header.member, frame.header.channel, frame.header.sequence);
     if (known == NULL) {

@@ -14,6 +14,9 @@
 #define WORLD_SESSIONS 32u
 #define WORLD_MS       UINT64_C(1000000)
 
+/* What a replica says at once of a frame that it keeps from the others. */
+enum world_lie { WORLD_LIE_NONE, WORLD_LIE_DURABLE, WORLD_LIE_EXECUTED, WORLD_LIE_OLD };
+
 struct world_session {
     struct giro_session session;
     uint8_t init[GIRO_HANDSHAKE_INIT_BYTES], response[GIRO_HANDSHAKE_RESPONSE_BYTES];
@@ -29,6 +32,7 @@ struct world_replica {
     bool dead, mute; /* mute: takes frames, acknowledges, says nothing about them */
     /* What a lying one does. */
     bool lies_results, lies_proofs, denies;
+    enum world_lie swallows;
     uint32_t frames, duplicates, handshakes;
     uint32_t closes, rekeys;
 };
