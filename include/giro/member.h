@@ -88,7 +88,7 @@ struct giro_member_ticket {
     uint16_t reserved[3];
 };
 #define GIRO_MEMBER_PAYMENTS_MAX                                                                   \
-    21 /* in one frame, so that it fits an ordinary packet with its session */
+    20 /* in one frame, so that it fits an ordinary packet with its session */
 
 /* giro_member_submit signs 1..GIRO_MEMBER_PAYMENTS_MAX payments into one frame. 0: it is on its way to the disk. FULL (13): as
  * many frames as allowed have no outcome yet, or the disk is behind; nothing happened, poll and try again. ARGUMENT (2): an
@@ -119,7 +119,8 @@ enum giro_member_event_kind {
     GIRO_MEMBER_EVENT_KEPT = 3,    /* on disk */
     GIRO_MEMBER_EVENT_DURABLE = 4, /* ordered, or dead after `height`, a block time in ns */
     GIRO_MEMBER_EVENT_CERTIFIED =
-        5, /* outcome and results. The same frame may be told again after a restart */
+        5, /* outcome and results; the last word without PROVE, or where the outcome is above 2. The same frame may be told again
+              after a restart */
     GIRO_MEMBER_EVENT_PROVEN =
         6, /* outcome and results, verified; proof holds the proof file's bytes */
     GIRO_MEMBER_EVENT_NOTHING = 7, /* answer to ask: f + 1 ledgers do not have it now. Never of silence */

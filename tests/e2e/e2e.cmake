@@ -37,6 +37,22 @@ target_compile_options(die_at PRIVATE -fno-sanitize=all)
 target_link_libraries(die_at PRIVATE dl)
 add_dependencies(tests_e2e die_at)
 
+# The example of docs/member.md as C++, and what an instrumented library wants of whoever loads it.
+add_executable(member_example_cxx ${PROJECT_SOURCE_DIR}/member/example.c)
+set_source_files_properties(${PROJECT_SOURCE_DIR}/member/example.c PROPERTIES LANGUAGE CXX)
+target_link_libraries(member_example_cxx PRIVATE giro_member_shared giro_warnings_tests)
+set_target_properties(member_example_cxx PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+giro_test_suite(e2e member_example_cxx)
+add_dependencies(tests_e2e giro_member_shared giro-member-example)
+set(member_environment GIRO_EXAMPLE_CXX=$<TARGET_FILE:member_example_cxx>)
+if(GIRO_SANITIZE MATCHES address)
+  execute_process(COMMAND ${CMAKE_C_COMPILER} -print-file-name=libasan.so OUTPUT_VARIABLE preload OUTPUT_STRIP_TRAILING_WHITESPACE)
+  list(APPEND member_environment GIRO_PRELOAD=${preload} GIRO_SANITIZE_FLAGS=-fsanitize=${GIRO_SANITIZE})
+endif()
+add_test(NAME e2e/member COMMAND ${CMAKE_CURRENT_LIST_DIR}/member.sh $<TARGET_FILE_DIR:girod>)
+set_tests_properties(e2e/member PROPERTIES LABELS e2e TIMEOUT 240 RUN_SERIAL ON SKIP_RETURN_CODE 77
+  ENVIRONMENT "${member_environment}")
+
 foreach(name berka idle kill flip bad_input wrong_start key_tables demo_interrupt replay checkpoint sealed flood follow watch keylog)
   add_test(NAME e2e/${name} COMMAND ${CMAKE_CURRENT_LIST_DIR}/${name}.sh $<TARGET_FILE_DIR:girod>)
   set_tests_properties(e2e/${name} PROPERTIES LABELS e2e TIMEOUT 240 RUN_SERIAL ON SKIP_RETURN_CODE 77
