@@ -125,7 +125,6 @@ GIRO_WIRE_AT(giro_leaf_cycle, gross_minor, 24);
 GIRO_WIRE_AT(giro_leaf_cycle, net_minor, 40);
 GIRO_WIRE_AT(giro_leaf_cycle, netting_root, 56);
 
-
 GIRO_WIRE_AT(giro_receipt_item, sequence, 0);
 GIRO_WIRE_AT(giro_receipt_item, frame_hash, 8);
 GIRO_WIRE_AT(giro_receipt_item, height, 40);

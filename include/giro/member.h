@@ -123,7 +123,8 @@ enum giro_member_event_kind {
               after a restart */
     GIRO_MEMBER_EVENT_PROVEN =
         6, /* outcome and results, verified; proof holds the proof file's bytes */
-    GIRO_MEMBER_EVENT_NOTHING = 7, /* answer to ask: f + 1 ledgers do not have it now. Never of silence */
+    GIRO_MEMBER_EVENT_NOTHING =
+        7, /* answer to ask: f + 1 ledgers do not have it now. Never of silence */
 };
 struct giro_member_result {
     uint8_t uetr[16]; /* zeros where the frame is not in the outbox any more (an answer to ask) */
