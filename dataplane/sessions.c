@@ -8,7 +8,7 @@
 #define PING_AGAIN_NS        250000000u
 #define SWEEP_NS             1000000u
 #define SWEEP_ENTRIES        64u
-#define ASK_COST_NS          1000000u  /* 1,000 a second */
+#define ASK_COST_NS          1000000u  /* 1,000 a second, shared by those that ask */
 #define PROOF_COST_NS        10000000u /* 100 a second */
 #define ASK_BURST_NS         200000000u
 #define EPHEMERAL_LIFE_S     240u /* as long as a cookie may be good */
@@ -203,10 +203,14 @@ static void take_ask(struct giro_sessions *sessions, uint64_t now_ns, struct ent
     const uint64_t cost_ns = ask.want == GIRO_WANT_PROOF ? PROOF_COST_NS : ASK_COST_NS;
     struct giro_endpoint from = entry->path;
     from.session = entry->session.own_id;
-    if (sessions_pay(&entry->ask_ns, now_ns, cost_ns, ASK_BURST_NS) &&
-        sessions_pay(&sessions->ask_ns, now_ns, cost_ns, ASK_BURST_NS)) {
-        sessions->options.ask(sessions->options.context, &from, entry->member, &ask);
-        return;
+    const uint32_t share = sessions_asking(sessions, now_ns, entry);
+    const uint64_t before_ns = entry->ask_ns;
+    if (sessions_pay(&entry->ask_ns, now_ns, cost_ns * share, ASK_BURST_NS)) {
+        if (sessions_pay(&sessions->ask_ns, now_ns, cost_ns, ASK_BURST_NS)) {
+            sessions->options.ask(sessions->options.context, &from, entry->member, &ask);
+            return;
+        }
+        entry->ask_ns = before_ns; /* others took it all: not this one's fault */
     }
     (void)sessions_count(sessions, entry->member, GIRO_REJECT_LIMIT);
     giro_sessions_refuse(sessions, now_ns, &from, entry->member, ask.sequence, ask.channel,

@@ -37,6 +37,7 @@ struct entry {
     uint64_t highest_ns;     /* when the highest number came */
     uint64_t credit;
     uint64_t active_period;
+    uint64_t asking_period;
     uint64_t due_ns; /* in the list of due acknowledgements; 0: not in it */
     uint32_t due_next, due_previous;
     uint64_t ask_ns;       /* until when its questions are paid for */
@@ -65,7 +66,8 @@ struct giro_sessions {
     uint64_t budget_ns; /* until when handshakes are paid for */
     uint64_t ask_ns;    /* until when questions are paid for */
     uint64_t period;
-    uint32_t active, active_before; /* members that sent a frame in this period and the last */
+    uint32_t active, active_before; /* sessions that sent a frame in this period and the last */
+    uint32_t asking, asking_before; /* that asked something */
     struct giro_sessions_counters counters;
     uint32_t outbox_count; /* [0, outbox_count) hold something */
     struct outbox outboxes[OUTBOXES];
@@ -104,6 +106,8 @@ void sessions_flush_entry(struct giro_sessions *sessions, uint64_t now_ns, struc
 void sessions_due_remove(struct giro_sessions *sessions, struct entry *entry);
 /* sessions_credit lets the credit grow by what is free now, and returns it. */
 uint64_t sessions_credit(struct giro_sessions *sessions, uint64_t now_ns, struct entry *entry);
+/* sessions_asking notes a question; returns how many sessions ask, 1..: each has that share of the questions' budget. */
+uint32_t sessions_asking(struct giro_sessions *sessions, uint64_t now_ns, struct entry *entry);
 void sessions_active(struct giro_sessions *sessions, uint64_t now_ns, struct entry *entry);
 
 #endif

@@ -54,8 +54,10 @@ static void period_turn(struct giro_sessions *sessions, uint64_t now_ns)
     const uint64_t period = now_ns / PERIOD_NS + 1;
     if (period == sessions->period)
         return;
-    sessions->active_before = period == sessions->period + 1 ? sessions->active : 0;
-    sessions->active = 0;
+    const bool follows = period == sessions->period + 1;
+    sessions->active_before = follows ? sessions->active : 0;
+    sessions->asking_before = follows ? sessions->asking : 0;
+    sessions->active = sessions->asking = 0;
     sessions->period = period;
 }
 
@@ -66,6 +68,14 @@ void sessions_active(struct giro_sessions *sessions, uint64_t now_ns, struct ent
         return;
     entry->active_period = sessions->period;
     sessions->active++;
+}
+
+uint32_t sessions_asking(struct giro_sessions *sessions, uint64_t now_ns, struct entry *entry)
+{
+    period_turn(sessions, now_ns);
+    sessions->asking += entry->asking_period != sessions->period;
+    entry->asking_period = sessions->period;
+    return sessions->asking > sessions->asking_before ? sessions->asking : sessions->asking_before;
 }
 
 uint64_t sessions_credit(struct giro_sessions *sessions, uint64_t now_ns, struct entry *entry)

@@ -51,7 +51,7 @@ struct giro_sessions_options {
     void (*send)(void *context, const struct giro_endpoint *to, const void *bytes,
                  uint32_t size_bytes);
     /* ask: a member's question, which the owner answers by giro_sessions_receipt, _proof, _channel or _refuse, now or later. Comes at
-     * most 1,000 times a second for each session and all, proofs 100. */
+     * most 1,000 times a second, proofs 100, in equal shares of the sessions that ask. */
     void (*ask)(void *context, const struct giro_endpoint *from, uint16_t member,
                 const struct giro_session_ask *ask);
 };

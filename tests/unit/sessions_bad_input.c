@@ -576,3 +576,26 @@ Test(sessions_bad_input, questions_have_a_budget)
     cr_assert(table.ask_count == 20 + 200);
     table_close(&table);
 }
+
+Test(sessions_bad_input, who_asks_without_end_takes_nobody_elses_questions)
+{
+    struct peer greedy, honest;
+    begin();
+    peer_make(&greedy, &table, 1, 0x0A000001, 4000);
+    peer_make(&honest, &table, 0, 0x0A000002, 4000);
+    cr_assert(peer_connect(&greedy, 0) && peer_connect(&honest, 0));
+    uint32_t answered = 0;
+    for (uint32_t ms = 0; ms < 2000; ms++) {
+        for (uint32_t i = 0; i < 10; i++)
+            cr_assert(peer_ask(&greedy, GIRO_WANT_CHANNEL, 0, 0, 0) == GIRO_REJECT_NONE);
+        const uint32_t before = table.ask_count;
+        if (ms % 10 == 0)
+            cr_assert(peer_ask(&honest, GIRO_WANT_CHANNEL, 0, 0, 0) == GIRO_REJECT_NONE);
+        answered += table.ask_count - before;
+        table_flush(&table, MS);
+        table.sent_count = 0;
+    }
+    cr_assert(answered >= 170, "%u of 200", answered);
+    cr_assert(table.ask_count >= 1000, "the greedy one has its share: %u", table.ask_count);
+    table_close(&table);
+}
