@@ -4,7 +4,8 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-#define HANDLE_AGES (1u << (32 - HANDLE_BITS))
+#define REFUSALS_MAX 4u /* a replica that says "later" again and again is not the only one */
+#define HANDLE_AGES  (1u << (32 - HANDLE_BITS))
 
 /* ---- Opening ---------------------------------------------------------------------------------------- */
 
@@ -324,10 +325,12 @@ static void overdue(struct giro_courier *courier, struct flight *flight)
     flight->wait_ns = flight->wait_ns * 2 > RESEND_LAST_NS ? RESEND_LAST_NS : flight->wait_ns * 2;
     switch ((enum flight_state)flight->state) {
     case FLIGHT_SENT:
-        if (flight->again != NOWHERE)
+        if (flight->again != NOWHERE && flight->refusals++ < REFUSALS_MAX) {
             send_to(courier, flight, flight->again, ERRAND_FRAME);
-        else
+        } else {
+            flight->refusals = 0;
             resend(courier, flight);
+        }
         flight->again = NOWHERE;
         break;
     case FLIGHT_DURABLE:

@@ -218,7 +218,8 @@ static void on_refuse(struct giro_courier *courier, struct peer *peer,
     if (refuse.reason == GIRO_REJECT_ABSENT) {
         on_absent(courier, flight, peer);
     } else if (flight->state == FLIGHT_SENT && refuse.wait_ms > 0) {
-        flight->due_ns = now_of(courier) + refuse.wait_ms * MS_NS;
+        const uint64_t wait_ns = refuse.wait_ms * MS_NS;
+        flight->due_ns = now_of(courier) + (wait_ns < RESEND_LAST_NS ? wait_ns : RESEND_LAST_NS);
         flight->again = peer->replica;
     }
 }

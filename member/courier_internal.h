@@ -53,7 +53,8 @@ struct flight {
     uint32_t turns;           /* resends or questions so far: which replicas are next */
     uint32_t proof_turns;     /* proofs asked for since the last one was given up */
     uint16_t member, channel, record_count;
-    uint16_t witness; /* who told `claim` */
+    uint16_t witness;  /* who told `claim` */
+    uint16_t refusals; /* waited out at one replica since it was last sent to others */
     uint8_t state;
     uint8_t claimed_outcome;
     uint16_t again; /* replica to send to again when it is due; NOWHERE: none */

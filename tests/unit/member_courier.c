@@ -311,7 +311,8 @@ Test(courier, garbage_and_other_peoples_datagrams_change_nothing)
 
 Test(courier, a_home_replica_that_swallows_frames_and_lies_about_them_cannot_hold_them_back)
 {
-    static const enum world_lie lies[] = {WORLD_LIE_DURABLE, WORLD_LIE_EXECUTED, WORLD_LIE_OLD};
+    static const enum world_lie lies[] = {WORLD_LIE_DURABLE, WORLD_LIE_EXECUTED, WORLD_LIE_OLD,
+                                          WORLD_LIE_LATER};
     for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
         world_open(&world, true, 20 + i);
         world.replicas[0].swallows = lies[i];

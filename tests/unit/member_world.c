@@ -162,6 +162,14 @@ static void say(struct world *world, uint16_t number, struct world_session *sess
 static void swallow(const struct world *world, enum world_lie lie, const struct giro_frame *frame,
                     const struct giro_hash *hash, struct giro_writer *writer)
 {
+    const struct giro_session_refuse later = {.sequence = frame->header.sequence,
+                                              .channel = frame->header.channel,
+                                              .reason = GIRO_REJECT_LIMIT,
+                                              .wait_ms = UINT32_MAX};
+    if (lie == WORLD_LIE_LATER) {
+        cr_assert(giro_session_put(writer, GIRO_SESSION_REFUSE, &later, sizeof(later)));
+        return;
+    }
     struct {
         struct giro_receipt_item item;
         struct giro_receipt_run run;

@@ -15,7 +15,13 @@
 #define WORLD_MS       UINT64_C(1000000)
 
 /* What a replica says at once of a frame that it keeps from the others. */
-enum world_lie { WORLD_LIE_NONE, WORLD_LIE_DURABLE, WORLD_LIE_EXECUTED, WORLD_LIE_OLD };
+enum world_lie {
+    WORLD_LIE_NONE,
+    WORLD_LIE_DURABLE,
+    WORLD_LIE_EXECUTED,
+    WORLD_LIE_OLD,
+    WORLD_LIE_LATER
+};
 
 struct world_session {
     struct giro_session session;
