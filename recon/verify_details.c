@@ -7,7 +7,9 @@
 static const char *finality(const struct giro_disclosure_view *view, uint32_t index)
 {
     const struct giro_result result = giro_disclosure_result(view, index);
-    const bool in_cycle = view->has_cycle && result.cycle == view->cycle.cycle;
+    /* A cycle settles currency by currency: the proof is of one. */
+    const bool in_cycle = view->has_cycle && result.cycle == view->cycle.cycle &&
+                          view->disclosure.items[index].record.currency == view->cycle.currency;
     if (result.status == GIRO_STATUS_ACSC)
         return "settled, final";
     if (result.status == GIRO_STATUS_ACSP && in_cycle && view->cycle.state == GIRO_CYCLE_SETTLED)
