@@ -44,7 +44,7 @@ int main(int argc, char **argv)
     options.event = on_event;
     strncpy(payment.creditor, argv[6], sizeof(payment.creditor) - 1);
     strncpy(payment.currency, argv[7], sizeof(payment.currency) - 1);
-    payment.amount_minor = atoll(argv[8]), payment.service = 1;
+    payment.amount_minor = strtoll(argv[8], NULL, 10), payment.service = 1;
     int error = giro_member_open(&options, &member, message, sizeof(message));
     if (error != 0)
         return fprintf(stderr, "%s\n", message), 1;
