@@ -1,7 +1,6 @@
 #!/bin/bash
-# Hostile and wrong input to a running hub: bad frames are counted per reason and never logged one by one; of two frames with
-# one sequence exactly one takes effect, the same on every replica; a bad CSV sends nothing and names line and column; wrong
-# payments come back with their ISO code.
+# Hostile and wrong input to a running hub: bad frames are counted per reason and never logged one by one; a bad CSV sends nothing
+# and names line and column; wrong payments come back with their ISO code.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 e2e_begin "$@"
 bad_frames=${GIRO_BAD_FRAMES:-$bin/../tests/bad_frames}
@@ -21,33 +20,6 @@ check rejects "$(replica_https 0)" before.json after.json expected.txt
 [ $(($(lines) - lines_before)) -le 3 ] || fail "$(($(lines) - lines_before)) log lines for bad frames"
 kill -0 "${pid_of[0]}" || fail "replica 0 did not survive"
 step "bad frames: counted as $(tr '\n' ' ' <expected.txt)"
-
-# ---- Two frames, one sequence
-"$bad_frames" equivocate hub/genesis.json hub/keys "127.0.0.1:$base_port" "127.0.0.1:$((base_port + 1))" BBBBCZPP >uetrs.txt
-hub_settle 20
-taken=
-while read -r uetr; do
-  for i in 0 1 2 3; do
-    code=0
-    "$giro" status "$uetr" "${keyed[@]}" --as BBBBCZPP --https "$(replica_https $i)" >out 2>&1 || code=$?
-    [ $code = 0 ] || grep -q 'answers 404' out || { cat out >&2; fail "replica $i about $uetr"; }
-    [ $code != 0 ] || taken+="$i:$(sha256sum <out | cut -c 1-8) "
-  done
-done <uetrs.txt
-[ "$(wc -w <<<"$taken")" = 4 ] || fail "both or neither took effect, or not on every replica: $taken"
-[ "$(tr ' ' '\n' <<<"$taken" | grep . | cut -d : -f 2 | sort -u | wc -l)" = 1 ] || fail "not the same on every replica: $taken"
-cat >stopped.csv <<'CSV'
-uetr,debtor_bic,creditor_bic,currency,amount
-11111111-1111-4111-8111-000000000001,BBBBCZPP,AAAACZPP,CZK,1.00
-CSV
-expect 1 'had no effect' "$giro" send "${keyed[@]}" --hub "$hub" --payments stopped.csv --json stopped.json
-[ "$(python3 -c 'import json; print(json.load(open("stopped.json"))["outcomes"])')" = "{'CHANNEL_STOPPED': 1}" ] ||
-  fail "the channel does not stand still: $(cat stopped.json)"
-rm -f stopped.csv.spool
-expect 1 'was refused' "$giro" admin lift-channel AAAACZPP 0 "${keyed[@]}" --https "$https"
-admin lift-channel BBBBCZPP 0
-expect 0 'ACSP' "$giro" send "${keyed[@]}" --hub "$hub" --payments stopped.csv
-step "two frames with one sequence: one took effect, on all four; the channel stopped and was lifted"
 
 # ---- Payments that are refused, each with its code, in the sender's statuses.csv
 admin set-account DDDDCZPP CZK closed

@@ -75,6 +75,27 @@ def payments(folder, count):
     return booked
 
 
+def sent(folder, *sources):
+    """The payments of these CSV files, and no others, were booked: each once, from its debtor to its creditor, by its amount."""
+    expected = {row["uetr"]: row for source in sources for row in rows(source)}
+    booked = payments(folder, len(expected))
+    same(len(booked), len(expected), "the number of payments booked")
+    need(set(booked) == set(expected), "other payments are booked than were sent")
+    for uetr, row in expected.items():
+        same({amount for _, amount in booked[uetr]}, {minor(row["amount"])}, f"the amount of {uetr}")
+    found = collections.Counter()
+    for name in ("entries", "positions"):
+        for path in glob.glob(f"{folder}/*/*/{name}.csv"):
+            for row in rows(path):
+                if row["kind"] == "CREDIT_TRANSFER":
+                    found[path.split("/")[-3], row["counterparty_bic"], row["direction"]] += minor(row["amount"])
+    sums = collections.Counter()
+    for row in expected.values():
+        sums[row["debtor_bic"], row["creditor_bic"], "DBIT"] += minor(row["amount"])
+        sums[row["creditor_bic"], row["debtor_bic"], "CRDT"] += minor(row["amount"])
+    same(dict(found), dict(sums), "the sums of each pair of members")
+
+
 def ledgers(*folders):
     """Every leaf of every block is the same on all replicas; only the file header names the replica (bytes 40, 41)."""
     contents = []
@@ -84,6 +105,14 @@ def ledgers(*folders):
         contents.append(data[:40] + data[42:])
     for folder, data in zip(folders, contents):
         need(data == contents[0], f"{folder}/ledger differs from {folders[0]}/ledger")
+
+
+def evidence(path, *folders):
+    """Both signed frames of an equivocation are in the block log of every replica, byte for byte."""
+    for uetr, frame in (line.split() for line in open(path, encoding="utf-8")):
+        for folder in folders:
+            need(any(bytes.fromhex(frame) in open(name, "rb").read() for name in glob.glob(f"{folder}/log/log-*")),
+                 f"the frame with {uetr} is not in {folder}/log")
 
 
 def tails(*folders):
@@ -304,7 +333,7 @@ def followed(statuses, entries, positions, *days):
             same(position["clearing_position"], cycles[0]["closing"], f"the position in second {row['window']}")
 
 
-CHECKS = {"followed": followed, "value": value, "number": number, "same": same_numbers, "payments": payments, "ledgers": ledgers,
+CHECKS = {"followed": followed, "value": value, "number": number, "same": same_numbers, "payments": payments, "sent": sent, "evidence": evidence, "ledgers": ledgers,
           "berka": berka, "flips": flips, "flood": flood, "rejects": rejects,
           "reasons": reasons, "tails": tails}
 

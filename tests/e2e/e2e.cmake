@@ -53,7 +53,7 @@ add_test(NAME e2e/member COMMAND ${CMAKE_CURRENT_LIST_DIR}/member.sh $<TARGET_FI
 set_tests_properties(e2e/member PROPERTIES LABELS e2e TIMEOUT 240 RUN_SERIAL ON SKIP_RETURN_CODE 77
   ENVIRONMENT "${member_environment}")
 
-foreach(name berka idle kill flip bad_input wrong_start key_tables demo_interrupt replay checkpoint sealed flood follow watch keylog)
+foreach(name berka idle kill flip bad_input equivocate wrong_start key_tables demo_interrupt replay checkpoint sealed flood follow watch keylog)
   add_test(NAME e2e/${name} COMMAND ${CMAKE_CURRENT_LIST_DIR}/${name}.sh $<TARGET_FILE_DIR:girod>)
   set_tests_properties(e2e/${name} PROPERTIES LABELS e2e TIMEOUT 240 RUN_SERIAL ON SKIP_RETURN_CODE 77
     ENVIRONMENT "GIRO_BAD_FRAMES=$<TARGET_FILE:bad_frames>;GIRO_FLOOD=$<TARGET_FILE:flood>;GIRO_EVENT_FLIP=$<TARGET_FILE:event_flip>;GIRO_DIE_AT_LIBRARY=$<TARGET_FILE:die_at>")
@@ -65,3 +65,6 @@ foreach(replicas 4 7)
   set_tests_properties(e2e/net${replicas} PROPERTIES LABELS e2e TIMEOUT 240 RUN_SERIAL ON SKIP_RETURN_CODE 77
     ENVIRONMENT "GIRO_NETBOX=$<TARGET_FILE:netbox>;GIRO_E2E_REPLICAS=${replicas}")
 endforeach()
+add_test(NAME e2e/stream COMMAND ${CMAKE_CURRENT_LIST_DIR}/stream.sh $<TARGET_FILE_DIR:girod>)
+set_tests_properties(e2e/stream PROPERTIES LABELS e2e TIMEOUT 240 RUN_SERIAL ON SKIP_RETURN_CODE 77
+  ENVIRONMENT "GIRO_NETBOX=$<TARGET_FILE:netbox>")

@@ -19,8 +19,8 @@ rate=800
 "$giro" load "${keyed[@]}" --presign load.spool --payments $payments --records 20 --wrong 20 --seed 5 --quiet 2>/dev/null
 hub_start
 # 0 to 100 ms each way, by the seed.
-net_wire $slow --seed $seed --delay-max 100000 --jitter 2000 --loss 5 --twice 10 --held 20 --hold 20000
-step "$n replicas run, replica $slow behind $(cut -d : -f 2 netbox-$slow.log)"
+net_wire r$slow --seed $seed --delay-max 100000 --jitter 2000 --loss 5 --twice 10 --held 20 --hold 20000
+step "$n replicas run, replica $slow behind $(cut -d : -f 2 netbox-r$slow.log)"
 
 "$giro" load "${keyed[@]}" --hub "$hub" --spool load.spool --rate $rate --json load.json --quiet >load.log 2>&1 &
 load=$!

@@ -76,7 +76,7 @@ net_make() {
     slow=
     [[ " $* " != *" $i "* ]] || slow=slow
     net_node r$i $((10 + i)) $slow
-    [ -z "$slow" ] || net_wire $i --seed $((seed + i))
+    [ -z "$slow" ] || net_wire r$i --seed $((seed + i))
   done
   hub_make "$who" --clock-bound 2000
   hub='' https=''
@@ -98,21 +98,21 @@ replica_start() {
 
 # ---- Faults --------------------------------------------------------------------------------------------------------------
 
-# net_wire REPLICA [netbox options...]: another plan for a slow replica's wire; says its delays.
+# net_wire NAME [netbox options...]: another plan for a slow node's wire; netbox-NAME.log says its delays.
 net_wire() {
-  local i=$1 _
+  local name=$1 _
   shift
-  if [ -n "${netbox_of[$i]:-}" ]; then
-    kill "${netbox_of[$i]}"
-    wait "${netbox_of[$i]}" || fail "the netbox of replica $i failed: $(cat netbox-$i.log)"
+  if [ -n "${netbox_of[$name]:-}" ]; then
+    kill "${netbox_of[$name]}"
+    wait "${netbox_of[$name]}" || fail "the netbox of $name failed: $(cat netbox-$name.log)"
   fi
-  "$netbox" "$@" r$i-a r$i-b >netbox-$i.log 2>&1 &
-  netbox_of[$i]=$!
+  "$netbox" "$@" $name-a $name-b >netbox-$name.log 2>&1 &
+  netbox_of[$name]=$!
   for _ in $(seq 100); do
-    [ ! -s netbox-$i.log ] || return 0
+    [ ! -s netbox-$name.log ] || return 0
     sleep 0.02
   done
-  fail "no netbox for replica $i"
+  fail "no netbox for $name"
 }
 
 # net_cut "REPLICAS" "REPLICAS": nothing passes between the two groups; members reach everybody.
@@ -134,6 +134,25 @@ net_lossy() {
   ip netns exec r$1 nft -f - <<NFT
 table inet lossy {
   chain in { type filter hook input priority 1; meta iifname "eth0" numgen random mod 1000 < $2 drop; }
+}
+NFT
+}
+
+# net_lossy_member NAME PER_MILLE: of all datagrams between the member's node and each replica, in both directions. Dropped where
+# they arrive: whoever sends is not told.
+net_lossy_member() {
+  local i from
+  from=$(ip -n "$1" -4 -o address show dev eth0 | sed 's/.*inet \([0-9.]*\).*/\1/')
+  for ((i = 0; i < replicas; i++)); do
+    ip netns exec r$i nft -f - <<NFT
+table inet lossy_member {
+  chain in { type filter hook input priority 1; ip saddr $from meta l4proto udp numgen random mod 1000 < $2 drop; }
+}
+NFT
+  done
+  ip netns exec "$1" nft -f - <<NFT
+table inet lossy_member {
+  chain in { type filter hook input priority 1; meta l4proto udp numgen random mod 1000 < $2 drop; }
 }
 NFT
 }

@@ -3,8 +3,9 @@
  * "REASON N" per reject reason that must have been counted. "REASON" is ANY for datagrams changed at random: refused, whatever
  * the reason. One good frame is among them, to be replayed.
  *
- * bad_frames equivocate GENESIS KEYS ADDRESS OTHER_ADDRESS BIC: signs two different frames with the next sequence of the
- * member's channel 0, sends one to each replica at the same moment, and prints both payments' UETRs.
+ * bad_frames equivocate GENESIS KEYS ADDRESS OTHER_ADDRESS BIC FIRST: signs two different frames with the next sequence of the
+ * member's channel 0, sends one to replica FIRST at ADDRESS and the other to the one after it at the same moment, waits until
+ * both have them, and prints a line for each payment: its UETR and the frame in hexadecimal digits.
  *
  * Exit codes: 0 sent, 1 something failed, 2 wrong usage. */
 #include <arpa/inet.h>
@@ -332,9 +333,9 @@ static int reject_run(struct sending *sending, uint32_t count)
 
 /* ---- Two frames, one sequence -------------------------------------------------------------------------------- */
 
-/* A session of `bic` with replica 0 and another with replica 1. */
+/* Sessions of `bic`, with replica `first` and with those after it. */
 static bool lines_open(const struct giro_genesis *genesis, const char *keys_dir, const char *bic,
-                       const int *fds, uint16_t count, struct session_line *lines,
+                       const int *fds, uint16_t first, uint16_t count, struct session_line *lines,
                        struct giro_diagnosis *diagnosis)
 {
     uint32_t member = giro_genesis_member_by_bic(genesis, bic);
@@ -344,19 +345,21 @@ static bool lines_open(const struct giro_genesis *genesis, const char *keys_dir,
         return false;
     bool good = true;
     for (uint16_t r = 0; good && r < count; r++)
-        good = session_line_open(&lines[r], genesis, (uint16_t)member, r, key, fds[r]);
+        good = session_line_open(&lines[r], genesis, (uint16_t)member, (uint16_t)(first + r), key,
+                                 fds[r]);
     giro_key_free(key);
     return good;
 }
 
 static int equivocate_run(const struct giro_genesis *genesis, const char *keys_dir, const char *bic,
-                          const int fds[2], struct giro_diagnosis *diagnosis)
+                          uint16_t first, const int fds[2], struct giro_diagnosis *diagnosis)
 {
     struct session_line lines[2];
     uint32_t member = giro_genesis_member_by_bic(genesis, bic);
     struct giro_secret_key *key = NULL;
     uint64_t sequence = 0;
-    if (member == GIRO_NONE || !lines_open(genesis, keys_dir, bic, fds, 2, lines, diagnosis) ||
+    if (member == GIRO_NONE ||
+        !lines_open(genesis, keys_dir, bic, fds, first, 2, lines, diagnosis) ||
         giro_key_file_load(keys_dir, bic, "frame", &key, diagnosis) != GIRO_ERR_OK ||
         giro_sequence_reserve(keys_dir, bic, 0, 1, &sequence, diagnosis) != GIRO_ERR_OK)
         return 1;
@@ -364,15 +367,19 @@ static int equivocate_run(const struct giro_genesis *genesis, const char *keys_d
     size_t sizes[2];
     for (uint32_t i = 0; i < 2; i++) {
         struct giro_record record = payment_make(genesis, member == 0 ? 1 : 0);
-        char text[37];
+        char text[37], hex[2 * GIRO_FRAME_BYTES_MAX + 1];
         giro_uetr_format(record.uetr, text);
-        printf("%s\n", text);
         sizes[i] =
             giro_frame_make(genesis, key, (uint16_t)member, 1, 0, sequence, &record, 1, frames[i]);
+        giro_hex_format(frames[i], sizes[i], hex);
+        printf("%s %s\n", text, hex);
     }
     giro_key_free(key);
     for (uint32_t i = 0; i < 2; i++)
         if (!session_line_frame(&lines[i], frames[i], sizes[i]))
+            return 1;
+    for (uint32_t i = 0; i < 2; i++)
+        if (!session_line_settle(&lines[i]))
             return 1;
     return 0;
 }
@@ -384,12 +391,13 @@ static int run(int argc, char **argv, struct giro_diagnosis *diagnosis)
     if (giro_crypto_init() != GIRO_ERR_OK ||
         giro_genesis_load(argv[2], &genesis, diagnosis) != GIRO_ERR_OK)
         return 1;
-    int fds[2] = {socket_to(argv[4]), argc == 7 ? socket_to(argv[5]) : 0};
+    int fds[2] = {socket_to(argv[4]), argc == 8 ? socket_to(argv[5]) : 0};
     int code = 1;
     if (fds[0] < 0 || fds[1] < 0) {
         giro_diagnosis_set(diagnosis, "127.0.0.1:7400", "", "no such address");
-    } else if (argc == 7) {
-        code = equivocate_run(&genesis, argv[3], argv[6], fds, diagnosis);
+    } else if (argc == 8) {
+        code = equivocate_run(&genesis, argv[3], argv[6], (uint16_t)strtoul(argv[7], NULL, 10), fds,
+                              diagnosis);
     } else {
         sending.genesis = &genesis;
         sending.fd = fds[0];
@@ -400,8 +408,8 @@ static int run(int argc, char **argv, struct giro_diagnosis *diagnosis)
                                      diagnosis);
         if (err == GIRO_ERR_OK)
             err = giro_key_file_load(argv[3], "maker", "approver", &sending.maker, diagnosis);
-        if (err == GIRO_ERR_OK &&
-            lines_open(&genesis, argv[3], genesis.members[0].bic, fds, 1, &sending.line, diagnosis))
+        if (err == GIRO_ERR_OK && lines_open(&genesis, argv[3], genesis.members[0].bic, fds, 0, 1,
+                                             &sending.line, diagnosis))
             code = reject_run(&sending, (uint32_t)strtoul(argv[5], NULL, 10));
         for (uint32_t i = 0; i < 2; i++)
             if (sending.keys[i] != NULL)
@@ -416,10 +424,11 @@ static int run(int argc, char **argv, struct giro_diagnosis *diagnosis)
 int main(int argc, char **argv)
 {
     bool reject = argc == 6 && strcmp(argv[1], "reject") == 0;
-    bool equivocate = argc == 7 && strcmp(argv[1], "equivocate") == 0;
+    bool equivocate = argc == 8 && strcmp(argv[1], "equivocate") == 0;
     if (!reject && !equivocate) {
-        fprintf(stderr, "usage: bad_frames reject GENESIS KEYS HOST:PORT COUNT\n"
-                        "       bad_frames equivocate GENESIS KEYS HOST:PORT HOST:PORT BIC\n");
+        fprintf(stderr,
+                "usage: bad_frames reject GENESIS KEYS HOST:PORT COUNT\n"
+                "       bad_frames equivocate GENESIS KEYS HOST:PORT HOST:PORT BIC FIRST\n");
         return 2;
     }
     struct giro_diagnosis diagnosis = {.fact = ""};
