@@ -170,7 +170,8 @@ static enum giro_err file_load(struct giro_details_keys *keys, const char *path,
     const uint64_t count = body / sizeof(*keys->list);
     if (err == GIRO_ERR_OK && keys->count + count > keys->room) {
         const uint64_t room = keys->count + count;
-        struct giro_details_key *more = sodium_malloc(room * sizeof(*more) + 1);
+        /* Ends at a guard page, so begins aligned because keys are a multiple of 16 bytes. */
+        struct giro_details_key *more = sodium_malloc(room * sizeof(*more));
         if (more == NULL) {
             err = GIRO_ERR_NOMEM;
         } else {
