@@ -50,21 +50,21 @@ if(GIRO_SANITIZE MATCHES address)
   list(APPEND member_environment GIRO_PRELOAD=${preload} GIRO_SANITIZE_FLAGS=-fsanitize=${GIRO_SANITIZE})
 endif()
 add_test(NAME e2e/member COMMAND ${CMAKE_CURRENT_LIST_DIR}/member.sh $<TARGET_FILE_DIR:girod>)
-set_tests_properties(e2e/member PROPERTIES LABELS e2e TIMEOUT 240 RUN_SERIAL ON SKIP_RETURN_CODE 77
+set_tests_properties(e2e/member PROPERTIES LABELS e2e TIMEOUT 480 RUN_SERIAL ON SKIP_RETURN_CODE 77
   ENVIRONMENT "${member_environment}")
 
 foreach(name berka idle kill flip bad_input equivocate wrong_start key_tables demo_interrupt replay checkpoint sealed flood follow watch keylog)
   add_test(NAME e2e/${name} COMMAND ${CMAKE_CURRENT_LIST_DIR}/${name}.sh $<TARGET_FILE_DIR:girod>)
-  set_tests_properties(e2e/${name} PROPERTIES LABELS e2e TIMEOUT 240 RUN_SERIAL ON SKIP_RETURN_CODE 77
+  set_tests_properties(e2e/${name} PROPERTIES LABELS e2e TIMEOUT 480 RUN_SERIAL ON SKIP_RETURN_CODE 77
     ENVIRONMENT "GIRO_BAD_FRAMES=$<TARGET_FILE:bad_frames>;GIRO_FLOOD=$<TARGET_FILE:flood>;GIRO_EVENT_FLIP=$<TARGET_FILE:event_flip>;GIRO_DIE_AT_LIBRARY=$<TARGET_FILE:die_at>")
 endforeach()
 add_test(NAME e2e/traitor COMMAND ${CMAKE_CURRENT_LIST_DIR}/traitor.sh $<TARGET_FILE_DIR:girod>)
-set_tests_properties(e2e/traitor PROPERTIES LABELS e2e TIMEOUT 240 RUN_SERIAL ON SKIP_RETURN_CODE 77)
+set_tests_properties(e2e/traitor PROPERTIES LABELS e2e TIMEOUT 480 RUN_SERIAL ON SKIP_RETURN_CODE 77)
 foreach(replicas 4 7)
   add_test(NAME e2e/net${replicas} COMMAND ${CMAKE_CURRENT_LIST_DIR}/net.sh $<TARGET_FILE_DIR:girod>)
-  set_tests_properties(e2e/net${replicas} PROPERTIES LABELS e2e TIMEOUT 240 RUN_SERIAL ON SKIP_RETURN_CODE 77
+  set_tests_properties(e2e/net${replicas} PROPERTIES LABELS e2e TIMEOUT 480 RUN_SERIAL ON SKIP_RETURN_CODE 77
     ENVIRONMENT "GIRO_NETBOX=$<TARGET_FILE:netbox>;GIRO_E2E_REPLICAS=${replicas}")
 endforeach()
 add_test(NAME e2e/stream COMMAND ${CMAKE_CURRENT_LIST_DIR}/stream.sh $<TARGET_FILE_DIR:girod>)
-set_tests_properties(e2e/stream PROPERTIES LABELS e2e TIMEOUT 240 RUN_SERIAL ON SKIP_RETURN_CODE 77
+set_tests_properties(e2e/stream PROPERTIES LABELS e2e TIMEOUT 480 RUN_SERIAL ON SKIP_RETURN_CODE 77
   ENVIRONMENT "GIRO_NETBOX=$<TARGET_FILE:netbox>")
