@@ -68,9 +68,9 @@ bool giro_memory_disk_waits(const struct giro_disk *disk);
 /* ---- The client ---- */
 
 struct group_load {
-    uint32_t commands;    /* in a frame, 1..GROUP_COMMANDS_MAX */
-    uint32_t outstanding; /* frames unanswered per replica */
-    uint64_t warm_ns, measure_ns;
+    uint32_t commands;                     /* in a frame, 1..GROUP_COMMANDS_MAX */
+    uint32_t outstanding;                  /* frames unanswered per replica */
+    uint64_t warm_ns, measure_ns;          /* at least; each goes on until an answer came */
     uint32_t replica_mask;                 /* whom to send to; 0 = all */
     void (*tick)(void *, uint64_t now_ns); /* called now and then, or NULL */
     void *context;

@@ -15,6 +15,7 @@
 #define RESEND_NS    GIRO_NS_PER_S
 #define SCAN_NS      (GIRO_NS_PER_S / 10)
 #define LATENCY_ROOM (1u << 20)
+#define GIVE_UP_NS   (60 * GIRO_NS_PER_S)
 
 struct answer {
     uint64_t height, sequence;
@@ -35,7 +36,8 @@ struct client {
     struct stream *streams;
     double *latencies;
     uint32_t latency_count;
-    uint64_t frames, resent, gap_ns, last_answer_ns;
+    uint64_t answers;                                /* in all */
+    uint64_t frames, resent, gap_ns, last_answer_ns; /* while measuring */
     bool measuring;
     uint8_t (*datagrams)[GROUP_FRAME_BYTES_MAX];
 };
@@ -105,6 +107,7 @@ static void answered(struct client *client, struct stream *stream, uint64_t sequ
     stream->under_way--;
     while (stream->first < stream->next && stream->sent_ns[stream->first % RING] == 0)
         stream->first++;
+    client->answers++;
     if (!client->measuring)
         return;
     client->frames++;
@@ -169,11 +172,14 @@ static void streams_open(struct client *client)
     }
 }
 
-static void run_until(struct client *client, uint64_t end_ns)
+/* For so long, and until an answer came: how fast the machine is decides what is measured, not whether. */
+static void run_for(struct client *client, uint64_t span_ns)
 {
     const uint32_t count = client->group->options.replica_count;
     uint64_t now_ns = giro_bench_now_ns(), scan_ns = now_ns + SCAN_NS;
-    while (now_ns < end_ns) {
+    const uint64_t end_ns = now_ns + span_ns, give_up_ns = end_ns + GIVE_UP_NS;
+    const uint64_t answers = client->answers;
+    while (now_ns < end_ns || (client->answers == answers && now_ns < give_up_ns)) {
         struct pollfd fds[GROUP_REPLICAS_MAX];
         bool more = false;
         for (uint32_t i = 0; i < count; i++) {
@@ -230,12 +236,12 @@ void giro_group_load(struct group *group, const struct group_load *load,
     giro_bench_must(client.streams != NULL && client.latencies != NULL && client.datagrams != NULL,
                     "no memory");
     streams_open(&client);
-    run_until(&client, giro_bench_now_ns() + load->warm_ns);
+    run_for(&client, load->warm_ns);
     group_sums(group, &cpu_ns[0], &height[0], &references[0]);
     const uint64_t start_ns = giro_bench_now_ns();
     client.measuring = true;
     client.last_answer_ns = start_ns;
-    run_until(&client, start_ns + load->measure_ns);
+    run_for(&client, load->measure_ns);
     memset(result, 0, sizeof(*result));
     result->elapsed_ns = giro_bench_now_ns() - start_ns;
     group_sums(group, &cpu_ns[1], &height[1], &references[1]);
