@@ -1,5 +1,5 @@
-/* Days of details from several replicas become one, opened. Any replica may leave something out, none can put in what a debtor
- * did not sign. */
+/* Days of details from several replicas become one, opened. Any replica may leave something out, or say that a frame stands elsewhere
+ * in the ledger; none can put in what a debtor did not sign. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -13,6 +13,8 @@ struct piece {
     uint64_t height;
     uint32_t leaf_index, size_bytes;
     uint32_t replicas; /* that say so */
+    uint16_t member, channel; /* whose frame; executed once, so it is in a day once */
+    uint64_t sequence;
     const uint8_t *bytes;
 };
 struct merge {
@@ -87,6 +89,9 @@ static enum giro_err source_read(struct merge *merge, uint32_t index,
                    view->disclosure.items[i].record.creditor == options->member;
         piece.height = view->disclosure.header.height;
         piece.leaf_index = view->disclosure.header.leaf_index;
+        piece.member = view->disclosure.frame.member;
+        piece.channel = view->disclosure.frame.channel;
+        piece.sequence = view->disclosure.frame.sequence;
         if (good && !piece_add(merge, &piece))
             return GIRO_ERR_NOMEM;
     }
@@ -94,20 +99,50 @@ static enum giro_err source_read(struct merge *merge, uint32_t index,
     return GIRO_ERR_OK;
 }
 
-/* Sorts, adds up who says the same, and keeps of each place what most say. */
+/* By frame; of each, what most say first. */
+static int frame_order(const void *a, const void *b)
+{
+    const struct piece *x = a, *y = b;
+    if (x->member != y->member)
+        return x->member < y->member ? -1 : 1;
+    if (x->channel != y->channel)
+        return x->channel < y->channel ? -1 : 1;
+    if (x->sequence != y->sequence)
+        return x->sequence < y->sequence ? -1 : 1;
+    if (x->replicas != y->replicas)
+        return x->replicas > y->replicas ? -1 : 1;
+    return order(x, y);
+}
+
+static bool frame_same(const struct piece *a, const struct piece *b)
+{
+    return a->member == b->member && a->channel == b->channel && a->sequence == b->sequence;
+}
+
+/* Adds up who says the same; keeps of each frame the place, and of each place the frame, that most say. Sorted by place. */
 static void pieces_choose(struct merge *merge)
 {
-    uint64_t kept = 0;
-    if (merge->count > 0)
-        qsort(merge->pieces, merge->count, sizeof(*merge->pieces), order);
+    struct piece *pieces = merge->pieces;
+    uint64_t said = 0, frames = 0, kept = 0;
+    if (merge->count == 0)
+        return;
+    qsort(pieces, merge->count, sizeof(*pieces), order);
     for (uint64_t i = 0; i < merge->count; i++) {
-        struct piece piece = merge->pieces[i];
-        while (i + 1 < merge->count && order(&piece, &merge->pieces[i + 1]) == 0)
-            piece.replicas += merge->pieces[++i].replicas;
-        if (kept == 0 || place_order(&merge->pieces[kept - 1], &piece) != 0)
-            merge->pieces[kept++] = piece;
-        else if (piece.replicas > merge->pieces[kept - 1].replicas)
-            merge->pieces[kept - 1] = piece;
+        if (said > 0 && order(&pieces[said - 1], &pieces[i]) == 0)
+            pieces[said - 1].replicas += pieces[i].replicas;
+        else
+            pieces[said++] = pieces[i];
+    }
+    qsort(pieces, said, sizeof(*pieces), frame_order);
+    for (uint64_t i = 0; i < said; i++)
+        if (frames == 0 || !frame_same(&pieces[frames - 1], &pieces[i]))
+            pieces[frames++] = pieces[i];
+    qsort(pieces, frames, sizeof(*pieces), order);
+    for (uint64_t i = 0; i < frames; i++) {
+        if (kept == 0 || place_order(&pieces[kept - 1], &pieces[i]) != 0)
+            pieces[kept++] = pieces[i];
+        else if (pieces[i].replicas > pieces[kept - 1].replicas)
+            pieces[kept - 1] = pieces[i];
     }
     merge->count = kept;
 }
@@ -204,6 +239,29 @@ enum giro_err giro_details_merge(const struct giro_details_merge_options *option
     free(merge.pieces);
     free(view);
     return err;
+}
+
+enum giro_err giro_details_day_digest(const char *path, struct giro_hash *digest,
+                                      struct giro_diagnosis *diagnosis)
+{
+    struct recon_map map;
+    struct giro_reader reader;
+    const uint8_t *bytes = NULL;
+    uint32_t size_bytes = 0;
+    GIRO_TRY(recon_map_open(path, &map, diagnosis));
+    giro_reader_init(&reader, map.bytes, map.size_bytes);
+    bool good = giro_reader_take(&reader, sizeof(struct giro_details_day_header)) != NULL;
+    *digest = giro_hash_zero;
+    do
+        good = good && giro_details_day_next(&reader, digest, &bytes, &size_bytes) ==
+                           GIRO_REJECT_NONE;
+    while (good && bytes != NULL);
+    const uint64_t offset = reader.offset;
+    recon_map_close(&map);
+    if (good)
+        return GIRO_ERR_OK;
+    return recon_fail(diagnosis, GIRO_ERR_FORMAT, path, "offset %lu: no whole entry of a day",
+                      (unsigned long)offset);
 }
 
 enum giro_err giro_details_day_each(

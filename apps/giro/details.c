@@ -172,6 +172,20 @@ struct sources {
     char digests[GIRO_REPLICAS_MAX][65];
 };
 
+/* Is that the file which the replica named? Else its digest would stand for bytes that another replica has. */
+static enum giro_err source_check(const char *path, const char *digest,
+                                  struct giro_diagnosis *diagnosis)
+{
+    struct giro_hash found;
+    char hex[2 * GIRO_HASH_BYTES + 1];
+    GIRO_TRY(giro_details_day_digest(path, &found, diagnosis));
+    giro_hex_format(found.bytes, sizeof(found.bytes), hex);
+    if (strcmp(hex, digest) == 0)
+        return GIRO_ERR_OK;
+    giro_diagnosis_set(diagnosis, "its digest is another", "", "\"%s\" is not what was listed", path);
+    return GIRO_ERR_FORMAT;
+}
+
 static void source_fetch(struct giro_details_client *client, struct replica *replica,
                          const char *date, const char *dir, struct sources *sources)
 {
@@ -197,8 +211,11 @@ static void source_fetch(struct giro_details_client *client, struct replica *rep
         const uint32_t at = sources->count;
         snprintf(url, sizeof(url), "/v1/details/%s/%s", bic, date);
         snprintf(sources->paths[at], PATH_BYTES, "%s/.%s.%u.details.tmp", dir, date, at);
-        if (giro_https_download(replica->https, url, (uint64_t)size_bytes, sources->paths[at], NULL,
-                                NULL, &diagnosis) != GIRO_ERR_OK) {
+        enum giro_err err = giro_https_download(replica->https, url, (uint64_t)size_bytes,
+                                                sources->paths[at], NULL, NULL, &diagnosis);
+        if (err == GIRO_ERR_OK)
+            err = source_check(sources->paths[at], digest, &diagnosis);
+        if (err != GIRO_ERR_OK) {
             giro_diagnosis_print("giro", &diagnosis);
             unlink(sources->paths[at]);
             return;

@@ -200,7 +200,7 @@ enum giro_err giro_recon_cut(const struct giro_recon_cut_options *options,
                              struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 /* giro_details_merge makes a member's day of details with K from what replicas sent. Every disclosure is verified; a source in which
  * one does not hold, or that is not this member's day, is left out from there on and counted. Sources disagree about a place in the
- * ledger: what most replicas say goes in. */
+ * ledger, or about where a frame stands: what most replicas say goes in, and each frame once. */
 struct giro_details_source {
     const char *path;
     uint32_t replicas; /* that sent exactly these bytes */
@@ -227,6 +227,10 @@ struct giro_details_merge_result {
 enum giro_err giro_details_merge(const struct giro_details_merge_options *options,
                                  struct giro_details_merge_result *result,
                                  struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
+/* giro_details_day_digest: the digest of a day's entries, recomputed: what names the file to others. FORMAT: it does not end with a
+ * whole entry, or a digest in it is wrong. */
+enum giro_err giro_details_day_digest(const char *path, struct giro_hash *digest,
+                                      struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 /* giro_details_day_each hands over every disclosure of a day, verified with the K in it, until frame returns a sentence. *wrong: the
  * sentence, and at which offset; a torn end is none. */
 enum giro_err giro_details_day_each(

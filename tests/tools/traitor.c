@@ -1,17 +1,20 @@
 /* girod-traitor: girod whose operator lies. For the demo and the end-to-end tests only; no production program has any of this.
  *
- * It is girod's own objects, and the linker puts the functions below in front of four of theirs (--wrap). The replica
+ * It is girod's own objects, and the linker puts the functions below in front of five of theirs (--wrap). The replica
  * inside is honest; what leaves it is not, and everything is signed with its real keys:
  *  - of each proposal there are two, each first to one half of the others, then to the other;
  *  - of each vote there is a second one for a block that does not exist; every fifth is withheld;
  *  - every eighth commit vote is followed by one for other roots;
  *  - batches are kept from one replica, which must ask for them;
- *  - the first window with bookings of each member is forged in the journal it serves: an amount, checksum made right.
+ *  - the first window with bookings of each member is forged in the journal it serves: an amount, checksum made right;
+ *  - under the digest and size of a member's day of details it serves zeros.
  * It says how often it did what when it stops. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <xxhash.h>
 
+#include "apps/girod/details_files.h"
 #include "apps/girod/hub.h"
 #include "apps/girod/journal_files.h"
 #include "apps/girod/links.h"
@@ -30,6 +33,10 @@ enum giro_err __real_giro_journal_files_append(struct giro_journal_files *files,
 enum giro_err __wrap_giro_journal_files_append(struct giro_journal_files *files, uint16_t member,
                                                uint16_t business_date, const void *bytes,
                                                uint32_t size_bytes);
+uint64_t __real_giro_details_files_path(const struct giro_details_files *files, uint16_t member,
+                                        uint16_t business_date, char *path, size_t path_bytes);
+uint64_t __wrap_giro_details_files_path(const struct giro_details_files *files, uint16_t member,
+                                        uint16_t business_date, char *path, size_t path_bytes);
 enum giro_err __real_giro_hub_open(const struct giro_config *config, struct giro_hub **hub,
                                    struct giro_diagnosis *diagnosis);
 enum giro_err __wrap_giro_hub_open(const struct giro_config *config, struct giro_hub **hub,
@@ -141,6 +148,24 @@ static bool twin_commit_vote(uint8_t *body, size_t size_bytes)
     vote.signature = giro_sign(traitor.batch_key, message, message_bytes);
     memcpy(body, &vote, sizeof(vote));
     return true;
+}
+
+/* ---- Details ------------------------------------------------------------------------------------------- */
+
+uint64_t __wrap_giro_details_files_path(const struct giro_details_files *files, uint16_t member,
+                                        uint16_t business_date, char *path, size_t path_bytes)
+{
+    const uint64_t size_bytes =
+        __real_giro_details_files_path(files, member, business_date, path, path_bytes);
+    if (size_bytes == 0)
+        return 0;
+    const size_t length = strlen(path);
+    snprintf(path + length, path_bytes - length, ".lie");
+    FILE *lie = fopen(path, "w");
+    if (lie == NULL || ftruncate(fileno(lie), (off_t)size_bytes) != 0)
+        return 0;
+    fclose(lie);
+    return size_bytes;
 }
 
 /* ---- Sending -------------------------------------------------------------------------------------------- */

@@ -339,14 +339,14 @@ static const char *place_note(void *context, const struct giro_disclosure *discl
 
 Test(disclosure, one_honest_replica_among_liars_is_enough_for_a_days_details)
 {
-    char dir[256], paths[5][300], out[300];
+    char dir[256], paths[6][300], out[300];
     struct giro_details_merge_result result;
     struct giro_diagnosis diagnosis = {.fact = ""};
     uint32_t broken = NOBODY, count = 0;
     open_case();
     day_frames_make(7);
     scratch_make(dir);
-    for (uint32_t i = 0; i < 5; i++)
+    for (uint32_t i = 0; i < 6; i++)
         snprintf(paths[i], sizeof(paths[i]), "%s/%u", dir, i);
     snprintf(out, sizeof(out), "%s/out", dir);
     day_write(paths[0], 3, NOBODY);      /* leaves one out */
@@ -360,13 +360,14 @@ Test(disclosure, one_honest_replica_among_liars_is_enough_for_a_days_details)
     cr_assert(giro_file_write(paths[3], 0600, bytes, size) == GIRO_ERR_OK);
     free(bytes);
     cr_assert(giro_file_write(paths[4], 0600, "GIRO", 4) == GIRO_ERR_OK);
+    day_write(paths[5], NOBODY, DAY_FRAMES - 1); /* says one stands where none does */
     const struct giro_details_source sources[] = {
-        {paths[0], 1}, {paths[1], 1}, {paths[2], 2}, {paths[3], 1}, {paths[4], 1}};
+        {paths[0], 1}, {paths[1], 1}, {paths[2], 2}, {paths[3], 1}, {paths[4], 1}, {paths[5], 1}};
     const struct giro_details_merge_options options = {.genesis = &one->hub.genesis,
                                                        .ring = one->hub.ring,
                                                        .business_date = 20781,
                                                        .sources = sources,
-                                                       .source_count = 5,
+                                                       .source_count = 6,
                                                        .out_path = out,
                                                        .key = on_key,
                                                        .broken = on_broken,
@@ -384,6 +385,34 @@ Test(disclosure, one_honest_replica_among_liars_is_enough_for_a_days_details)
         cr_assert(heights[i] == 100 + i, "frame %u at %lu", i, heights[i]);
     struct stat info;
     cr_assert(stat(out, &info) == 0 && (info.st_mode & 0777) == 0600);
+    scratch_remove(dir);
+    close_case();
+}
+
+Test(disclosure, a_days_digest_is_of_whole_entries_alone)
+{
+    char dir[256], path[300];
+    struct giro_hash digest;
+    struct giro_diagnosis diagnosis = {.fact = ""};
+    char *bytes;
+    size_t size;
+    open_case();
+    day_frames_make(NOBODY);
+    scratch_make(dir);
+    snprintf(path, sizeof(path), "%s/day", dir);
+    day_write(path, NOBODY, NOBODY);
+    cr_assert(giro_file_read(path, 1 << 20, &bytes, &size) == GIRO_ERR_OK);
+    cr_assert(giro_details_day_digest(path, &digest, &diagnosis) == GIRO_ERR_OK);
+    cr_assert(memcmp(&digest, bytes + size - sizeof(digest), sizeof(digest)) == 0);
+    cr_assert(giro_file_write(path, 0600, bytes, size - 1) == GIRO_ERR_OK);
+    cr_assert(giro_details_day_digest(path, &digest, &diagnosis) == GIRO_ERR_FORMAT);
+    bytes[size - 1] ^= 1;
+    cr_assert(giro_file_write(path, 0600, bytes, size) == GIRO_ERR_OK);
+    cr_assert(giro_details_day_digest(path, &digest, &diagnosis) == GIRO_ERR_FORMAT);
+    memset(bytes, 0, size);
+    cr_assert(giro_file_write(path, 0600, bytes, size) == GIRO_ERR_OK);
+    cr_assert(giro_details_day_digest(path, &digest, &diagnosis) == GIRO_ERR_FORMAT);
+    free(bytes);
     scratch_remove(dir);
     close_case();
 }
