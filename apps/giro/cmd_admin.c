@@ -4,6 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "apps/giro/access.h"
 #include "apps/giro/https.h"
 #include "giro/recon.h"
 #include "member/sender.h"
@@ -12,17 +13,13 @@
 #define ASKS_EACH 40u /* of one replica before the next gets the same bytes */
 
 struct arguments {
-    const char *genesis, *keys, *maker, *checker;
-    struct giro_config_address https[GIRO_REPLICAS_MAX];
-    uint32_t https_count;
+    struct giro_access access;
+    const char *maker, *checker;
     char **words;
     int word_count;
 };
 
 static const struct argp_option options[] = {
-    {"genesis", 'g', "FILE", 0, "genesis file (default: genesis.json)", 0},
-    {"keys", 'k', "DIR", 0, "key directory with both operators' keys (default: keys)", 0},
-    {"https", 't', "LIST", 0, "the replicas' HTTPS addresses: host:port,host:port,...", 0},
     {"maker", 'm', "NAME", 0, "operator who makes it (default: maker)", 0},
     {"checker", 'c', "NAME", 0, "another operator who checks it (default: checker)", 0},
     {0}};
@@ -31,22 +28,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
     switch (key) {
-    case 'g':
-        arguments->genesis = arg;
-        return 0;
-    case 'k':
-        arguments->keys = arg;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &arguments->access;
         return 0;
     case 'm':
         arguments->maker = arg;
         return 0;
     case 'c':
         arguments->checker = arg;
-        return 0;
-    case 't':
-        arguments->https_count = giro_addresses_parse(arg, arguments->https, GIRO_REPLICAS_MAX);
-        if (arguments->https_count == 0)
-            argp_error(state, "--https is host:port,host:port,..., not \"%s\"", arg);
         return 0;
     case ARGP_KEY_ARGS:
         arguments->words = state->argv + state->next;
@@ -192,7 +181,7 @@ static enum giro_err operator_load(const struct arguments *arguments,
     for (uint32_t i = 0; i < genesis->operator_count; i++)
         if (strcmp(genesis->operators[i].name, name) == 0) {
             *key_id = (uint16_t)genesis->operators[i].key.key_id;
-            return giro_key_file_load(arguments->keys, name, "approver", key, diagnosis);
+            return giro_key_file_load(arguments->access.keys, name, "approver", key, diagnosis);
         }
     giro_diagnosis_set(diagnosis, "the genesis file lists the operators", "",
                        "there is no operator \"%s\"", name);
@@ -225,7 +214,8 @@ static enum giro_err control_sign(const struct arguments *arguments,
         err = GIRO_ERR_ARGUMENT;
     }
     if (err == GIRO_ERR_OK)
-        err = giro_sequence_reserve(arguments->keys, "operators", 0, 1, &sign->sequence, diagnosis);
+        err = giro_sequence_reserve(arguments->access.keys, "operators", 0, 1, &sign->sequence,
+                                    diagnosis);
     if (err == GIRO_ERR_OK)
         sign->size_bytes = giro_control_make(genesis, sign->maker, maker_id, checker, checker_id, 0,
                                              sign->sequence, control, 1, sign->frame);
@@ -288,10 +278,11 @@ static enum giro_err send_control(const struct arguments *arguments,
     struct giro_clock clock = giro_clock_system();
     uint64_t end_ns = clock.mono_ns(clock.self) + GIVE_UP_S * GIRO_NS_PER_S;
     bool taken = false;
-    for (uint32_t r = 0; clock.mono_ns(clock.self) < end_ns; r = (r + 1) % arguments->https_count) {
+    for (uint32_t r = 0; clock.mono_ns(clock.self) < end_ns;
+         r = (r + 1) % arguments->access.https_count) {
         struct giro_https *https = NULL;
-        GIRO_TRY(
-            giro_https_open(&view->genesis, &arguments->https[r], sign->maker, &https, diagnosis));
+        GIRO_TRY(giro_https_open(&view->genesis, &arguments->access.https[r], sign->maker, &https,
+                                 diagnosis));
         giro_https_patience(https, 2000, NULL);
         taken = post(sign, https, diagnosis) || taken;
         for (uint32_t i = 0; taken && i < ASKS_EACH && !outcome->certified; i++) {
@@ -319,7 +310,7 @@ static enum giro_err run(const struct arguments *arguments, const struct giro_hu
     static struct signed_control sign;
     if (!read_words(&reading, arguments))
         return GIRO_ERR_ARGUMENT;
-    if (arguments->https_count == 0) {
+    if (arguments->access.https_count == 0) {
         giro_diagnosis_set(diagnosis, "", "give --https host:port,host:port,...",
                            "no replica is named");
         return GIRO_ERR_ARGUMENT;
@@ -345,14 +336,14 @@ int giro_cmd_admin(int argc, char **argv)
         "  giro admin set-member XYXXCZPP suspended --https ...      active or suspended\n"
         "  giro admin lift-channel XYXXCZPP 0 --https ...            after an equivocation";
     static struct arguments arguments;
-    arguments = (struct arguments){
-        .genesis = "genesis.json", .keys = "keys", .maker = "maker", .checker = "checker"};
-    const struct argp argp = {options, parse, "OPERATION [WORD...]", doc, NULL, NULL, NULL};
+    arguments = (struct arguments){.maker = "maker", .checker = "checker"};
+    const struct argp argp = {options, parse, "OPERATION [WORD...]", doc, giro_access_children,
+                              NULL,    NULL};
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
     struct giro_hub_view view;
     struct giro_diagnosis diagnosis = {.fact = ""};
     struct outcome outcome = {.certified = false};
-    enum giro_err err = giro_hub_view_open(arguments.genesis, 0, &view, &diagnosis);
+    enum giro_err err = giro_hub_view_open(arguments.access.genesis, 0, &view, &diagnosis);
     if (err != GIRO_ERR_OK)
         return giro_fail("admin", err, &diagnosis);
     err = run(&arguments, &view, &outcome, &diagnosis);

@@ -4,21 +4,19 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "apps/giro/access.h"
 #include "apps/giro/https.h"
 
 #define LOOK_EVERY_MS 200
 
 struct arguments {
-    const char *genesis, *keys, *as, *out;
-    struct giro_config_address https;
-    uint32_t https_count, seconds, megabytes;
+    struct giro_access access;
+    const char *as, *out;
+    uint32_t seconds, megabytes;
 };
 
 static const struct argp_option options[] = {
-    {"genesis", 'g', "FILE", 0, "genesis file (default: genesis.json)", 0},
-    {"keys", 'k', "DIR", 0, "key directory (default: keys)", 0},
     {"as", 'a', "NAME", 0, "the operator that asks (default: maker)", 0},
-    {"https", 'u', "HOST:PORT", 0, "HTTPS address of the replica", 0},
     {"seconds", 's', "N", 0, "how long, 1 to 600 (default: 10)", 0},
     {"megabytes", 'm', "N", 0, "how much at most, 1 to 16 (default: 8)", 0},
     {"out", 'o', "FILE", 0, "where the packets go (default: capture.pcapng)", 0},
@@ -37,11 +35,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
     switch (key) {
-    case 'g':
-        arguments->genesis = arg;
-        return 0;
-    case 'k':
-        arguments->keys = arg;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &arguments->access;
         return 0;
     case 'a':
         arguments->as = arg;
@@ -55,17 +50,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'm':
         arguments->megabytes = number(state, "megabytes", arg, 16);
         return 0;
-    case 'u':
-        arguments->https_count = giro_addresses_parse(arg, &arguments->https, 1);
-        if (arguments->https_count != 1)
-            argp_error(state, "--https is the host:port of one replica, not \"%s\"", arg);
-        return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "what is \"%s\"?", arg);
         return 0;
     case ARGP_KEY_END:
-        if (arguments->https_count == 0)
-            argp_error(state, "--https is needed");
+        if (arguments->access.https_count != 1)
+            argp_error(state, "--https is needed, with the host:port of one replica");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -138,13 +128,10 @@ int giro_cmd_hub_capture(int argc, char **argv)
         "stays sealed in it.\v"
         "Example:\n"
         "  giro hub capture --https 127.0.0.1:7600 --seconds 30 --out replica-0.pcapng";
-    struct arguments arguments = {.genesis = "genesis.json",
-                                  .keys = "keys",
-                                  .as = "maker",
-                                  .out = "capture.pcapng",
-                                  .seconds = 10,
-                                  .megabytes = 8};
-    const struct argp argp = {options, parse, NULL, doc, NULL, NULL, NULL};
+    static struct arguments arguments;
+    arguments =
+        (struct arguments){.as = "maker", .out = "capture.pcapng", .seconds = 10, .megabytes = 8};
+    const struct argp argp = {options, parse, NULL, doc, giro_access_children, NULL, NULL};
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
     struct giro_diagnosis diagnosis = {.fact = ""};
     static struct giro_hub_view view;
@@ -152,18 +139,15 @@ int giro_cmd_hub_capture(int argc, char **argv)
     struct giro_https *https = NULL;
     uint64_t packets = 0;
     giro_catch_signals();
-    enum giro_err err = giro_hub_view_open(arguments.genesis, 0, &view, &diagnosis);
+    enum giro_err err =
+        giro_access_open(&arguments.access, 0, arguments.as, "approver", &view, &key, &diagnosis);
     if (err == GIRO_ERR_OK)
-        err = giro_key_file_load(arguments.keys, arguments.as, "approver", &key, &diagnosis);
-    if (err == GIRO_ERR_OK)
-        err = giro_https_open(&view.genesis, &arguments.https, key, &https, &diagnosis);
+        err = giro_https_open(&view.genesis, &arguments.access.https[0], key, &https, &diagnosis);
     if (err == GIRO_ERR_OK)
         err = capture(&arguments, https, &packets, &diagnosis);
     if (https != NULL)
         giro_https_close(https);
-    if (key != NULL)
-        giro_key_free(key);
-    giro_hub_view_close(&view);
+    giro_access_close(&view, key);
     if (err != GIRO_ERR_OK)
         return giro_fail("hub capture", err, &diagnosis);
     printf("%lu packets are in \"%s\"\n", (unsigned long)packets, arguments.out);

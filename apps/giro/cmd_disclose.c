@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "apps/giro/access.h"
 #include "apps/giro/details.h"
 #include "apps/giro/disclosures.h"
 #include "apps/giro/https.h"
@@ -10,21 +11,17 @@
 #define PROOF_BYTES_MAX 32768u
 
 struct arguments {
-    const char *genesis, *keys, *from, *as, *proof, *out, *uetr;
-    struct giro_config_address https[GIRO_REPLICAS_MAX];
-    uint32_t https_count;
+    struct giro_access access;
+    const char *from, *as, *proof, *out, *uetr;
     bool details;
 };
 
 static const struct argp_option options[] = {
-    {"genesis", 'g', "FILE", 0, "genesis file (default: genesis.json)", 0},
-    {"keys", 'k', "DIR", 0, "key directory (default: keys)", 0},
     {"from", 'f', "PATH", 0, "where the payment is: a folder that giro recon pull made, or a spool",
      0},
     {"as", 'a', "BIC", 0, "the member that shows it: debtor or creditor", 0},
     {"out", 'o', "FILE", 0, "file to write (default: UETR.disclosure)", 0},
     {"details", 'd', NULL, 0, "show the payment's details, too: its key K goes into the file", 0},
-    {"https", 'u', "LIST", 0, "HTTPS addresses of replicas: one is asked for the proof", 1},
     {"proof", 'p', "FILE", 0, "the proof, as giro status --proof wrote it", 1},
     {0}};
 
@@ -32,11 +29,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
     switch (key) {
-    case 'g':
-        arguments->genesis = arg;
-        return 0;
-    case 'k':
-        arguments->keys = arg;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &arguments->access;
         return 0;
     case 'f':
         arguments->from = arg;
@@ -52,11 +46,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 'p':
         arguments->proof = arg;
-        return 0;
-    case 'u':
-        arguments->https_count = giro_addresses_parse(arg, arguments->https, GIRO_REPLICAS_MAX);
-        if (arguments->https_count == 0)
-            argp_error(state, "--https is host:port,host:port,..., not \"%s\"", arg);
         return 0;
     case ARGP_KEY_ARG:
         if (arguments->uetr != NULL)
@@ -130,11 +119,11 @@ static enum giro_err proof_ask(struct showing *showing, size_t *size_bytes,
     char path[100];
     enum giro_err err = GIRO_ERR_NETWORK;
     snprintf(path, sizeof(path), "/v1/proof/%.40s", arguments->uetr);
-    GIRO_TRY(giro_key_file_load(arguments->keys, arguments->as, "session", &key, diagnosis));
-    for (uint32_t i = 0; err != GIRO_ERR_OK && i < arguments->https_count; i++) {
+    GIRO_TRY(giro_key_file_load(arguments->access.keys, arguments->as, "session", &key, diagnosis));
+    for (uint32_t i = 0; err != GIRO_ERR_OK && i < arguments->access.https_count; i++) {
         struct giro_https *https = NULL;
-        err =
-            giro_https_open(&showing->view->genesis, &arguments->https[i], key, &https, diagnosis);
+        err = giro_https_open(&showing->view->genesis, &arguments->access.https[i], key, &https,
+                              diagnosis);
         if (err != GIRO_ERR_OK)
             break;
         err = giro_https_get(https, path, &showing->proof, size_bytes, diagnosis);
@@ -158,7 +147,7 @@ static enum giro_err proof_get(struct showing *showing, struct giro_diagnosis *d
                                "\"%s\" cannot be read", arguments->proof);
             return err;
         }
-    } else if (arguments->https_count > 0) {
+    } else if (arguments->access.https_count > 0) {
         GIRO_TRY(proof_ask(showing, &size_bytes, diagnosis));
     }
     showing->one.proof = showing->proof;
@@ -276,8 +265,7 @@ int giro_cmd_disclose(int argc, char **argv)
         "  giro disclose 5f3c1d9e-0b7a-4c55-9a51-2f60b1f1a001 --as XYXXCZPP --from "
         "files/XYXXCZPP/2026-11-24 --https 127.0.0.1:7600 --details";
     static struct arguments arguments;
-    arguments = (struct arguments){.genesis = "genesis.json", .keys = "keys"};
-    const struct argp argp = {options, parse, "UETR", doc, NULL, NULL, NULL};
+    const struct argp argp = {options, parse, "UETR", doc, giro_access_children, NULL, NULL};
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
     static struct giro_hub_view view;
     static struct showing showing;
@@ -285,7 +273,7 @@ int giro_cmd_disclose(int argc, char **argv)
     char out[100];
     showing = (struct showing){.arguments = &arguments, .view = &view};
     snprintf(out, sizeof(out), "%.36s.disclosure", arguments.uetr);
-    enum giro_err err = giro_hub_view_open(arguments.genesis, 0, &view, &diagnosis);
+    enum giro_err err = giro_hub_view_open(arguments.access.genesis, 0, &view, &diagnosis);
     if (err == GIRO_ERR_OK &&
         !giro_uetr_parse(arguments.uetr, strlen(arguments.uetr), showing.uetr)) {
         giro_diagnosis_set(&diagnosis, "36 characters: 8-4-4-4-12 hexadecimal digits", "",
@@ -293,7 +281,7 @@ int giro_cmd_disclose(int argc, char **argv)
         err = GIRO_ERR_ARGUMENT;
     }
     if (err == GIRO_ERR_OK)
-        err = giro_opener_open(&view.genesis, arguments.keys, arguments.as, &showing.opener,
+        err = giro_opener_open(&view.genesis, arguments.access.keys, arguments.as, &showing.opener,
                                &diagnosis);
     if (err == GIRO_ERR_OK)
         err = disclose(&showing, arguments.out == NULL ? out : arguments.out, &diagnosis);

@@ -5,15 +5,16 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "apps/giro/access.h"
 #include "apps/giro/feed.h"
 
 #define LINE_MAX_BYTES 2048u
 #define POSITION_BYTES 64u
 
 struct arguments {
-    const char *genesis, *keys, *as, *append;
-    struct giro_config_address https[GIRO_REPLICAS_MAX];
-    uint32_t https_count, give_up_s;
+    struct giro_access access;
+    const char *as, *append;
+    uint32_t give_up_s;
     enum giro_feed_from from;
     uint16_t date;
     uint64_t offset, row; /* rows of the block at offset that were shown already */
@@ -22,11 +23,7 @@ struct arguments {
 };
 
 static const struct argp_option options[] = {
-    {"genesis", 'g', "FILE", 0, "genesis file (default: genesis.json)", 0},
-    {"keys", 'k', "DIR", 0, "key directory (default: keys)", 0},
     {"as", 'a', "BIC", 0, "the member, whose session key is shown", 0},
-    {"https", 'u', "LIST", 0, "HTTPS addresses of replicas, host:port,...: more than one, in case",
-     0},
     {"rows", 'r', "WHAT", 0, "statuses (default), entries, or positions", 1},
     {"from", 'f', "PLACE", 0,
      "now (default), start, a business date, or the position of a line: what follows it", 1},
@@ -76,7 +73,7 @@ static bool rows_parse(const char *text, enum giro_rows *rows)
 
 static void end_check(const struct arguments *arguments, struct argp_state *state)
 {
-    if (arguments->as == NULL || arguments->https_count == 0)
+    if (arguments->as == NULL || arguments->access.https_count == 0)
         argp_error(state, "--as and --https are needed");
 }
 
@@ -84,19 +81,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
     switch (key) {
-    case 'g':
-        arguments->genesis = arg;
-        break;
-    case 'k':
-        arguments->keys = arg;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &arguments->access;
         break;
     case 'a':
         arguments->as = arg;
-        break;
-    case 'u':
-        arguments->https_count = giro_addresses_parse(arg, arguments->https, GIRO_REPLICAS_MAX);
-        if (arguments->https_count == 0)
-            argp_error(state, "--https is host:port,host:port,..., not \"%s\"", arg);
         break;
     case 'r':
         if (!rows_parse(arg, &arguments->rows))
@@ -313,12 +302,8 @@ static enum giro_err run(struct arguments *arguments, const struct giro_hub_view
     const char *columns = giro_rows_header(arguments->rows);
     snprintf(printing.header, sizeof(printing.header), "%.*s,level,position\n",
              (int)strcspn(columns, "\n"), columns);
-    uint32_t member = giro_genesis_member_by_bic(&view->genesis, arguments->as);
-    if (member == GIRO_NONE) {
-        giro_diagnosis_set(diagnosis, "", "--as names a member of the genesis file",
-                           "\"%s\" is no member of this hub", arguments->as);
-        return GIRO_ERR_ARGUMENT;
-    }
+    uint16_t member;
+    GIRO_TRY(giro_access_member(view, arguments->as, &member, diagnosis));
     if (arguments->append != NULL)
         GIRO_TRY(append_open(arguments, printing.header, &printing.out, &begun, diagnosis));
     if (!begun && !arguments->json)
@@ -326,9 +311,9 @@ static enum giro_err run(struct arguments *arguments, const struct giro_hub_view
     struct giro_feed_options feed_options = {.command = "follow",
                                              .view = view,
                                              .key = key,
-                                             .member = (uint16_t)member,
-                                             .addresses = arguments->https,
-                                             .address_count = arguments->https_count,
+                                             .member = member,
+                                             .addresses = arguments->access.https,
+                                             .address_count = arguments->access.https_count,
                                              .from = arguments->from,
                                              .date = arguments->date,
                                              .offset = arguments->offset,
@@ -363,20 +348,17 @@ int giro_cmd_follow(int argc, char **argv)
         "  giro follow --as XYXXCZPP --https ... --from 2026-11-27/81920/3\n"
         "Exit codes: 0 ended by Ctrl-C, or --once and no more; 1 failure; 2 usage.";
     static struct arguments arguments;
-    arguments = (struct arguments){.genesis = "genesis.json", .keys = "keys", .give_up_s = 60};
-    const struct argp argp = {options, parse, NULL, doc, NULL, NULL, NULL};
+    arguments = (struct arguments){.give_up_s = 60};
+    const struct argp argp = {options, parse, NULL, doc, giro_access_children, NULL, NULL};
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
     static struct giro_hub_view view;
     struct giro_diagnosis diagnosis = {.fact = ""};
     struct giro_secret_key *key = NULL;
     giro_catch_signals();
-    enum giro_err err = giro_hub_view_open(arguments.genesis, 0, &view, &diagnosis);
-    if (err == GIRO_ERR_OK)
-        err = giro_key_file_load(arguments.keys, arguments.as, "session", &key, &diagnosis);
+    enum giro_err err =
+        giro_access_open(&arguments.access, 0, arguments.as, "session", &view, &key, &diagnosis);
     if (err == GIRO_ERR_OK)
         err = run(&arguments, &view, key, &diagnosis);
-    if (key != NULL)
-        giro_key_free(key);
-    giro_hub_view_close(&view);
+    giro_access_close(&view, key);
     return err == GIRO_ERR_OK ? GIRO_EXIT_OK : giro_fail("follow", err, &diagnosis);
 }

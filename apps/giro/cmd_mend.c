@@ -14,41 +14,29 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "apps/giro/access.h"
 #include "apps/giro/https.h"
 #include "giro/recon.h"
 
 #define DATES (UINT16_MAX + 1u)
 
 struct arguments {
-    const char *genesis, *keys, *as, *data;
-    struct giro_config_address https[GIRO_REPLICAS_MAX];
-    uint32_t https_count;
+    struct giro_access access;
+    const char *as, *data;
 };
 
 static const struct argp_option options[] = {
-    {"genesis", 'g', "FILE", 0, "genesis file (default: genesis.json)", 0},
-    {"keys", 'k', "DIR", 0, "key directory (default: keys)", 0},
-    {"as", 'a', "NAME", 0, "the operator who asks (default: maker)", 0},
-    {"https", 'u', "LIST", 0, "HTTPS addresses of other replicas, tried in turn: host:port,...", 0},
-    {0}};
+    {"as", 'a', "NAME", 0, "the operator who asks (default: maker)", 0}, {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
     switch (key) {
-    case 'g':
-        arguments->genesis = arg;
-        return 0;
-    case 'k':
-        arguments->keys = arg;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &arguments->access;
         return 0;
     case 'a':
         arguments->as = arg;
-        return 0;
-    case 'u':
-        arguments->https_count = giro_addresses_parse(arg, arguments->https, GIRO_REPLICAS_MAX);
-        if (arguments->https_count == 0)
-            argp_error(state, "--https is host:port,host:port,..., not \"%s\"", arg);
         return 0;
     case ARGP_KEY_ARG:
         if (arguments->data != NULL)
@@ -56,7 +44,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         arguments->data = arg;
         return 0;
     case ARGP_KEY_END:
-        if (arguments->data == NULL || arguments->https_count == 0)
+        if (arguments->data == NULL || arguments->access.https_count == 0)
             argp_error(state, "a replica's data directory and --https are needed");
         return 0;
     default:
@@ -287,11 +275,11 @@ static enum giro_err mend_hole(struct mending *mending, const struct giro_secret
                                const struct hole *hole)
 {
     enum giro_err err = GIRO_ERR_NETWORK;
-    for (uint32_t i = 0; err != GIRO_ERR_OK && i < mending->arguments->https_count; i++) {
+    for (uint32_t i = 0; err != GIRO_ERR_OK && i < mending->arguments->access.https_count; i++) {
         struct giro_https *https = NULL;
         memset(mending->fetched, 0, sizeof(mending->fetched));
-        err = giro_https_open(&mending->view->genesis, &mending->arguments->https[i], key, &https,
-                              mending->diagnosis);
+        err = giro_https_open(&mending->view->genesis, &mending->arguments->access.https[i], key,
+                              &https, mending->diagnosis);
         if (err == GIRO_ERR_OK)
             err = fetch_hole(mending, https, hole);
         if (https != NULL)
@@ -306,10 +294,11 @@ static enum giro_err mend_hole(struct mending *mending, const struct giro_secret
             if (mending->fetched[date])
                 unlink(path);
         }
-        if (err != GIRO_ERR_OK && i + 1 < mending->arguments->https_count) {
+        if (err != GIRO_ERR_OK && i + 1 < mending->arguments->access.https_count) {
             giro_progress_end(&mending->progress);
             fprintf(stderr, "giro hub mend: the replica at %s:%u is passed over:\n",
-                    mending->arguments->https[i].host, mending->arguments->https[i].port);
+                    mending->arguments->access.https[i].host,
+                    mending->arguments->access.https[i].port);
             giro_diagnosis_print("giro hub mend", mending->diagnosis);
         }
     }
@@ -351,23 +340,19 @@ int giro_cmd_hub_mend(int argc, char **argv)
     static struct arguments arguments;
     static struct giro_hub_view view;
     static struct mending mending;
-    arguments = (struct arguments){.genesis = "genesis.json", .keys = "keys", .as = "maker"};
-    const struct argp argp = {options, parse, "DATA", doc, NULL, NULL, NULL};
+    arguments = (struct arguments){.as = "maker"};
+    const struct argp argp = {options, parse, "DATA", doc, giro_access_children, NULL, NULL};
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
     struct giro_diagnosis diagnosis = {.fact = ""};
     struct giro_secret_key *key = NULL;
-    enum giro_err err =
-        giro_hub_view_open(arguments.genesis, GIRO_KEY_TABLES_BYTES, &view, &diagnosis);
-    if (err == GIRO_ERR_OK)
-        err = giro_key_file_load(arguments.keys, arguments.as, "approver", &key, &diagnosis);
+    enum giro_err err = giro_access_open(&arguments.access, GIRO_KEY_TABLES_BYTES, arguments.as,
+                                         "approver", &view, &key, &diagnosis);
     mending = (struct mending){.arguments = &arguments, .view = &view, .diagnosis = &diagnosis};
     giro_progress_begin(&mending.progress);
     if (err == GIRO_ERR_OK)
         err = mend_all(&mending, key);
     giro_progress_end(&mending.progress);
-    if (key != NULL)
-        giro_key_free(key);
-    giro_hub_view_close(&view);
+    giro_access_close(&view, key);
     printf("%u days of members mended; %u members lack a business date that is not over\n",
            mending.mended, mending.waiting);
     return err == GIRO_ERR_OK ? GIRO_EXIT_OK : giro_fail("hub mend", err, &diagnosis);

@@ -4,23 +4,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "apps/giro/access.h"
 #include "apps/giro/feed.h"
 
 #define ROWS_PER_HEADER 40u
 
 struct arguments {
-    const char *genesis, *keys, *as;
-    struct giro_config_address https[GIRO_REPLICAS_MAX];
-    uint32_t https_count, give_up_s;
+    struct giro_access access;
+    const char *as;
+    uint32_t give_up_s;
     bool follow, json;
 };
 
 static const struct argp_option options[] = {
-    {"genesis", 'g', "FILE", 0, "genesis file (default: genesis.json)", 0},
-    {"keys", 'k', "DIR", 0, "key directory (default: keys)", 0},
     {"as", 'a', "BIC", 0, "the member, whose session key is shown", 0},
-    {"https", 'u', "LIST", 0, "HTTPS addresses of replicas, host:port,...: more than one, in case",
-     0},
     {"follow", 'f', NULL, 0, "then go on, a line for each second in which something changed", 1},
     {"json", 'j', NULL, 0, "a JSON object a line, not a table", 1},
     {"give-up", 'G', "SECONDS", 0, "end when no replica answers for so long (default: 60; 0 never)",
@@ -31,19 +28,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
     switch (key) {
-    case 'g':
-        arguments->genesis = arg;
-        break;
-    case 'k':
-        arguments->keys = arg;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &arguments->access;
         break;
     case 'a':
         arguments->as = arg;
-        break;
-    case 'u':
-        arguments->https_count = giro_addresses_parse(arg, arguments->https, GIRO_REPLICAS_MAX);
-        if (arguments->https_count == 0)
-            argp_error(state, "--https is host:port,host:port,..., not \"%s\"", arg);
         break;
     case 'f':
         arguments->follow = true;
@@ -58,7 +47,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         argp_error(state, "what is \"%s\"?", arg);
         break;
     case ARGP_KEY_END:
-        if (arguments->as == NULL || arguments->https_count == 0)
+        if (arguments->as == NULL || arguments->access.https_count == 0)
             argp_error(state, "--as and --https are needed");
         break;
     default:
@@ -236,18 +225,14 @@ static enum giro_err show(const struct arguments *arguments, const struct giro_g
 static enum giro_err run(const struct arguments *arguments, const struct giro_hub_view *view,
                          const struct giro_secret_key *key, struct giro_diagnosis *diagnosis)
 {
-    uint32_t member = giro_genesis_member_by_bic(&view->genesis, arguments->as);
-    if (member == GIRO_NONE) {
-        giro_diagnosis_set(diagnosis, "", "--as names a member of the genesis file",
-                           "\"%s\" is no member of this hub", arguments->as);
-        return GIRO_ERR_ARGUMENT;
-    }
+    uint16_t member;
+    GIRO_TRY(giro_access_member(view, arguments->as, &member, diagnosis));
     struct giro_feed_options feed_options = {.command = "position",
                                              .view = view,
                                              .key = key,
-                                             .member = (uint16_t)member,
-                                             .addresses = arguments->https,
-                                             .address_count = arguments->https_count,
+                                             .member = member,
+                                             .addresses = arguments->access.https,
+                                             .address_count = arguments->access.https_count,
                                              .from = GIRO_FEED_NOW,
                                              .give_up_s = arguments->give_up_s};
     struct giro_feed *feed = giro_feed_open(&feed_options);
@@ -276,20 +261,17 @@ int giro_cmd_position(int argc, char **argv)
         "  giro position --as XYXXCZPP --https ... --json | jq .available\n"
         "Exit codes: 0 shown, or ended by Ctrl-C; 1 failure; 2 usage.";
     static struct arguments arguments;
-    arguments = (struct arguments){.genesis = "genesis.json", .keys = "keys", .give_up_s = 60};
-    const struct argp argp = {options, parse, NULL, doc, NULL, NULL, NULL};
+    arguments = (struct arguments){.give_up_s = 60};
+    const struct argp argp = {options, parse, NULL, doc, giro_access_children, NULL, NULL};
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
     static struct giro_hub_view view;
     struct giro_diagnosis diagnosis = {.fact = ""};
     struct giro_secret_key *key = NULL;
     giro_catch_signals();
-    enum giro_err err = giro_hub_view_open(arguments.genesis, 0, &view, &diagnosis);
-    if (err == GIRO_ERR_OK)
-        err = giro_key_file_load(arguments.keys, arguments.as, "session", &key, &diagnosis);
+    enum giro_err err =
+        giro_access_open(&arguments.access, 0, arguments.as, "session", &view, &key, &diagnosis);
     if (err == GIRO_ERR_OK)
         err = run(&arguments, &view, key, &diagnosis);
-    if (key != NULL)
-        giro_key_free(key);
-    giro_hub_view_close(&view);
+    giro_access_close(&view, key);
     return err == GIRO_ERR_OK ? GIRO_EXIT_OK : giro_fail("position", err, &diagnosis);
 }

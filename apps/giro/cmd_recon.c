@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "apps/giro/access.h"
 #include "apps/giro/details.h"
 #include "apps/giro/https.h"
 #include "giro/recon.h"
@@ -13,21 +14,17 @@
     3u /* times all replicas are asked before a pull gives up: a busy one may let a connection drop */
 
 struct arguments {
-    const char *genesis, *keys, *out;
+    struct giro_access access; /* netting takes its genesis file only */
+    const char *out;
     const char *as[GIRO_MEMBERS_MAX];
     uint32_t as_count;
     char **journals;
     uint32_t journal_count;
-    struct giro_config_address https[GIRO_REPLICAS_MAX];
-    uint32_t https_count;
     uint64_t from, to;
 };
 
 static const struct argp_option pull_options[] = {
-    {"genesis", 'g', "FILE", 0, "genesis file (default: genesis.json)", 0},
-    {"keys", 'k', "DIR", 0, "key directory (default: keys)", 0},
     {"as", 'a', "BIC", 0, "the member whose journals are pulled, may be repeated", 0},
-    {"https", 'u', "LIST", 0, "HTTPS addresses of replicas, tried in turn: host:port,...", 0},
     {"out", 'o', "DIR", 0, "files go to DIR/<BIC>/<business date>/ (default: .)", 0},
     {"from", 'f', "WINDOW", 0, "first window (second since 1970) of the files", 1},
     {"to", 't', "WINDOW", 0, "last window of the files", 1},
@@ -42,11 +39,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
     switch (key) {
-    case 'g':
-        arguments->genesis = arg;
+    case ARGP_KEY_INIT:
+        if (state->child_inputs != NULL)
+            state->child_inputs[0] = &arguments->access;
         return 0;
-    case 'k':
-        arguments->keys = arg;
+    case 'g':
+        arguments->access.genesis = arg;
         return 0;
     case 'a':
         if (arguments->as_count == GIRO_MEMBERS_MAX)
@@ -61,11 +59,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 't':
         arguments->to = strtoull(arg, NULL, 10);
-        return 0;
-    case 'u':
-        arguments->https_count = giro_addresses_parse(arg, arguments->https, GIRO_REPLICAS_MAX);
-        if (arguments->https_count == 0)
-            argp_error(state, "--https is host:port,host:port,..., not \"%s\"", arg);
         return 0;
     case ARGP_KEY_ARGS:
         arguments->journals = state->argv + state->next;
@@ -194,10 +187,10 @@ static enum giro_err pull_member(struct pulling *pulling, const char *bic)
 {
     const struct arguments *arguments = pulling->arguments;
     struct giro_secret_key *key = NULL;
-    GIRO_TRY(giro_key_file_load(arguments->keys, bic, "session", &key, pulling->diagnosis));
-    enum giro_err err =
-        giro_details_client_open(pulling->view, arguments->keys, bic, arguments->https,
-                                 arguments->https_count, &pulling->details, pulling->diagnosis);
+    GIRO_TRY(giro_key_file_load(arguments->access.keys, bic, "session", &key, pulling->diagnosis));
+    enum giro_err err = giro_details_client_open(
+        pulling->view, arguments->access.keys, bic, arguments->access.https,
+        arguments->access.https_count, &pulling->details, pulling->diagnosis);
     if (err != GIRO_ERR_OK) {
         giro_key_free(key);
         return err;
@@ -206,13 +199,13 @@ static enum giro_err pull_member(struct pulling *pulling, const char *bic)
     memset(pulling->done, 0, sizeof(pulling->done));
     /* Another replica helps against one that is down or was away; a file that does not verify is this replica's shame, but an existing
      * folder or a full disk is ours. */
-    uint32_t tries = arguments->https_count * ROUNDS;
+    uint32_t tries = arguments->access.https_count * ROUNDS;
     for (uint32_t i = 0; err != GIRO_ERR_OK && i < tries; i++) {
-        uint32_t at = i % arguments->https_count;
+        uint32_t at = i % arguments->access.https_count;
         struct giro_https *https = NULL;
         if (i > 0 && at == 0)
             nanosleep(&(struct timespec){.tv_nsec = 500000000}, NULL);
-        err = giro_https_open(&pulling->view->genesis, &arguments->https[at], key, &https,
+        err = giro_https_open(&pulling->view->genesis, &arguments->access.https[at], key, &https,
                               pulling->diagnosis);
         if (err != GIRO_ERR_OK)
             break;
@@ -224,7 +217,7 @@ static enum giro_err pull_member(struct pulling *pulling, const char *bic)
             /* Said at once: what another replica then answers does not make this one's fault less interesting. */
             giro_progress_end(&pulling->progress);
             fprintf(stderr, "giro recon pull: the replica at %s:%u is passed over:\n",
-                    arguments->https[at].host, arguments->https[at].port);
+                    arguments->access.https[at].host, arguments->access.https[at].port);
             giro_diagnosis_print("giro recon pull", pulling->diagnosis);
         }
     }
@@ -245,18 +238,18 @@ int giro_cmd_recon_pull(int argc, char **argv)
         "Example:\n"
         "  giro recon pull --as XYXXCZPP --https 127.0.0.1:7600,127.0.0.1:7601 --out files";
     static struct arguments arguments;
-    arguments =
-        (struct arguments){.genesis = "genesis.json", .keys = "keys", .out = ".", .to = UINT64_MAX};
-    const struct argp argp = {pull_options, parse, NULL, doc, NULL, NULL, NULL};
+    arguments = (struct arguments){.out = ".", .to = UINT64_MAX};
+    const struct argp argp = {pull_options, parse, NULL, doc, giro_access_children, NULL, NULL};
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-    if (arguments.as_count == 0 || arguments.https_count == 0 || arguments.journal_count > 0) {
+    if (arguments.as_count == 0 || arguments.access.https_count == 0 ||
+        arguments.journal_count > 0) {
         fprintf(stderr, "giro recon pull: --as and --https are needed, and nothing else\n");
         return GIRO_EXIT_USAGE;
     }
     static struct giro_hub_view view;
     struct giro_diagnosis diagnosis = {.fact = ""};
     enum giro_err err =
-        giro_hub_view_open(arguments.genesis, GIRO_KEY_TABLES_BYTES, &view, &diagnosis);
+        giro_hub_view_open(arguments.access.genesis, GIRO_KEY_TABLES_BYTES, &view, &diagnosis);
     static struct pulling pulling;
     pulling = (struct pulling){.arguments = &arguments, .view = &view, .diagnosis = &diagnosis};
     giro_progress_begin(&pulling.progress);
@@ -280,7 +273,7 @@ int giro_cmd_recon_netting(int argc, char **argv)
         "Example:\n"
         "  giro recon netting --out netting files/*/2026-11-24/windows.journal";
     static struct arguments arguments;
-    arguments = (struct arguments){.genesis = "genesis.json", .out = "netting"};
+    arguments = (struct arguments){.access.genesis = "genesis.json", .out = "netting"};
     const struct argp argp = {netting_options, parse, "JOURNAL...", doc, NULL, NULL, NULL};
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
     if (arguments.journal_count == 0) {
@@ -291,7 +284,7 @@ int giro_cmd_recon_netting(int argc, char **argv)
     struct giro_diagnosis diagnosis = {.fact = ""};
     uint32_t cycles = 0;
     enum giro_err err =
-        giro_hub_view_open(arguments.genesis, GIRO_KEY_TABLES_BYTES, &view, &diagnosis);
+        giro_hub_view_open(arguments.access.genesis, GIRO_KEY_TABLES_BYTES, &view, &diagnosis);
     if (err == GIRO_ERR_OK)
         err = giro_recon_netting(&view.genesis, view.ring, (const char *const *)arguments.journals,
                                  arguments.journal_count, arguments.out, &cycles, &diagnosis);

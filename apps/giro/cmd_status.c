@@ -3,23 +3,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "apps/giro/access.h"
 #include "apps/giro/https.h"
 #include "apps/giro/replicas.h"
 #include "giro/recon.h"
 
 struct arguments {
-    const char *genesis, *keys, *as, *uetr, *proof, *json;
-    struct giro_config_address https[GIRO_REPLICAS_MAX];
-    uint32_t https_count;
+    struct giro_access access;
+    const char *as, *uetr, *proof, *json;
     uint32_t settle_s;
 };
 
 static const struct argp_option options[] = {
-    {"genesis", 'g', "FILE", 0, "genesis file (default: genesis.json)", 0},
-    {"keys", 'k', "DIR", 0, "key directory (default: keys)", 0},
     {"as", 'a', "BIC", 0, "the member that asks: debtor or creditor of the payment", 0},
-    {"https", 'u', "LIST", 0, "HTTPS addresses of replicas, tried in turn: host:port,host:port,...",
-     0},
     {"proof", 'p', "FILE", 0, "also write the proof, for giro verify", 0},
     {"settle", 's', "SECONDS", 0, "without UETR: wait until all replicas agree and are quiet", 0},
     {"json", 'j', "FILE", 0, "without UETR: also write what each replica says", 0},
@@ -29,11 +25,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct arguments *arguments = state->input;
     switch (key) {
-    case 'g':
-        arguments->genesis = arg;
-        return 0;
-    case 'k':
-        arguments->keys = arg;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &arguments->access;
         return 0;
     case 'a':
         arguments->as = arg;
@@ -47,18 +40,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 's':
         arguments->settle_s = (uint32_t)strtoul(arg, NULL, 10);
         return 0;
-    case 'u':
-        arguments->https_count = giro_addresses_parse(arg, arguments->https, GIRO_REPLICAS_MAX);
-        if (arguments->https_count == 0)
-            argp_error(state, "--https is host:port,host:port,..., not \"%s\"", arg);
-        return 0;
     case ARGP_KEY_ARG:
         if (arguments->uetr != NULL)
             argp_error(state, "one UETR at a time");
         arguments->uetr = arg;
         return 0;
     case ARGP_KEY_END:
-        if (arguments->as == NULL || arguments->https_count == 0)
+        if (arguments->as == NULL || arguments->access.https_count == 0)
             argp_error(state, "--as and --https are needed");
         return 0;
     default:
@@ -144,9 +132,9 @@ static int ask_in_turn(const struct arguments *arguments, const struct giro_hub_
                        enum giro_err *err)
 {
     int code = GIRO_EXIT_FAILURE;
-    for (uint32_t i = 0; i < arguments->https_count; i++) {
+    for (uint32_t i = 0; i < arguments->access.https_count; i++) {
         struct giro_https *https = NULL;
-        *err = giro_https_open(&view->genesis, &arguments->https[i], key, &https, diagnosis);
+        *err = giro_https_open(&view->genesis, &arguments->access.https[i], key, &https, diagnosis);
         if (*err != GIRO_ERR_OK)
             break;
         code = show(arguments, view, https, diagnosis, err);
@@ -170,25 +158,21 @@ int giro_cmd_status(int argc, char **argv)
         "127.0.0.1:7600,127.0.0.1:7601\n"
         "  giro status --as XYXXCZPP --https 127.0.0.1:7600,127.0.0.1:7601 --settle 10";
     static struct arguments arguments;
-    arguments = (struct arguments){.genesis = "genesis.json", .keys = "keys"};
-    const struct argp argp = {options, parse, "[UETR]", doc, NULL, NULL, NULL};
+    const struct argp argp = {options, parse, "[UETR]", doc, giro_access_children, NULL, NULL};
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
     static struct giro_hub_view view;
     struct giro_diagnosis diagnosis = {.fact = ""};
     struct giro_secret_key *key = NULL;
-    enum giro_err err = giro_hub_view_open(arguments.genesis, 0, &view, &diagnosis);
-    if (err == GIRO_ERR_OK)
-        err = giro_key_file_load(arguments.keys, arguments.as, "session", &key, &diagnosis);
+    enum giro_err err =
+        giro_access_open(&arguments.access, 0, arguments.as, "session", &view, &key, &diagnosis);
     int code = GIRO_EXIT_FAILURE;
     if (key != NULL && arguments.uetr == NULL)
-        code = giro_replicas_show(&view, key, arguments.https, arguments.https_count,
+        code = giro_replicas_show(&view, key, arguments.access.https, arguments.access.https_count,
                                   arguments.settle_s, arguments.json);
     else if (key != NULL)
         code = ask_in_turn(&arguments, &view, key, &diagnosis, &err);
     if (err != GIRO_ERR_OK)
         code = giro_fail("status", err, &diagnosis);
-    if (key != NULL)
-        giro_key_free(key);
-    giro_hub_view_close(&view);
+    giro_access_close(&view, key);
     return code;
 }
