@@ -43,22 +43,6 @@ static struct giro_details_keys_header header_make(const struct giro_genesis *ge
                                              .member = member};
 }
 
-static bool write_at(int fd, const void *bytes, size_t size_bytes, off_t offset)
-{
-    const uint8_t *at = bytes;
-    while (size_bytes > 0) {
-        const ssize_t done = pwrite(fd, at, size_bytes, offset);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return false;
-        at += done;
-        offset += done;
-        size_bytes -= (size_t)done;
-    }
-    return true;
-}
-
 /* Is it this member's, and nobody else's to read? */
 static enum giro_err file_check(int fd, const struct giro_genesis *genesis, uint16_t member,
                                 const char *path, struct giro_diagnosis *diagnosis)
@@ -88,14 +72,15 @@ static enum giro_err append(int fd, const struct giro_genesis *genesis, uint16_t
         return fail_io(diagnosis, path);
     off_t end = info.st_size;
     if (end < (off_t)sizeof(header)) {
-        if (!write_at(fd, &header, sizeof(header), 0))
+        if (giro_file_write_at(fd, &header, sizeof(header), 0) != GIRO_ERR_OK)
             return fail_io(diagnosis, path);
         end = sizeof(header);
     } else {
         GIRO_TRY(file_check(fd, genesis, member, path, diagnosis));
         end -= (end - (off_t)sizeof(header)) % (off_t)sizeof(*keys);
     }
-    if (!write_at(fd, keys, count * sizeof(*keys), end) || fsync(fd) != 0)
+    if (giro_file_write_at(fd, keys, count * sizeof(*keys), (uint64_t)end) != GIRO_ERR_OK ||
+        fsync(fd) != 0)
         return fail_io(diagnosis, path);
     return GIRO_ERR_OK;
 }
@@ -136,22 +121,6 @@ enum giro_err giro_details_keys_add(const char *keys_dir, const struct giro_gene
 
 /* ---- Reading ---- */
 
-static bool read_at(int fd, void *bytes, size_t size_bytes, off_t offset)
-{
-    uint8_t *at = bytes;
-    while (size_bytes > 0) {
-        const ssize_t done = pread(fd, at, size_bytes, offset);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return false;
-        at += done;
-        offset += done;
-        size_bytes -= (size_t)done;
-    }
-    return true;
-}
-
 static enum giro_err file_load(struct giro_details_keys *keys, const char *path,
                                const struct giro_genesis *genesis, uint16_t member,
                                struct giro_diagnosis *diagnosis)
@@ -182,8 +151,9 @@ static enum giro_err file_load(struct giro_details_keys *keys, const char *path,
             keys->room = room;
         }
     }
-    if (err == GIRO_ERR_OK && !read_at(fd, keys->list + keys->count, count * sizeof(*keys->list),
-                                       sizeof(struct giro_details_keys_header)))
+    if (err == GIRO_ERR_OK &&
+        giro_file_read_at(fd, keys->list + keys->count, count * sizeof(*keys->list),
+                          sizeof(struct giro_details_keys_header)) != GIRO_ERR_OK)
         err = fail_io(diagnosis, path);
     if (err == GIRO_ERR_OK)
         keys->count += count;

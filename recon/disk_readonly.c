@@ -39,20 +39,7 @@ static enum giro_err disk_read(void *self, uint32_t file, uint64_t offset, void 
 {
     struct readonly_disk *disk = self;
     GIRO_ASSERT(file < READONLY_FILES_MAX && disk->fds[file] >= 0);
-    uint8_t *at = bytes;
-    while (size_bytes > 0) {
-        ssize_t got = pread(disk->fds[file], at, size_bytes, (off_t)offset);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return GIRO_ERR_IO;
-        if (got == 0)
-            return GIRO_ERR_NOENT;
-        at += got;
-        offset += (uint64_t)got;
-        size_bytes -= (uint32_t)got;
-    }
-    return GIRO_ERR_OK;
+    return giro_file_read_at(disk->fds[file], bytes, size_bytes, offset);
 }
 
 static enum giro_err disk_submit(void *self, const struct giro_disk_write *write_)

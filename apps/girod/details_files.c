@@ -48,22 +48,6 @@ static void path_make(const struct giro_details_files *files, uint16_t member, u
              text);
 }
 
-static bool write_at(int fd, const void *bytes, size_t size_bytes, uint64_t offset)
-{
-    const uint8_t *at = bytes;
-    while (size_bytes > 0) {
-        const ssize_t done = pwrite(fd, at, size_bytes, (off_t)offset);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return false;
-        at += done;
-        offset += (uint64_t)done;
-        size_bytes -= (size_t)done;
-    }
-    return true;
-}
-
 static void day_close(struct giro_details_files *files, struct member_days *own)
 {
     if (own->fd < 0)
@@ -105,8 +89,7 @@ static enum giro_err day_open(struct giro_details_files *files, uint16_t member,
             own->digest = giro_hash_zero;
         return memcmp(&found, &header, sizeof(header)) == 0 ? GIRO_ERR_OK : GIRO_ERR_CHAIN;
     }
-    if (!write_at(own->fd, &header, sizeof(header), 0))
-        return io_error();
+    GIRO_TRY(giro_file_write_at(own->fd, &header, sizeof(header), 0));
     own->size_bytes = sizeof(header);
     return GIRO_ERR_OK;
 }
@@ -272,8 +255,7 @@ static enum giro_err append(struct giro_details_files *files, uint16_t member,
     struct giro_hash digest = own->digest;
     const size_t size_bytes =
         giro_details_day_put(files->encoded, (uint32_t)writer.offset, &digest, files->entry);
-    if (!write_at(own->fd, files->entry, size_bytes, own->size_bytes))
-        return io_error();
+    GIRO_TRY(giro_file_write_at(own->fd, files->entry, size_bytes, own->size_bytes));
     own->size_bytes += size_bytes; /* readers see whole entries only */
     own->digest = digest;
     own->last_height = executed->height;

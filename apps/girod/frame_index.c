@@ -65,22 +65,6 @@ bool giro_frame_index_fresh(const struct giro_frame_index *index)
     return index->fresh;
 }
 
-static bool all_written(int fd, const void *bytes, size_t size_bytes, uint64_t offset)
-{
-    const uint8_t *at = bytes;
-    while (size_bytes > 0) {
-        ssize_t done = pwrite(fd, at, size_bytes, (off_t)offset);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return false;
-        at += done;
-        offset += (uint64_t)done;
-        size_bytes -= (size_t)done;
-    }
-    return true;
-}
-
 /* Begins a file, also one that is empty, torn, or another hub's: it is derived. */
 static bool header_hold(const struct giro_frame_index *index, int fd, uint16_t member,
                         uint16_t channel, bool may_write)
@@ -94,7 +78,8 @@ static bool header_hold(const struct giro_frame_index *index, int fd, uint16_t m
     if (pread(fd, &stored, sizeof(stored), 0) == (ssize_t)sizeof(stored) &&
         memcmp(&stored, &expected, sizeof(expected)) == 0)
         return true;
-    return may_write && ftruncate(fd, 0) == 0 && all_written(fd, &expected, sizeof(expected), 0);
+    return may_write && ftruncate(fd, 0) == 0 &&
+           giro_file_write_at(fd, &expected, sizeof(expected), 0) == GIRO_ERR_OK;
 }
 
 /* The file of a channel, -1 if it is not there (or cannot be made, when it is to be written). */
@@ -131,8 +116,8 @@ enum giro_err giro_frame_index_flush(struct giro_frame_index *index)
     const uint32_t count = index->run_count;
     index->run_count = 0;
     int fd = file_of(index, index->member, index->channel, true);
-    if (fd >= 0 &&
-        all_written(fd, index->run, count * sizeof(index->run[0]), offset_of(index->first)))
+    if (fd >= 0 && giro_file_write_at(fd, index->run, count * sizeof(index->run[0]),
+                                      offset_of(index->first)) == GIRO_ERR_OK)
         return GIRO_ERR_OK;
     return errno == ENOSPC ? GIRO_ERR_NOSPACE : GIRO_ERR_IO;
 }

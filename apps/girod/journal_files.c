@@ -285,22 +285,10 @@ static enum giro_err append(struct giro_journal_files *files, uint16_t member,
         return GIRO_ERR_OK;
     }
     GIRO_TRY(open_date(files, member, business_date));
-    const uint8_t *at = bytes;
-    uint32_t left = size_bytes;
-    uint64_t offset = own->size_bytes;
-    while (left > 0) {
-        ssize_t done = pwrite(own->fd, at, left, (off_t)offset);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return io_error();
-        at += done;
-        offset += (uint64_t)done;
-        left -= (uint32_t)done;
-    }
+    GIRO_TRY(giro_file_write_at(own->fd, bytes, size_bytes, own->size_bytes));
     own->last[currency].date = business_date;
     own->last[currency].offset = own->size_bytes;
-    own->size_bytes = offset; /* readers see whole blocks only */
+    own->size_bytes += size_bytes; /* readers see whole blocks only */
     own->sequences[currency] = record.sequence;
     files->bytes += size_bytes;
     return GIRO_ERR_OK;

@@ -38,24 +38,9 @@ static enum giro_err io_error(void)
     return errno == ENOSPC ? GIRO_ERR_NOSPACE : GIRO_ERR_IO;
 }
 
-static enum giro_err write_all(int fd, const uint8_t *bytes, size_t size_bytes, uint64_t offset)
-{
-    while (size_bytes > 0) {
-        ssize_t done = pwrite(fd, bytes, size_bytes, (off_t)offset);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return io_error();
-        bytes += done;
-        offset += (uint64_t)done;
-        size_bytes -= (size_t)done;
-    }
-    return GIRO_ERR_OK;
-}
-
 static enum giro_err tail_flush(struct tail *tail)
 {
-    GIRO_TRY(write_all(tail->fd, tail->buffer, tail->buffered, tail->size_bytes));
+    GIRO_TRY(giro_file_write_at(tail->fd, tail->buffer, tail->buffered, tail->size_bytes));
     tail->size_bytes += tail->buffered;
     tail->buffered = 0;
     return GIRO_ERR_OK;
@@ -68,7 +53,7 @@ static enum giro_err tail_append(struct tail *tail, const void *bytes, size_t si
         GIRO_TRY(tail_flush(tail));
     *offset = tail->size_bytes + tail->buffered;
     if (size_bytes > BUFFER_BYTES) {
-        GIRO_TRY(write_all(tail->fd, bytes, size_bytes, tail->size_bytes));
+        GIRO_TRY(giro_file_write_at(tail->fd, bytes, size_bytes, tail->size_bytes));
         tail->size_bytes += size_bytes;
         return GIRO_ERR_OK;
     }
@@ -81,18 +66,7 @@ static bool tail_read(struct tail *tail, uint64_t offset, void *out, size_t size
 {
     if (offset + size_bytes > tail->size_bytes && tail_flush(tail) != GIRO_ERR_OK)
         return false;
-    uint8_t *at = out;
-    while (size_bytes > 0) {
-        ssize_t done = pread(tail->fd, at, size_bytes, (off_t)offset);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return false;
-        at += done;
-        offset += (uint64_t)done;
-        size_bytes -= (size_t)done;
-    }
-    return true;
+    return giro_file_read_at(tail->fd, out, size_bytes, offset) == GIRO_ERR_OK;
 }
 
 /* ---- Frames: where each leaf of one is ---------------------------------------------------------------- */
@@ -166,7 +140,7 @@ static enum giro_err tail_open(struct tail *tail, const char *dir, const char *n
         if (ftruncate(tail->fd, 0) != 0)
             return io_error();
         tail->size_bytes = sizeof(header);
-        return write_all(tail->fd, (const uint8_t *)&expected, sizeof(expected), 0);
+        return giro_file_write_at(tail->fd, &expected, sizeof(expected), 0);
     }
     if (!tail_read(tail, 0, &header, sizeof(header)) ||
         memcmp(&header, &expected, sizeof(header)) != 0) {

@@ -57,6 +57,38 @@ enum giro_err giro_file_read(const char *path, size_t max_bytes, char **bytes, s
     return err;
 }
 
+enum giro_err giro_file_write_at(int fd, const void *bytes, size_t size_bytes, uint64_t offset)
+{
+    const uint8_t *at = bytes;
+    while (size_bytes > 0) {
+        const ssize_t done = pwrite(fd, at, size_bytes, (off_t)offset);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            return done < 0 && errno == ENOSPC ? GIRO_ERR_NOSPACE : GIRO_ERR_IO;
+        at += done;
+        offset += (uint64_t)done;
+        size_bytes -= (size_t)done;
+    }
+    return GIRO_ERR_OK;
+}
+
+enum giro_err giro_file_read_at(int fd, void *bytes, size_t size_bytes, uint64_t offset)
+{
+    uint8_t *at = bytes;
+    while (size_bytes > 0) {
+        const ssize_t done = pread(fd, at, size_bytes, (off_t)offset);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            return done < 0 ? GIRO_ERR_IO : GIRO_ERR_NOENT;
+        at += done;
+        offset += (uint64_t)done;
+        size_bytes -= (size_t)done;
+    }
+    return GIRO_ERR_OK;
+}
+
 static enum giro_err sync_parent(const char *path)
 {
     char parent[PATH_MAX];

@@ -194,6 +194,12 @@ enum giro_err giro_file_read(const char *path, size_t max_bytes, char **bytes,
 /* giro_file_write writes path.tmp, fsyncs, renames, fsyncs the directory. mode as for open(2). */
 enum giro_err giro_file_write(const char *path, uint32_t mode, const void *bytes,
                               size_t size_bytes) GIRO_MUST_USE;
+/* giro_file_write_at and _read_at move exactly size_bytes at an offset, however often the system has to be asked. Reading: NOENT if
+ * the file ends before. */
+enum giro_err giro_file_write_at(int fd, const void *bytes, size_t size_bytes,
+                                 uint64_t offset) GIRO_MUST_USE;
+enum giro_err giro_file_read_at(int fd, void *bytes, size_t size_bytes,
+                                uint64_t offset) GIRO_MUST_USE;
 /* giro_dir_make makes path and its parents, mode 0755. EXISTS is not an error. */
 enum giro_err giro_dir_make(const char *path) GIRO_MUST_USE;
 

@@ -46,6 +46,27 @@ Test(sys, file_write_replaces_the_whole_file_or_nothing)
     scratch_remove(directory);
 }
 
+Test(sys, bytes_at_an_offset_are_written_and_read_whole_or_the_error_is_told)
+{
+    char directory[256], path[512], found[8];
+    scratch_make(directory);
+    snprintf(path, sizeof path, "%s/x", directory);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    cr_assert(fd >= 0);
+    cr_assert(giro_file_write_at(fd, "hello", 5, 3) == GIRO_ERR_OK);
+    cr_assert(giro_file_read_at(fd, found, 8, 0) == GIRO_ERR_OK);
+    cr_assert(memcmp(found, "\0\0\0hello", 8) == 0);
+    cr_assert(giro_file_read_at(fd, found, 6, 3) == GIRO_ERR_NOENT, "the file ends before");
+    close(fd);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    cr_assert(giro_file_write_at(fd, "x", 1, 0) == GIRO_ERR_IO);
+    close(fd);
+    fd = open("/dev/full", O_RDWR | O_CLOEXEC);
+    cr_assert(fd < 0 || giro_file_write_at(fd, "x", 1, 0) == GIRO_ERR_NOSPACE);
+    close(fd);
+    scratch_remove(directory);
+}
+
 Test(sys, dir_make_makes_parents)
 {
     char directory[256], path[512];
