@@ -476,8 +476,9 @@ static void cut_anew(struct giro_batches *batches, uint32_t slot)
     cut(batches, &header);
 }
 
-/* Sends an own batch (no proof yet) or its proof (not executed yet) again; returns when next. */
-static uint64_t resend(struct giro_batches *batches, uint32_t slot)
+/* Sends an own batch (no proof yet) or its proof (not executed yet) again; returns when next. One step may log one body only, or
+ * the log would run out of room: of several outdated batches, the rest is cut anew by the next ticks, at once. */
+static uint64_t resend(struct giro_batches *batches, uint32_t slot, bool *may_cut)
 {
     struct giro_env *env = batches->env;
     struct giro_batch_slot *s = &batches->slots[slot];
@@ -491,6 +492,9 @@ static uint64_t resend(struct giro_batches *batches, uint32_t slot)
         return env->now_ns;
     }
     if (is_outdated(batches, s)) {
+        if (!*may_cut)
+            return env->now_ns;
+        *may_cut = false;
         cut_anew(batches, slot);
         return batches->slots[slot].resend_ns;
     }
@@ -522,6 +526,7 @@ void giro_batches_on_tick(struct giro_batches *batches)
     giro_batches_fetch_tick(batches);
     uint32_t left = batches->own_count;
     uint32_t next;
+    bool may_cut = true;
     for (uint32_t i = batches->arrival.head; i != GIRO_NONE && left > 0; i = next) {
         next = batches->arrival.links[i].next;
         if (!batches->slots[i].own)
@@ -529,7 +534,7 @@ void giro_batches_on_tick(struct giro_batches *batches)
         left--;
         if (ripe && !batches->slots[i].proved)
             giro_batches_proof_make(batches, i);
-        giro_batches_arm(batches, resend(batches, i));
+        giro_batches_arm(batches, resend(batches, i, &may_cut));
     }
     giro_batches_ack_flush(batches);
 }

@@ -1,7 +1,7 @@
 /* The question at start: has anybody a signature of ours that our record does not know, or another question of this
  * incarnation or a higher one? q - 1 answers come before the first signature. A replica whose safety file was rolled back or
- * cloned is shown what it signed itself, and stays an observer; shown later, it becomes one. An answer claims nothing: what it brings counts if our own
- * key signed it, so an answerer that lies changes nothing. */
+ * cloned is shown what it signed itself, and stays an observer; shown later, it becomes one. An answer claims nothing: what it
+ * brings counts if our own key signed it, so an answerer that lies changes nothing. */
 #include "consensus/internal.h"
 
 /* ---- What peers signed --------------------------------------------------------------------------------------- */

@@ -120,6 +120,34 @@ Test(consensus_batches, an_own_batch_that_the_chain_left_behind_is_cut_anew)
     bench_free(bench);
 }
 
+/* A step promises the log at most so many bytes (giro_node_step_bytes): after a start, all own batches are due together. */
+Test(consensus_batches, outdated_batches_are_cut_anew_one_a_step)
+{
+    struct bench *bench = started();
+    const uint32_t count = 3;
+    bench_step(bench, 0);
+    for (uint32_t i = 0; i < count; i++)
+        cr_assert(bench_local(bench, 7 + i));
+    bench_durable(bench);
+    for (uint32_t i = 0; i < 8; i++) {
+        bench_step(bench, 4 * GIRO_NS_PER_S);
+        giro_batches_on_tick(bench->batches);
+        cr_assert(bench_count(bench, GIRO_ACTION_LOG) == 0, "peers may still take them");
+    }
+    giro_batches_expire(bench->batches, bench->env.wall_ns + 2 * BENCH_TTL_NS);
+    bench_step(bench, 4 * GIRO_NS_PER_S);
+    for (uint32_t i = 0; i < count; i++) {
+        bench_step(bench, 0);
+        giro_batches_on_tick(bench->batches);
+        cr_assert(bench_count(bench, GIRO_ACTION_LOG) == 1);
+        cr_assert(giro_batches_own_in_flight(bench->batches) == count);
+        const bool more = giro_batches_next_ns(bench->batches) <= bench->env.now_ns;
+        cr_assert(more == (i + 1 < count), "the next is due at once");
+    }
+    giro_batches_check(bench->batches);
+    bench_free(bench);
+}
+
 /* A clock that is far behind does not make what is cut by it look old. */
 Test(consensus_batches, an_own_batch_is_not_dated_before_the_chain)
 {

@@ -10,6 +10,7 @@
 #define HEIGHTS_MAX   2048u
 #define QUEUE_MAX     8192u
 #define STEP_NS       UINT64_C(200000)
+#define LARGE_BYTES   (500u * 1024u)
 #define WALL_START_NS (UINT64_C(1790000000) * GIRO_NS_PER_S)
 
 struct member {
@@ -296,6 +297,32 @@ static bool submit(struct cluster *cluster, uint32_t index)
     return err == GIRO_ERR_OK;
 }
 
+/* A batch nearly as large as one may be. */
+static bool submit_large(struct cluster *cluster, uint32_t index)
+{
+    const struct giro_node *node = cluster->members[index].node;
+    const struct giro_frame_header header = {.head = giro_head_make(GIRO_KIND_FRAME),
+                                             .record_count = 1};
+    const uint32_t size = 40 + 64 + 64, frame_bytes = 4 + size;
+    const uint32_t count = LARGE_BYTES / frame_bytes;
+    uint8_t *frames = calloc(count, frame_bytes);
+    for (uint32_t i = 0; i < count; i++) {
+        struct giro_frame_header each = header;
+        each.sequence = cluster->sequence++;
+        memcpy(&each.chain_prefix, cluster->chain_id.bytes, 8);
+        memcpy(frames + (size_t)i * frame_bytes, &size, 4);
+        memcpy(frames + (size_t)i * frame_bytes + 4, &each, sizeof each);
+    }
+    const bool room = giro_node_room(node) > 0;
+    if (room)
+        cr_assert_eq(giro_node_submit(cluster->members[index].node, cluster->now_ns,
+                                      WALL_START_NS + cluster->now_ns, frames, count * frame_bytes,
+                                      count, count),
+                     GIRO_ERR_OK);
+    free(frames);
+    return room;
+}
+
 static void roots_agree(const struct cluster *cluster)
 {
     for (uint32_t i = 1; i < cluster->count; i++) {
@@ -415,6 +442,40 @@ Test(node, four_replicas_agree_and_one_left_behind_is_served_from_disk)
     }
     cr_assert_geq(blocks, 150);
     cr_assert_geq(batches, 150);
+    cluster_free(cluster);
+}
+
+/* It came back with more in its log than one step may log again: peers refuse it as too old, so all of it is cut anew. */
+Test(node, a_replica_left_behind_cuts_more_anew_than_a_step_may_log)
+{
+    struct cluster *cluster = cluster_new(4, 11);
+    struct member *late = &cluster->members[3];
+    for (uint32_t i = 0; i < 4; i++) {
+        cluster->members[i].options.consensus.batches_max = 48;
+        cluster->members[i].options.consensus.batch_ttl_ns = 5 * GIRO_NS_PER_S;
+        cr_assert_eq(member_start(&cluster->members[i]), GIRO_ERR_OK);
+    }
+    run(cluster, 50000000);
+    late->apart = true;
+    uint64_t frames = 0, large = 0;
+    for (uint32_t i = 0; i < 100; i++) {
+        large += large < 12 && submit_large(cluster, 3);
+        run(cluster, 5000000);
+    }
+    cr_assert_eq(large, 12);
+    frames = cluster->sequence;
+    cr_assert_gt(large * LARGE_BYTES, late->options.log.buffer_bytes);
+    for (uint32_t i = 0; i < 36; i++) {
+        frames += submit(cluster, i % 3);
+        run(cluster, GIRO_NS_PER_S / 2);
+    }
+    late->apart = false;
+    member_kill(late, false);
+    cr_assert_eq(member_start(late), GIRO_ERR_OK);
+    for (uint32_t i = 0; i < 40 && late->frames < frames; i++)
+        run(cluster, GIRO_NS_PER_S / 2);
+    cr_assert_geq(late->frames, frames);
+    roots_agree(cluster);
     cluster_free(cluster);
 }
 
