@@ -264,12 +264,18 @@ static void serve_from_disk(struct giro_consensus *core, uint16_t peer, const st
     action->serve.count = count;
 }
 
+/* The tree's root has no bytes in memory: the genesis block, or the block of the image that the core started from. The latter's
+ * may still be in the log, and a peer whose image is older needs it. */
+static bool has_bytes(const struct giro_tree *tree, uint32_t slot)
+{
+    return slot != GIRO_NONE && tree->proposals[slot].size_bytes > 0;
+}
+
 static void serve_from_tree(struct giro_consensus *core, uint16_t peer, uint32_t slot)
 {
-    const uint32_t size_bytes = core->tree.proposals[slot].size_bytes;
-    if (size_bytes > 0) /* the genesis block has no bytes */
-        giro_env_send(&core->env, peer, GIRO_KIND_BLOCK, giro_tree_touch(&core->tree, slot),
-                      size_bytes);
+    GIRO_ASSERT(has_bytes(&core->tree, slot));
+    giro_env_send(&core->env, peer, GIRO_KIND_BLOCK, giro_tree_touch(&core->tree, slot),
+                  core->tree.proposals[slot].size_bytes);
 }
 
 static void serve_not_found(struct giro_consensus *core, uint16_t peer, const struct giro_hash *id,
@@ -296,7 +302,7 @@ static void serve_heights(struct giro_consensus *core, uint16_t peer, uint64_t f
     const uint64_t there = tree->committed_height - from + 1;
     const uint64_t end = from + (there < count ? there : count);
     uint64_t missing = from;
-    while (missing < end && giro_tree_committed_at(tree, missing) == GIRO_NONE)
+    while (missing < end && !has_bytes(tree, giro_tree_committed_at(tree, missing)))
         missing++;
     /* Oldest first, and reading takes time: what is in memory is for the next request. */
     if (missing > from) {
@@ -305,7 +311,7 @@ static void serve_heights(struct giro_consensus *core, uint16_t peer, uint64_t f
     }
     for (uint64_t height = from; height < end; height++) {
         const uint32_t slot = giro_tree_committed_at(tree, height);
-        if (slot == GIRO_NONE)
+        if (!has_bytes(tree, slot))
             return; /* the asker asks again from there */
         serve_from_tree(core, peer, slot);
     }
@@ -318,11 +324,11 @@ static void serve_ancestors(struct giro_consensus *core, uint16_t peer,
     uint32_t slots[GIRO_FETCH_COUNT_MAX];
     uint32_t count = 0;
     uint32_t slot = giro_tree_find(tree, &request->block_id);
-    if (slot == GIRO_NONE) {
+    if (!has_bytes(tree, slot)) {
         serve_from_disk(core, peer, &request->block_id, request->from_height, request->count);
         return;
     }
-    while (slot != GIRO_NONE && count < request->count &&
+    while (has_bytes(tree, slot) && count < request->count &&
            tree->blocks[slot].height >= request->from_height) {
         slots[count++] = slot;
         slot = giro_tree_parent(tree, slot);
@@ -333,7 +339,7 @@ static void serve_ancestors(struct giro_consensus *core, uint16_t peer,
     }
     /* What was evicted below is committed: on disk by height. */
     const uint64_t lowest = tree->blocks[slots[count - 1]].height;
-    if (slot == GIRO_NONE && count < request->count && lowest > request->from_height &&
+    if (!has_bytes(tree, slot) && count < request->count && lowest > request->from_height &&
         lowest > 1 && lowest <= tree->committed_height + 1) {
         const uint64_t missing = lowest - request->from_height;
         const uint32_t wanted = request->count - count;

@@ -207,3 +207,37 @@ Test(consensus_checkpoint, a_late_voter_is_answered_with_the_checkpoint)
     cr_assert(net->nodes[0].sent[GIRO_KIND_CHECKPOINT & 0x1FF] == sent + 1);
     finish(net);
 }
+
+static bool count_blocks_to_3(struct net *net, struct net_message *message)
+{
+    if (message->from == 0 && message->to == 3 && kind_of(message) == GIRO_KIND_BLOCK)
+        ++*(uint32_t *)net->context;
+    return true;
+}
+
+/* A core that started from an image has no bytes of the block that the image stands for, and a peer whose image is older may ask
+ * for just that one: the log answers, with the block or that it is gone. Silence would keep the peer waiting for ever. */
+Test(consensus_checkpoint, the_block_an_image_stands_for_is_asked_of_the_log)
+{
+    struct net *net = running();
+    uint32_t blocks = 0;
+    pay_some(net, 1, 6);
+    struct giro_tree *const tree = &net->nodes[0].core->tree;
+    tree->proposals[tree->tip].size_bytes = 0; /* as after such a start */
+    net->filter = count_blocks_to_3;
+    net->context = &blocks;
+    for (uint32_t by_id = 0; by_id < 2; by_id++) {
+        const struct giro_fetch_blocks request = {.head = giro_head_make(GIRO_KIND_FETCH_BLOCKS),
+                                                  .block_id = by_id ? tree->blocks[tree->tip].id
+                                                                    : giro_hash_zero,
+                                                  .from_height = tree->blocks[tree->tip].height,
+                                                  .count = 1};
+        uint8_t bytes[512];
+        const uint32_t size_bytes =
+            net_wrap(net, 3, GIRO_KIND_FETCH_BLOCKS, &request, sizeof(request), bytes);
+        net_message(net, 3, 0, bytes, size_bytes);
+        net_deliver(net);
+        cr_assert(blocks == by_id + 1, "by %s: %u blocks", by_id ? "id" : "height", blocks);
+    }
+    finish(net);
+}
