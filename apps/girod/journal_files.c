@@ -14,6 +14,7 @@ struct member_files {
     int fd; /* -1: none open */
     uint16_t date;
     uint16_t gap_date; /* windows of this date are missing: none of it is kept; 0 = none */
+    uint16_t cut_date; /* the first that lost its end at start, to be brought by replay; 0 = none */
     uint64_t size_bytes;
     uint64_t sequences[GIRO_CURRENCIES_MAX]; /* last window record's, by genesis currency index */
     struct {
@@ -134,20 +135,22 @@ static enum giro_err open_date(struct giro_journal_files *files, uint16_t member
 /* Finds the last whole block of the journal in hand and cuts what follows. Behind a journal that was cut, nothing of later
  * dates can stay: replay appends in order. */
 static enum giro_err date_recover(struct giro_journal_files *files, struct member_files *own,
-                                  uint64_t found_bytes, bool *was_cut)
+                                  uint64_t found_bytes)
 {
     uint64_t end = sizeof(struct giro_journal_header);
-    if (!*was_cut)
+    if (own->cut_date == 0)
         end = scan(files, own, own->fd, own->size_bytes);
     if (end < own->size_bytes && ftruncate(own->fd, (off_t)end) != 0)
         return io_error();
-    *was_cut = *was_cut || end != found_bytes;
+    if (own->cut_date == 0 && end != found_bytes)
+        own->cut_date = own->date;
     own->size_bytes = end;
     files->bytes += end;
     return GIRO_ERR_OK;
 }
 
-/* A mark "<date>.gap" stands in the place of a journal of which windows are missing. */
+/* A mark "<date>.gap" stands in the place of a journal of which windows are missing. In it, by genesis currency index, the sequences
+ * of the last window records, 8 bytes each: what comes behind it must go on from there. */
 static void gap_path(const struct giro_journal_files *files, uint16_t member, uint16_t date,
                      char *path, size_t path_bytes)
 {
@@ -157,14 +160,43 @@ static void gap_path(const struct giro_journal_files *files, uint16_t member, ui
              text);
 }
 
-static enum giro_err gap_mark(struct giro_journal_files *files, uint16_t member, uint16_t date)
+static enum giro_err gap_write(const struct giro_journal_files *files, uint16_t member,
+                               uint16_t date)
 {
     char path[700];
     gap_path(files, member, date, path, sizeof(path));
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
         return io_error();
+    enum giro_err err = giro_file_write_at(fd, files->members[member].sequences,
+                                           files->genesis->currency_count * sizeof(uint64_t), 0);
     close(fd);
+    return err;
+}
+
+/* Of a mark that a crash left shorter, the rest is not known: nothing before it is missed. */
+static enum giro_err gap_read(struct giro_journal_files *files, uint16_t member, uint16_t date)
+{
+    struct member_files *own = &files->members[member];
+    uint64_t sequences[GIRO_CURRENCIES_MAX] = {0};
+    const size_t size_bytes = files->genesis->currency_count * sizeof(sequences[0]);
+    char path[700];
+    gap_path(files, member, date, path, sizeof(path));
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return io_error();
+    const bool whole = pread(fd, sequences, size_bytes, 0) == (ssize_t)size_bytes;
+    close(fd);
+    for (uint32_t i = 0; i < files->genesis->currency_count; i++)
+        own->sequences[i] = whole ? sequences[i] : 0;
+    own->gap_date = date;
+    return GIRO_ERR_OK;
+}
+
+static enum giro_err gap_mark(struct giro_journal_files *files, uint16_t member, uint16_t date)
+{
+    char path[700];
+    GIRO_TRY(gap_write(files, member, date));
     path_make(files, member, date, path, sizeof(path));
     if (unlink(path) != 0 && errno != ENOENT)
         return io_error();
@@ -178,12 +210,13 @@ static enum giro_err gap_mark(struct giro_journal_files *files, uint16_t member,
     return GIRO_ERR_OK;
 }
 
-/* Windows came as an image from other replicas: of this date, and of the one in hand before. A journal with a hole would pass for
- * a whole day: none is served. */
+/* Windows came as an image from other replicas: of this date, and of the one in hand before; or of one that was damaged, and all
+ * behind it. A journal with a hole would pass for a whole day: none is served. */
 static enum giro_err gap_note(struct giro_journal_files *files, uint16_t member, uint16_t date)
 {
     struct member_files *own = &files->members[member];
-    uint16_t before = own->date;
+    const uint16_t first = own->cut_date != 0 ? own->cut_date : own->date;
+    char path[700];
     if (own->gap_date == date)
         return GIRO_ERR_OK;
     if (own->fd >= 0) {
@@ -191,42 +224,47 @@ static enum giro_err gap_note(struct giro_journal_files *files, uint16_t member,
         own->fd = -1;
         files->open_count--;
     }
-    if (before != 0 && before < date)
-        GIRO_TRY(gap_mark(files, member, before));
+    for (uint32_t before = first; before != 0 && before < date; before++) {
+        path_make(files, member, (uint16_t)before, path, sizeof(path));
+        if (access(path, F_OK) == 0)
+            GIRO_TRY(gap_mark(files, member, (uint16_t)before));
+    }
     GIRO_TRY(gap_mark(files, member, date));
     own->gap_date = date;
+    own->cut_date = 0;
     return GIRO_ERR_OK;
 }
 
-/* Scans every journal of one member at start, cutting torn tails. */
-static enum giro_err member_recover(struct giro_journal_files *files, uint16_t member)
+static enum giro_err journal_recover(struct giro_journal_files *files, uint16_t member,
+                                     uint16_t date)
 {
     struct member_files *own = &files->members[member];
-    own->fd = -1;
+    struct stat info;
+    char path[700];
+    path_make(files, member, date, path, sizeof(path));
+    if (own->gap_date == date) /* a crash between its mark and its end */
+        return unlink(path) == 0 ? GIRO_ERR_OK : io_error();
+    const uint64_t found_bytes = stat(path, &info) == 0 ? (uint64_t)info.st_size : 0;
+    GIRO_TRY(open_date(files, member, date));
+    return date_recover(files, own, found_bytes);
+}
+
+/* Scans every journal of one member at start, cutting torn tails; a mark stands in the list before the journal of its date. */
+static enum giro_err member_recover(struct giro_journal_files *files, uint16_t member)
+{
     char path[700];
     snprintf(path, sizeof(path), "%s/%s", files->dir, files->genesis->members[member].bic);
+    files->members[member].fd = -1;
     GIRO_TRY(giro_dir_make(path));
     struct dirent **names = NULL;
     int count = scandir(path, &names, NULL, alphasort);
     enum giro_err err = count < 0 ? io_error() : GIRO_ERR_OK;
-    bool was_cut = false;
     for (int i = 0; i < count; i++) {
         uint16_t date;
-        size_t length = strlen(names[i]->d_name);
-        if (length == 14 && strcmp(names[i]->d_name + 10, ".gap") == 0 &&
-            giro_date_parse(names[i]->d_name, 10, &date) && date > own->gap_date)
-            own->gap_date = date;
-        bool journal = length == 18 && strcmp(names[i]->d_name + 10, ".journal") == 0 &&
-                       giro_date_parse(names[i]->d_name, 10, &date);
-        if (err == GIRO_ERR_OK && journal) {
-            struct stat info;
-            char file[1000];
-            snprintf(file, sizeof(file), "%s/%s", path, names[i]->d_name);
-            uint64_t found_bytes = stat(file, &info) == 0 ? (uint64_t)info.st_size : 0;
-            err = open_date(files, member, date);
-            if (err == GIRO_ERR_OK)
-                err = date_recover(files, own, found_bytes, &was_cut);
-        }
+        const char *name = names[i]->d_name, *end = strlen(name) > 10 ? name + 10 : "";
+        const bool gap = strcmp(end, ".gap") == 0, journal = strcmp(end, ".journal") == 0;
+        if (err == GIRO_ERR_OK && (gap || journal) && giro_date_parse(name, 10, &date))
+            err = gap ? gap_read(files, member, date) : journal_recover(files, member, date);
         free(names[i]);
     }
     free(names);
@@ -282,7 +320,7 @@ static enum giro_err append(struct giro_journal_files *files, uint16_t member,
         GIRO_TRY(gap_note(files, member, business_date));
     if (own->gap_date == business_date) {
         own->sequences[currency] = record.sequence;
-        return GIRO_ERR_OK;
+        return gap_write(files, member, business_date);
     }
     GIRO_TRY(open_date(files, member, business_date));
     GIRO_TRY(giro_file_write_at(own->fd, bytes, size_bytes, own->size_bytes));

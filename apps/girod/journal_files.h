@@ -27,7 +27,8 @@ uint16_t giro_journal_files_date(const struct giro_journal_files *files, uint16_
  * begins; false if that block is not in that journal. */
 bool giro_journal_files_last(const struct giro_journal_files *files, uint16_t member,
                              uint32_t currency, uint16_t business_date, uint64_t *offset);
-/* giro_journal_files_gap: windows of that date came as an image, so there is no journal of it here (a file "<date>.gap"). */
+/* giro_journal_files_gap: windows of that date came as an image, so there is no journal of it here (a file "<date>.gap", layout:
+ * journal_files.c). */
 bool giro_journal_files_gap(const struct giro_journal_files *files, uint16_t member,
                             uint16_t business_date);
 /* giro_journal_files_sync makes everything appended durable. */

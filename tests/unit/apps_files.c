@@ -512,34 +512,100 @@ Test(journal_files, nothing_follows_a_window_that_could_not_be_written)
     hub_free(&hub);
 }
 
-/* An image brought the windows in between: neither the day it came on nor the one before is whole. */
+/* An image brought the windows in between: neither the day it came on nor the one before is whole. The days around them stay. */
 Test(journal_files, days_with_missing_windows_are_named_and_not_kept)
 {
     struct hub hub;
     char dir[256], path[700];
     uint8_t bytes[2048];
+    uint64_t sizes[5] = {0};
     hub_make(&hub, 4, 2);
     scratch_make(dir);
     struct giro_journal_files *files = journals_open(&hub, dir);
     static const struct {
         uint32_t date;
         uint64_t sequence;
-    } windows[] = {{0, 1}, {0, 2}, {1, 9}, {1, 10}, {2, 11}};
-    for (uint32_t i = 0; i < 5; i++) {
+    } windows[] = {{0, 1}, {0, 2}, {1, 3}, {2, 9}, {2, 10}, {3, 11}, {4, 12}};
+    for (uint32_t i = 0; i < 7; i++) {
         uint32_t size = block_make(&hub, 0, 0, windows[i].sequence, bytes);
         cr_assert(giro_journal_files_append(files, 0, date_of(&hub, windows[i].date), bytes,
                                             size) == GIRO_ERR_OK);
     }
     for (uint32_t round = 0; round < 2; round++) {
-        for (uint32_t date = 0; date < DATES; date++) {
-            bool kept =
-                giro_journal_files_path(files, 0, date_of(&hub, date), path, sizeof(path)) > 0;
-            cr_assert(kept == (date == 2), "date %u", date);
-            cr_assert(giro_journal_files_gap(files, 0, date_of(&hub, date)) == !kept);
+        for (uint32_t date = 0; date < 5; date++) {
+            const uint64_t size =
+                giro_journal_files_path(files, 0, date_of(&hub, date), path, sizeof(path));
+            cr_assert((size > 0) == (date != 1 && date != 2), "date %u", date);
+            cr_assert(giro_journal_files_gap(files, 0, date_of(&hub, date)) == (size == 0));
             cr_assert(!giro_journal_files_gap(files, 1, date_of(&hub, date)));
+            cr_assert(round == 0 || size == sizes[date], "date %u is cut", date);
+            sizes[date] = size;
         }
         giro_journal_files_close(files);
         files = journals_open(&hub, dir);
+    }
+    const uint32_t size = block_make(&hub, 0, 0, 13, bytes);
+    cr_assert(giro_journal_files_append(files, 0, date_of(&hub, 4), bytes, size) == GIRO_ERR_OK);
+    cr_assert(!giro_journal_files_gap(files, 0, date_of(&hub, 4)));
+    giro_journal_files_close(files);
+    scratch_remove(dir);
+    hub_free(&hub);
+}
+
+/* Restarted on the very day: the next day begins behind windows of which only the mark knows. */
+Test(journal_files, a_day_behind_missing_windows_is_whole_after_a_restart_in_between)
+{
+    struct hub hub;
+    char dir[256], path[700];
+    uint8_t bytes[2048];
+    hub_make(&hub, 4, 2);
+    scratch_make(dir);
+    static const struct {
+        uint32_t date;
+        uint64_t sequence;
+    } windows[] = {{0, 1}, {1, 2}, {2, 9}, {2, 10}, {3, 11}};
+    for (uint32_t i = 0; i < 5; i++) {
+        struct giro_journal_files *files = journals_open(&hub, dir);
+        const uint32_t size = block_make(&hub, 0, 0, windows[i].sequence, bytes);
+        cr_assert(giro_journal_files_append(files, 0, date_of(&hub, windows[i].date), bytes,
+                                            size) == GIRO_ERR_OK);
+        giro_journal_files_close(files);
+    }
+    struct giro_journal_files *files = journals_open(&hub, dir);
+    for (uint32_t date = 0; date < 4; date++) {
+        const uint64_t size =
+            giro_journal_files_path(files, 0, date_of(&hub, date), path, sizeof(path));
+        cr_assert((size > sizeof(struct giro_journal_header)) == (date == 0 || date == 3));
+        cr_assert(giro_journal_files_gap(files, 0, date_of(&hub, date)) == (size == 0));
+    }
+    giro_journal_files_close(files);
+    scratch_remove(dir);
+    hub_free(&hub);
+}
+
+/* A day damaged so long ago that no replay brings it again: it and what follows is not whole, and is not served as if it were. */
+Test(journal_files, a_day_damaged_behind_the_image_is_named)
+{
+    struct hub hub;
+    char dir[256], path[700];
+    uint8_t bytes[2048];
+    uint64_t sizes[DATES];
+    hub_make(&hub, 4, 2);
+    scratch_make(dir);
+    struct giro_journal_files *files = journals_open(&hub, dir);
+    replay(&hub, files);
+    (void)journals_hash(&hub, files, sizes);
+    giro_journal_files_path(files, 0, date_of(&hub, 1), path, sizeof(path));
+    giro_journal_files_close(files);
+    cr_assert(truncate(path, (off_t)sizes[1] - 8) == 0);
+    files = journals_open(&hub, dir);
+    const uint32_t size = block_make(&hub, 0, 0, 1 + DATES * BLOCKS, bytes);
+    cr_assert(giro_journal_files_append(files, 0, date_of(&hub, DATES), bytes, size) ==
+              GIRO_ERR_OK);
+    for (uint32_t date = 0; date <= DATES; date++) {
+        cr_assert(giro_journal_files_gap(files, 0, date_of(&hub, date)) == (date > 0));
+        cr_assert((giro_journal_files_path(files, 0, date_of(&hub, date), path, sizeof(path)) >
+                   0) == (date == 0));
     }
     giro_journal_files_close(files);
     scratch_remove(dir);
