@@ -12,7 +12,7 @@
 struct piece {
     uint64_t height;
     uint32_t leaf_index, size_bytes;
-    uint32_t replicas; /* that say so */
+    uint32_t replicas;        /* that say so */
     uint16_t member, channel; /* whose frame; executed once, so it is in a day once */
     uint64_t sequence;
     const uint8_t *bytes;
@@ -59,7 +59,7 @@ static int order(const void *a, const void *b)
     return memcmp(x->bytes, y->bytes, x->size_bytes);
 }
 
-/* Takes the pieces of one source up to the first that does not hold. */
+/* Takes the pieces of one source up to the first that does not hold. In ledger order, so no replica says the same twice. */
 static enum giro_err source_read(struct merge *merge, uint32_t index,
                                  struct giro_disclosure_view *view,
                                  struct giro_diagnosis *diagnosis)
@@ -71,6 +71,7 @@ static enum giro_err source_read(struct merge *merge, uint32_t index,
     struct giro_hash digest = giro_hash_zero;
     GIRO_TRY(recon_map_open(source->path, &merge->maps[index], diagnosis));
     giro_reader_init(&reader, merge->maps[index].bytes, merge->maps[index].size_bytes);
+    const uint64_t first = merge->count;
     bool good = giro_reader_copy(&reader, &header, sizeof(header)) &&
                 giro_head_is(&header.head, GIRO_KIND_DETAILS_DAY) &&
                 giro_hash_equal(&header.chain_id, &options->genesis->chain_id) &&
@@ -92,6 +93,8 @@ static enum giro_err source_read(struct merge *merge, uint32_t index,
         piece.member = view->disclosure.frame.member;
         piece.channel = view->disclosure.frame.channel;
         piece.sequence = view->disclosure.frame.sequence;
+        good = good &&
+               (merge->count == first || place_order(&merge->pieces[merge->count - 1], &piece) < 0);
         if (good && !piece_add(merge, &piece))
             return GIRO_ERR_NOMEM;
     }
@@ -253,8 +256,8 @@ enum giro_err giro_details_day_digest(const char *path, struct giro_hash *digest
     bool good = giro_reader_take(&reader, sizeof(struct giro_details_day_header)) != NULL;
     *digest = giro_hash_zero;
     do
-        good = good && giro_details_day_next(&reader, digest, &bytes, &size_bytes) ==
-                           GIRO_REJECT_NONE;
+        good =
+            good && giro_details_day_next(&reader, digest, &bytes, &size_bytes) == GIRO_REJECT_NONE;
     while (good && bytes != NULL);
     const uint64_t offset = reader.offset;
     recon_map_close(&map);

@@ -199,7 +199,7 @@ enum giro_err giro_recon_cut(const struct giro_recon_cut_options *options,
                              struct giro_recon_cut_result *result,
                              struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 /* giro_details_merge makes a member's day of details with K from what replicas sent. Every disclosure is verified; a source in which
- * one does not hold, or that is not this member's day, is left out from there on and counted. Sources disagree about a place in the
+ * one does not hold or is not in ledger order, or that is not this member's day, is left out from there on and counted. Sources disagree about a place in the
  * ledger, or about where a frame stands: what most replicas say goes in, and each frame once. */
 struct giro_details_source {
     const char *path;

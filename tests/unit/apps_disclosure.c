@@ -280,10 +280,11 @@ static void day_frames_make(uint32_t broken)
     }
 }
 
-/* The debtor's day but for `left_out`; frame `moved` is said to stand where the one behind it does, which is left out, too. */
-static void day_write(const char *path, uint32_t left_out, uint32_t moved)
+/* The debtor's day but for `left_out`; frame `moved` is said, `times` times, to stand where the one behind it does, which is left
+ * out, too. */
+static void day_write_times(const char *path, uint32_t left_out, uint32_t moved, uint32_t times)
 {
-    static uint8_t bytes[DAY_FRAMES * 8192];
+    static uint8_t bytes[2 * DAY_FRAMES * 8192];
     struct giro_hash digest = giro_hash_zero;
     const struct giro_details_day_header header = {.head = giro_head_make(GIRO_KIND_DETAILS_DAY),
                                                    .chain_id = one->hub.genesis.chain_id,
@@ -301,10 +302,16 @@ static void day_write(const char *path, uint32_t left_out, uint32_t moved)
         one->made.header.height = 100 + i + (i == moved);
         giro_writer_init(&writer, one->bytes, sizeof(one->bytes));
         cr_assert(giro_disclosure_encode(&one->made, &writer));
-        size_bytes +=
-            giro_details_day_put(one->bytes, (uint32_t)writer.offset, &digest, bytes + size_bytes);
+        for (uint32_t k = 0; k < (i == moved ? times : 1); k++)
+            size_bytes += giro_details_day_put(one->bytes, (uint32_t)writer.offset, &digest,
+                                               bytes + size_bytes);
     }
     cr_assert(giro_file_write(path, 0600, bytes, size_bytes) == GIRO_ERR_OK);
+}
+
+static void day_write(const char *path, uint32_t left_out, uint32_t moved)
+{
+    day_write_times(path, left_out, moved, 1);
 }
 
 static bool on_key(void *context, const struct giro_disclosure *disclosure, uint32_t index,
@@ -339,14 +346,14 @@ static const char *place_note(void *context, const struct giro_disclosure *discl
 
 Test(disclosure, one_honest_replica_among_liars_is_enough_for_a_days_details)
 {
-    char dir[256], paths[6][300], out[300];
+    char dir[256], paths[7][300], out[300];
     struct giro_details_merge_result result;
     struct giro_diagnosis diagnosis = {.fact = ""};
     uint32_t broken = NOBODY, count = 0;
     open_case();
     day_frames_make(7);
     scratch_make(dir);
-    for (uint32_t i = 0; i < 6; i++)
+    for (uint32_t i = 0; i < 7; i++)
         snprintf(paths[i], sizeof(paths[i]), "%s/%u", dir, i);
     snprintf(out, sizeof(out), "%s/out", dir);
     day_write(paths[0], 3, NOBODY);      /* leaves one out */
@@ -361,13 +368,15 @@ Test(disclosure, one_honest_replica_among_liars_is_enough_for_a_days_details)
     free(bytes);
     cr_assert(giro_file_write(paths[4], 0600, "GIRO", 4) == GIRO_ERR_OK);
     day_write(paths[5], NOBODY, DAY_FRAMES - 1); /* says one stands where none does */
-    const struct giro_details_source sources[] = {
-        {paths[0], 1}, {paths[1], 1}, {paths[2], 2}, {paths[3], 1}, {paths[4], 1}, {paths[5], 1}};
+    day_write_times(paths[6], NOBODY, 2, 5);     /* says so five times, for a majority */
+    const struct giro_details_source sources[] = {{paths[0], 1}, {paths[1], 1}, {paths[2], 2},
+                                                  {paths[3], 1}, {paths[4], 1}, {paths[5], 1},
+                                                  {paths[6], 1}};
     const struct giro_details_merge_options options = {.genesis = &one->hub.genesis,
                                                        .ring = one->hub.ring,
                                                        .business_date = 20781,
                                                        .sources = sources,
-                                                       .source_count = 6,
+                                                       .source_count = 7,
                                                        .out_path = out,
                                                        .key = on_key,
                                                        .broken = on_broken,
@@ -376,7 +385,7 @@ Test(disclosure, one_honest_replica_among_liars_is_enough_for_a_days_details)
               diagnosis.fact);
     cr_assert(result.frames == DAY_FRAMES && result.payments == 2 * DAY_FRAMES);
     cr_assert(result.opened == 2 * DAY_FRAMES - 1 && result.broken == 1 && broken == 7);
-    cr_assert(result.bad_sources == 2, "%u", result.bad_sources);
+    cr_assert(result.bad_sources == 3, "%u", result.bad_sources);
     cr_assert(giro_details_day_each(out, &one->hub.genesis, one->hub.ring, place_note, &count,
                                     &diagnosis) == GIRO_ERR_OK,
               "%s %s", diagnosis.fact, diagnosis.detail);
