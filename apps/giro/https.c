@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "apps/tls/tls.h"
@@ -22,6 +23,9 @@
 #define SILENCE_MS   20000 /* without any progress: the replica is gone */
 #define HEAD_MAX     (16u * 1024u)
 #define ANSWER_MAX   (64u * 1024u * 1024u) /* replicas answer 16 MiB at most */
+#define NS_PER_MS    UINT64_C(1000000)
+#define PACE_BYTES   65536u          /* a second at least; slower ones give no answer */
+#define PIECE_MIN    (1024u * 1024u) /* of a download, but for the last one */
 #define FAULT_SLOW   "it did not answer in time"
 #define FAULT_CLOSED "it closed the connection"
 
@@ -32,6 +36,7 @@ struct giro_https {
     SSL *ssl; /* NULL: not connected */
     int fd;
     uint32_t silence_ms;
+    uint64_t end_ns; /* of the wait for what is under way, however much trickles in until then */
     bool (*stopped)(void);
     const char *fault; /* why there is no answer */
 };
@@ -102,12 +107,30 @@ void giro_https_close(struct giro_https *https)
 
 /* ---- The connection --------------------------------------------------------------------------------- */
 
+static uint64_t now_ns(void)
+{
+    const struct giro_clock clock = giro_clock_system();
+    return clock.mono_ns(clock.self);
+}
+
+/* From now on that many silences, and time for that many bytes at the least pace. */
+static void limit(struct giro_https *https, uint32_t silences, size_t size_bytes)
+{
+    https->end_ns = now_ns() + (uint64_t)silences * https->silence_ms * NS_PER_MS +
+                    size_bytes * GIRO_NS_PER_S / PACE_BYTES;
+}
+
 static bool ready(struct giro_https *https, short events)
 {
     struct pollfd poll_fd = {.fd = https->fd, .events = events};
     int count;
     do {
-        count = poll(&poll_fd, 1, (int)https->silence_ms);
+        const uint64_t now = now_ns();
+        const uint64_t left_ms = now < https->end_ns ? (https->end_ns - now) / NS_PER_MS : 0;
+        count = left_ms == 0
+                    ? 0
+                    : poll(&poll_fd, 1,
+                           (int)(left_ms < https->silence_ms ? left_ms : https->silence_ms));
     } while (count < 0 && errno == EINTR && (https->stopped == NULL || !https->stopped()));
     if (count <= 0)
         https->fault = FAULT_SLOW;
@@ -249,6 +272,7 @@ static bool get_answer(struct giro_https *https, struct answer *answer)
     answer->bytes = malloc(size + 1);
     if (answer->bytes == NULL)
         return false;
+    limit(https, 1, size);
     memcpy(answer->bytes, head + head_bytes, got);
     while (got < size) {
         size_t once = get(https, answer->bytes + got, size - got);
@@ -267,6 +291,7 @@ static bool exchange(struct giro_https *https, const char *head, const void *bod
     free(answer->bytes);
     *answer = (struct answer){.bytes = NULL};
     https->fault = "there is no memory"; /* unless another is found */
+    limit(https, 3, body_bytes);         /* to connect, to agree on keys, and for the head */
     bool good = (https->ssl != NULL || dial(https)) && put(https, head, strlen(head)) &&
                 put(https, body, body_bytes) && get_answer(https, answer);
     if (!good || answer->last)
@@ -337,6 +362,40 @@ enum giro_err giro_https_post(struct giro_https *https, const char *path, const 
     return ask(https, "POST", path, body, body_bytes, bytes, size_bytes, diagnosis);
 }
 
+/* What is there, and no more of the disk than a replica may be believed: half of what is free. */
+static enum giro_err room_check(const struct giro_https *https, int fd, uint64_t size_bytes,
+                                struct giro_diagnosis *diagnosis)
+{
+    struct statvfs disk;
+    if (fstatvfs(fd, &disk) != 0)
+        return GIRO_ERR_IO;
+    if (size_bytes <= disk.f_bavail * disk.f_frsize / 2)
+        return GIRO_ERR_OK;
+    giro_diagnosis_set(diagnosis, "that is more than half of what is free here", "",
+                       "the replica at %s:%u lists %lu bytes", https->address.host,
+                       https->address.port, (unsigned long)size_bytes);
+    return GIRO_ERR_STATE;
+}
+
+/* One piece of what is left. Short ones would be endless. */
+static enum giro_err piece_get(struct giro_https *https, const char *url, uint64_t left, FILE *file,
+                               size_t *got, struct giro_diagnosis *diagnosis)
+{
+    uint8_t *bytes = NULL;
+    GIRO_TRY(giro_https_get(https, url, &bytes, got, diagnosis));
+    enum giro_err err = GIRO_ERR_OK;
+    if (*got > left || *got < (left < PIECE_MIN ? left : PIECE_MIN)) {
+        giro_diagnosis_set(diagnosis, "it sends fewer or more bytes than it was asked for", "",
+                           "the replica at %s:%u gives no whole answer", https->address.host,
+                           https->address.port);
+        err = GIRO_ERR_FORMAT;
+    } else if (fwrite(bytes, *got, 1, file) != 1) {
+        err = errno == ENOSPC ? GIRO_ERR_NOSPACE : GIRO_ERR_IO;
+    }
+    free(bytes);
+    return err;
+}
+
 enum giro_err giro_https_download(struct giro_https *https, const char *path, uint64_t size_bytes,
                                   const char *file_path,
                                   void (*progress)(void *context, uint64_t done, uint64_t all),
@@ -349,19 +408,15 @@ enum giro_err giro_https_download(struct giro_https *https, const char *path, ui
             close(fd);
         return GIRO_ERR_IO;
     }
-    enum giro_err err = GIRO_ERR_OK;
+    enum giro_err err = room_check(https, fd, size_bytes, diagnosis);
     for (uint64_t at = 0; err == GIRO_ERR_OK && at < size_bytes;) {
         char url[200];
-        uint8_t *bytes = NULL;
         size_t got = 0;
         snprintf(url, sizeof(url), "%s?from=%lu&to=%lu", path, (unsigned long)at,
                  (unsigned long)size_bytes);
-        err = giro_https_get(https, url, &bytes, &got, diagnosis);
-        if (err == GIRO_ERR_OK && (got == 0 || fwrite(bytes, got, 1, file) != 1))
-            err = GIRO_ERR_IO;
+        err = piece_get(https, url, size_bytes - at, file, &got, diagnosis);
         at += got;
-        free(bytes);
-        if (progress != NULL)
+        if (progress != NULL && err == GIRO_ERR_OK)
             progress(context, at, size_bytes);
     }
     if (fclose(file) != 0 && err == GIRO_ERR_OK)

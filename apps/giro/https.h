@@ -12,7 +12,7 @@ enum giro_err giro_https_open(const struct giro_genesis *genesis,
                               const struct giro_secret_key *key, struct giro_https **https,
                               struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 /* giro_https_patience: how long the replica may be silent (20 s unless told), and what else ends a wait: stopped, asked after each
- * signal; may be NULL. */
+ * signal; may be NULL. An answer that comes slower than 64 KiB a second is none, either. */
 void giro_https_patience(struct giro_https *https, uint32_t silence_ms, bool (*stopped)(void));
 void giro_https_close(struct giro_https *https);
 /* giro_https_get fetches path; *bytes is malloc'ed (caller frees), NUL-terminated beyond its size. A status other than 2xx is
@@ -20,7 +20,7 @@ void giro_https_close(struct giro_https *https);
 enum giro_err giro_https_get(struct giro_https *https, const char *path, uint8_t **bytes,
                              size_t *size_bytes, struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 /* giro_https_download fetches size_bytes of path, whose owner serves ranges (from=, to=), into a file (0600) in pieces. progress
- * (may be NULL) hears how much there is. */
+ * (may be NULL) hears how much there is. Not more than half of what is free on the disk: a replica says how much it is. */
 enum giro_err giro_https_download(struct giro_https *https, const char *path, uint64_t size_bytes,
                                   const char *file_path,
                                   void (*progress)(void *context, uint64_t done, uint64_t all),

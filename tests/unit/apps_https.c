@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <criterion/criterion.h>
@@ -65,6 +66,8 @@ static void stage_close(struct stage *stage)
 
 /* ---- The client, in a process of its own ------------------------------------------------------------ */
 
+static uint32_t patience_ms; /* 0: what the client has by itself */
+
 /* Asks `times` times; its exit code: 0 each answer was `bytes` bytes of 'a', 1 there was an error, 2 another answer. */
 static pid_t client_start(const struct stage *stage, uint32_t times, size_t bytes)
 {
@@ -79,6 +82,8 @@ static pid_t client_start(const struct stage *stage, uint32_t times, size_t byte
     if (giro_https_open(&stage->hub.genesis, &stage->address, stage->client_key, &https,
                         &diagnosis) != GIRO_ERR_OK)
         _exit(3);
+    if (patience_ms > 0)
+        giro_https_patience(https, patience_ms, NULL);
     for (uint32_t i = 0; i < times; i++) {
         uint8_t *answer = NULL;
         size_t size = 0;
@@ -216,6 +221,27 @@ Test(https, answers_that_are_none_are_errors)
         cr_assert(take_request(ssl));
         if (rows[i].head[0] != '\0')
             put_answer(ssl, rows[i].head, rows[i].body_bytes, 11);
+        hang_up(ssl, fd);
+        cr_expect(client_end(client) == 1, "row %u", i);
+    }
+    stage_close(stage);
+}
+
+/* Never silent, never done: in the head, then in the body. */
+Test(https, a_replica_that_trickles_is_left)
+{
+    struct stage *stage = stage_open();
+    static const char *const heads[] = {"HTTP/1.1 200 OK\r\nX: ",
+                                        "HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"};
+    patience_ms = 200;
+    for (uint32_t i = 0; i < 2; i++) {
+        pid_t client = client_start(stage, 1, 5000);
+        int fd;
+        SSL *ssl = serve_one(stage, &fd);
+        cr_assert(take_request(ssl));
+        put_answer(ssl, heads[i], 0, 1);
+        for (uint32_t k = 0; k < 4000 && SSL_write(ssl, "a", 1) == 1; k++)
+            nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
         hang_up(ssl, fd);
         cr_expect(client_end(client) == 1, "row %u", i);
     }
