@@ -12,6 +12,7 @@
 
 #define ROUNDS                                                                                     \
     3u /* times all replicas are asked before a pull gives up: a busy one may let a connection drop */
+#define DATES (UINT16_MAX + 1u)
 
 struct arguments {
     struct giro_access access; /* netting takes its genesis file only */
@@ -79,7 +80,8 @@ struct pulling {
     struct giro_details_client *details; /* of the member in hand */
     const char *date;                    /* that is being pulled */
     uint64_t broken;
-    bool done[UINT16_MAX + 1]; /* dates of the member in hand that were pulled */
+    /* Dates of the member in hand that were pulled, and of which a replica said that it has not the whole. */
+    bool done[DATES], missing[DATES];
 };
 
 static void on_progress(void *context, uint64_t done, uint64_t all)
@@ -141,6 +143,21 @@ static enum giro_err pull_date(struct pulling *pulling, struct giro_https *https
     return err;
 }
 
+/* What one replica says it has of the member in hand. */
+struct source {
+    const struct giro_config_address *address;
+    struct giro_https *https;
+    uint64_t *bytes; /* by date; NULL: it gave no list */
+};
+
+static void passed_over(struct pulling *pulling, const struct source *source)
+{
+    giro_progress_end(&pulling->progress);
+    fprintf(stderr, "giro recon pull: the replica at %s:%u is passed over:\n",
+            source->address->host, source->address->port);
+    giro_diagnosis_print("giro recon pull", pulling->diagnosis);
+}
+
 /* Windows of that day reached the replica as an image: another one has its journal. */
 static enum giro_err gap_found(struct pulling *pulling, const char *bic, const char *date)
 {
@@ -150,37 +167,105 @@ static enum giro_err gap_found(struct pulling *pulling, const char *bic, const c
     return GIRO_ERR_NOENT;
 }
 
-/* What this replica has of what none before it had. */
-static enum giro_err pull_from(struct pulling *pulling, struct giro_https *https, const char *bic)
+/* Notes the journals of a list. */
+static void list_note(struct pulling *pulling, const struct source *source, const json_t *list,
+                      const char *bic)
 {
-    uint8_t *bytes = NULL;
-    size_t size = 0;
-    GIRO_TRY(giro_https_get(https, "/v1/journals", &bytes, &size, pulling->diagnosis));
-    json_t *list = json_loadb((const char *)bytes, size, 0, NULL);
-    free(bytes);
-    enum giro_err err = json_is_array(list) ? GIRO_ERR_OK : GIRO_ERR_FORMAT;
-    enum giro_err gap = GIRO_ERR_OK;
     size_t index;
-    json_t *item;
+    const json_t *item;
     json_array_foreach(list, index, item)
     {
         const char *owner = json_string_value(json_object_get(item, "bic"));
         const char *date = json_string_value(json_object_get(item, "date"));
-        json_int_t size_bytes = json_integer_value(json_object_get(item, "bytes"));
+        const json_int_t size_bytes = json_integer_value(json_object_get(item, "bytes"));
         uint16_t day;
-        bool usable = owner != NULL && date != NULL && strcmp(owner, bic) == 0 &&
-                      giro_date_parse(date, strlen(date), &day) && !pulling->done[day];
-        if (!usable || err != GIRO_ERR_OK)
+        if (owner == NULL || date == NULL || strcmp(owner, bic) != 0 ||
+            !giro_date_parse(date, strlen(date), &day) || pulling->done[day])
             continue;
-        if (size_bytes > 0)
-            err = pull_date(pulling, https, bic, date, (uint64_t)size_bytes);
-        else if (json_is_true(json_object_get(item, "gap")))
-            gap = gap_found(pulling, bic, date);
-        if (size_bytes > 0 && err == GIRO_ERR_OK)
-            pulling->done[day] = true;
+        source->bytes[day] = size_bytes > 0 ? (uint64_t)size_bytes : 0;
+        if (size_bytes > 0 || !json_is_true(json_object_get(item, "gap")) || pulling->missing[day])
+            continue;
+        pulling->missing[day] = gap_found(pulling, bic, date) != GIRO_ERR_OK;
+        passed_over(pulling, source);
     }
+}
+
+static enum giro_err source_open(struct pulling *pulling, const struct giro_secret_key *key,
+                                 const char *bic, struct source *source)
+{
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    GIRO_TRY(giro_https_open(&pulling->view->genesis, source->address, key, &source->https,
+                             pulling->diagnosis));
+    GIRO_TRY(giro_https_get(source->https, "/v1/journals", &bytes, &size, pulling->diagnosis));
+    json_t *list = json_loadb((const char *)bytes, size, 0, NULL);
+    free(bytes);
+    source->bytes = json_is_array(list) ? calloc(DATES, sizeof(*source->bytes)) : NULL;
+    if (source->bytes != NULL)
+        list_note(pulling, source, list, bic);
     json_decref(list);
-    return err != GIRO_ERR_OK ? err : gap;
+    return source->bytes != NULL ? GIRO_ERR_OK : GIRO_ERR_FORMAT;
+}
+
+/* An existing folder or a full disk is ours, and no other replica helps. */
+static bool is_ours(enum giro_err err)
+{
+    return err == GIRO_ERR_EXISTS || err == GIRO_ERR_NOSPACE;
+}
+
+/* From the one that lists most first: a replica may leave the end of a day out, but cannot add to it. */
+static enum giro_err date_pull(struct pulling *pulling, struct source *sources, uint32_t count,
+                               const char *bic, uint32_t date)
+{
+    char text[11];
+    enum giro_err err = GIRO_ERR_OK;
+    giro_date_format((uint16_t)date, text);
+    while (!pulling->done[date] && !is_ours(err)) {
+        struct source *most = NULL;
+        for (uint32_t i = 0; i < count; i++)
+            if (sources[i].bytes != NULL && sources[i].bytes[date] > 0 &&
+                (most == NULL || sources[i].bytes[date] > most->bytes[date]))
+                most = &sources[i];
+        if (most == NULL)
+            break;
+        err = pull_date(pulling, most->https, bic, text, most->bytes[date]);
+        most->bytes[date] = 0;
+        pulling->done[date] = err == GIRO_ERR_OK;
+        if (err != GIRO_ERR_OK && !is_ours(err))
+            passed_over(pulling, most); /* a file that does not verify is this replica's shame */
+    }
+    return pulling->missing[date] && !pulling->done[date] && err == GIRO_ERR_OK
+               ? gap_found(pulling, bic, text)
+               : err;
+}
+
+/* Asks all of them once, and pulls every date that one has. */
+static enum giro_err round_pull(struct pulling *pulling, const struct giro_secret_key *key,
+                                const char *bic)
+{
+    const struct giro_access *access = &pulling->arguments->access;
+    struct source sources[GIRO_REPLICAS_MAX] = {{.bytes = NULL}};
+    uint32_t answered = 0;
+    enum giro_err err = GIRO_ERR_OK, first = GIRO_ERR_OK;
+    for (uint32_t i = 0; i < access->https_count; i++) {
+        sources[i].address = &access->https[i];
+        err = source_open(pulling, key, bic, &sources[i]);
+        answered += err == GIRO_ERR_OK;
+        if (err != GIRO_ERR_OK)
+            passed_over(pulling, &sources[i]);
+    }
+    if (answered == 0)
+        first = err;
+    for (uint32_t date = 0; answered > 0 && date < DATES && !is_ours(first); date++) {
+        err = date_pull(pulling, sources, access->https_count, bic, date);
+        first = first == GIRO_ERR_OK || is_ours(err) ? err : first;
+    }
+    for (uint32_t i = 0; i < access->https_count; i++) {
+        if (sources[i].https != NULL)
+            giro_https_close(sources[i].https);
+        free(sources[i].bytes);
+    }
+    return first;
 }
 
 static enum giro_err pull_member(struct pulling *pulling, const char *bic)
@@ -195,31 +280,14 @@ static enum giro_err pull_member(struct pulling *pulling, const char *bic)
         giro_key_free(key);
         return err;
     }
-    err = GIRO_ERR_NETWORK;
     memset(pulling->done, 0, sizeof(pulling->done));
-    /* Another replica helps against one that is down or was away; a file that does not verify is this replica's shame, but an existing
-     * folder or a full disk is ours. */
-    uint32_t tries = arguments->access.https_count * ROUNDS;
-    for (uint32_t i = 0; err != GIRO_ERR_OK && i < tries; i++) {
-        uint32_t at = i % arguments->access.https_count;
-        struct giro_https *https = NULL;
-        if (i > 0 && at == 0)
+    memset(pulling->missing, 0, sizeof(pulling->missing));
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        if (i > 0)
             nanosleep(&(struct timespec){.tv_nsec = 500000000}, NULL);
-        err = giro_https_open(&pulling->view->genesis, &arguments->access.https[at], key, &https,
-                              pulling->diagnosis);
-        if (err != GIRO_ERR_OK)
+        err = round_pull(pulling, key, bic);
+        if (err == GIRO_ERR_OK || is_ours(err))
             break;
-        err = pull_from(pulling, https, bic);
-        giro_https_close(https);
-        if (err == GIRO_ERR_EXISTS || err == GIRO_ERR_NOSPACE)
-            break;
-        if (err != GIRO_ERR_OK && i + 1 < tries) {
-            /* Said at once: what another replica then answers does not make this one's fault less interesting. */
-            giro_progress_end(&pulling->progress);
-            fprintf(stderr, "giro recon pull: the replica at %s:%u is passed over:\n",
-                    arguments->access.https[at].host, arguments->access.https[at].port);
-            giro_diagnosis_print("giro recon pull", pulling->diagnosis);
-        }
     }
     giro_details_client_close(pulling->details);
     giro_key_free(key);
@@ -229,7 +297,8 @@ static enum giro_err pull_member(struct pulling *pulling, const char *bic)
 int giro_cmd_recon_pull(int argc, char **argv)
 {
     static const char doc[] =
-        "Pulls members' journals from the first replica that has them, verifies every window, and "
+        "Pulls members' journals, each from the replica that has most of it, verifies every "
+        "window, and "
         "cuts files from them: entries.csv, positions.csv, statuses.csv, totals.csv, netting.csv, "
         "manifest.json, SHA256SUMS, windows.journal. References come from the sealed details, "
         "asked of every replica and opened with the member's sealing key and the keys it kept; "

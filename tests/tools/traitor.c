@@ -7,6 +7,7 @@
  *  - every eighth commit vote is followed by one for other roots;
  *  - batches are kept from one replica, which must ask for them;
  *  - the first window with bookings of each member is forged in the journal it serves: an amount, checksum made right;
+ *  - of each journal that it did not forge, it leaves out the last window;
  *  - under the digest and size of a member's day of details it serves zeros.
  * It says how often it did what when it stops. */
 #include <stdio.h>
@@ -33,6 +34,10 @@ enum giro_err __real_giro_journal_files_append(struct giro_journal_files *files,
 enum giro_err __wrap_giro_journal_files_append(struct giro_journal_files *files, uint16_t member,
                                                uint16_t business_date, const void *bytes,
                                                uint32_t size_bytes);
+uint64_t __real_giro_journal_files_path(const struct giro_journal_files *files, uint16_t member,
+                                        uint16_t business_date, char *path, size_t path_bytes);
+uint64_t __wrap_giro_journal_files_path(const struct giro_journal_files *files, uint16_t member,
+                                        uint16_t business_date, char *path, size_t path_bytes);
 uint64_t __real_giro_details_files_path(const struct giro_details_files *files, uint16_t member,
                                         uint16_t business_date, char *path, size_t path_bytes);
 uint64_t __wrap_giro_details_files_path(const struct giro_details_files *files, uint16_t member,
@@ -148,6 +153,20 @@ static bool twin_commit_vote(uint8_t *body, size_t size_bytes)
     vote.signature = giro_sign(traitor.batch_key, message, message_bytes);
     memcpy(body, &vote, sizeof(vote));
     return true;
+}
+
+/* ---- Journals without their end ---------------------------------------------------------------------- */
+
+uint64_t __wrap_giro_journal_files_path(const struct giro_journal_files *files, uint16_t member,
+                                        uint16_t business_date, char *path, size_t path_bytes)
+{
+    const uint64_t size_bytes =
+        __real_giro_journal_files_path(files, member, business_date, path, path_bytes);
+    uint64_t last = 0, offset = 0;
+    for (uint32_t i = 0; i < GIRO_CURRENCIES_MAX && !traitor.forged[member]; i++)
+        if (giro_journal_files_last(files, member, i, business_date, &offset) && offset > last)
+            last = offset;
+    return last > 0 && last < size_bytes ? last : size_bytes;
 }
 
 /* ---- Details ------------------------------------------------------------------------------------------- */
