@@ -43,7 +43,6 @@ struct giro_courier_told {
     uint64_t tag; /* of the frame */
     uint16_t member, replica;
     struct giro_receipt_item item; /* of a proof: what the leaf says */
-    const uint8_t *runs;           /* item.run_count of the receipt; not of a proof */
     uint32_t result_count;         /* CERTIFIED and PROVEN: one per record */
     const struct giro_result *results;
     const uint8_t *proof; /* PROVEN */

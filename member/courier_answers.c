@@ -23,7 +23,7 @@ static uint32_t results_spread(struct giro_courier *courier, const struct flight
 
 static void tell(struct giro_courier *courier, const struct flight *flight, const struct peer *peer,
                  enum giro_told_kind kind, const struct giro_receipt_item *item,
-                 const uint8_t *runs, uint32_t result_count, bool final)
+                 uint32_t result_count, bool final)
 {
     struct giro_courier_told told = {.kind = kind,
                                      .final = final,
@@ -31,7 +31,6 @@ static void tell(struct giro_courier *courier, const struct flight *flight, cons
                                      .member = flight->member,
                                      .replica = peer->replica,
                                      .item = *item,
-                                     .runs = runs,
                                      .result_count = result_count,
                                      .results = courier->results,
                                      .first_sent_ns = flight->first_sent_ns};
@@ -54,7 +53,7 @@ static void on_durable(struct giro_courier *courier, struct flight *flight, cons
         return;
     flight->was_durable = true;
     courier->stats.frames_durable++;
-    tell(courier, flight, peer, GIRO_TOLD_DURABLE, item, NULL, 0, false);
+    tell(courier, flight, peer, GIRO_TOLD_DURABLE, item, 0, false);
 }
 
 /* One replica's word is not enough: others at once. */
@@ -77,7 +76,7 @@ static void on_denied(struct giro_courier *courier, struct flight *flight, const
         return;
     }
     courier->stats.frames_certified++;
-    tell(courier, flight, peer, GIRO_TOLD_CERTIFIED, item, NULL, 0, true);
+    tell(courier, flight, peer, GIRO_TOLD_CERTIFIED, item, 0, true);
     giro_flight_end(courier, flight);
 }
 
@@ -120,13 +119,13 @@ static void on_absent(struct giro_courier *courier, struct flight *flight, const
                                      .channel = flight->channel,
                                      .level = GIRO_LEVEL_CERTIFIED,
                                      .outcome = GIRO_OUTCOME_OLD};
-    tell(courier, flight, peer, GIRO_TOLD_CERTIFIED, &item, NULL, 0, true);
+    tell(courier, flight, peer, GIRO_TOLD_CERTIFIED, &item, 0, true);
     giro_flight_end(courier, flight);
 }
 
 static void on_executed(struct giro_courier *courier, struct flight *flight,
                         const struct peer *peer, const struct giro_receipt_item *item,
-                        const uint8_t *runs, uint32_t result_count)
+                        uint32_t result_count)
 {
     bool first = flight->state != FLIGHT_PROVING, final = !flight->wants_proof;
     struct giro_hash claim =
@@ -138,7 +137,7 @@ static void on_executed(struct giro_courier *courier, struct flight *flight,
     flight->witness = peer->replica;
     courier->stats.frames_certified += first;
     if (first)
-        tell(courier, flight, peer, GIRO_TOLD_CERTIFIED, item, runs, result_count, final);
+        tell(courier, flight, peer, GIRO_TOLD_CERTIFIED, item, result_count, final);
     if (final) {
         giro_flight_end(courier, flight);
     } else if (first) {
@@ -173,7 +172,7 @@ static void on_item(struct giro_courier *courier, struct peer *peer,
     switch ((enum giro_outcome)item->outcome) {
     case GIRO_OUTCOME_EXECUTED:
     case GIRO_OUTCOME_DUPLICATE:
-        on_executed(courier, flight, peer, item, runs, count);
+        on_executed(courier, flight, peer, item, count);
         break;
     case GIRO_OUTCOME_NOT_CONSUMED: /* beyond the window: later */
         if (!asked && flight->state != FLIGHT_PROVING) {

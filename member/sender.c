@@ -136,17 +136,17 @@ static void frame_done(struct sender *sender, uint64_t index, const struct giro_
     else
         stats->frames_failed++;
     giro_histogram_add(stats->certified_us, now_ns - place->added_ns);
-    for (uint32_t i = 0; i < item->run_count; i++) {
-        struct giro_receipt_run run;
-        memcpy(&run, told->runs + i * sizeof(run), sizeof(run));
-        stats->records_certified += run.count;
-        stats->by_status[run.result.status < 10 ? run.result.status : 0] += run.count;
-        if (run.result.status == GIRO_STATUS_RJCT)
-            stats->by_reason[run.result.reason < 32 ? run.result.reason : 0] += run.count;
+    stats->records_certified += told->result_count;
+    for (uint32_t i = 0; i < told->result_count; i++) {
+        const struct giro_result *result = &told->results[i];
+        stats->by_status[result->status < 10 ? result->status : 0]++;
+        if (result->status == GIRO_STATUS_RJCT)
+            stats->by_reason[result->reason < 32 ? result->reason : 0]++;
     }
     stats->elapsed_ns = now_ns - sender->started_ns;
     if (sender->options->certified != NULL)
-        sender->options->certified(sender->options->context, index, item, told->runs);
+        sender->options->certified(sender->options->context, index,
+                                   (enum giro_outcome)item->outcome);
 }
 
 static void on_told(void *context, const struct giro_courier_told *told)
@@ -252,6 +252,7 @@ static void stats_take(struct sender *sender)
     sender->stats->frames_durable = courier->frames_durable;
     sender->stats->receipts_ignored = courier->receipts_ignored;
     sender->stats->receipts_malformed = courier->answers_malformed;
+    sender->stats->lies = courier->lies;
     sender->stats->datagrams_sent = courier->datagrams_sent;
     sender->stats->datagrams_lost = courier->datagrams_lost;
 }
@@ -326,6 +327,7 @@ static enum giro_err prepare(struct sender *sender)
     }
     uint32_t most = datagram_bytes(options->spool);
     struct giro_courier_options courier = {.genesis = options->genesis,
+                                           .ring = options->ring,
                                            .flights_max = options->outstanding_total,
                                            .datagram_max = most,
                                            .random = on_random,

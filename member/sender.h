@@ -2,8 +2,8 @@
  *
  * Model: frames are made and written to a spool file (the exact bytes, durable) before any is sent; the sender then streams the
  * spool of any number of members through sessions with the replicas (member/courier.h): per channel at most `outstanding_max`
- * frames wait for their certified outcome. An outcome is one replica's word: whoever needs proof asks for it (giro/member.h with
- * GIRO_MEMBER_PROVE, giro status, giro recon pull, giro send --check).
+ * frames wait for their certified outcome. With a key ring an outcome counts when it is proved against the signatures of q
+ * replicas; without, it is one replica's word, and whoever needs proof asks for it (giro status, giro recon pull).
  * Threads: one. No DPDK. Link giro_member. */
 #ifndef GIRO_MEMBER_SENDER_H
 #define GIRO_MEMBER_SENDER_H
@@ -99,6 +99,7 @@ struct giro_sender_stats {
     uint64_t frames_sent, frames_resent, frames_durable, frames_certified, frames_failed;
     uint64_t records_certified;
     uint64_t receipts_ignored, receipts_malformed;
+    uint64_t lies; /* answers that a proof or another answer showed to be wrong */
     uint64_t datagrams_sent, datagrams_lost;
     uint64_t by_status[10]; /* records, by enum giro_status in CERTIFIED receipts */
     uint64_t by_reason[32]; /* rejected records, by enum giro_reason */
@@ -112,6 +113,7 @@ uint64_t giro_sender_quantile(const uint64_t histogram[128], uint32_t per_mille)
 
 struct giro_sender_options {
     const struct giro_genesis *genesis;
+    const struct giro_key_ring *ring;           /* of the genesis; not NULL: outcomes are proved */
     const struct giro_config_address *replicas; /* UDP addresses of the replicas' ports */
     uint32_t replica_count;
     const char *keys_dir; /* holds <bic>/session.key of every member with frames in the spool */
@@ -123,9 +125,8 @@ struct giro_sender_options {
     uint64_t send_for_ns;       /* stop starting new frames after this long; 0 = the whole spool */
     /* progress: about four times a second. Return false to stop early. May be NULL. */
     bool (*progress)(void *context, const struct giro_sender_stats *stats);
-    /* certified: a frame's outcome. May be NULL. */
-    void (*certified)(void *context, uint64_t spool_index, const struct giro_receipt_item *item,
-                      const uint8_t *runs);
+    /* certified: a frame's outcome, the last word on it. May be NULL. */
+    void (*certified)(void *context, uint64_t spool_index, enum giro_outcome outcome);
     /* unsent: at the end, the first frame of a channel that was never sent; those after it were not either. May be NULL. */
     void (*unsent)(void *context, uint64_t spool_index);
     /* key_log gets a line for each direction of each session (giro_session_key_line). May be NULL. */

@@ -79,17 +79,18 @@ static enum giro_err write_json(const char *path, const struct giro_sender_stats
             json_object_set_new(outcomes, giro_outcome_name((uint8_t)i),
                                 json_integer((json_int_t)stats->by_outcome[i]));
     json_t *json = json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}",
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}",
         "frames_sent", (json_int_t)stats->frames_sent, "frames_resent",
         (json_int_t)stats->frames_resent, "frames_certified", (json_int_t)stats->frames_certified,
-        "frames_failed", (json_int_t)stats->frames_failed, "unfinished", (json_int_t)unfinished,
-        "payments_certified", (json_int_t)stats->records_certified, "payments_per_second",
-        (json_int_t)rate_of(stats), "elapsed_ms", (json_int_t)(stats->elapsed_ns / 1000000),
-        "certified_p50_us", (json_int_t)giro_sender_quantile(stats->certified_us, 500),
-        "certified_p99_us", (json_int_t)giro_sender_quantile(stats->certified_us, 990),
-        "durable_p50_us", (json_int_t)giro_sender_quantile(stats->durable_us, 500),
-        "durable_p99_us", (json_int_t)giro_sender_quantile(stats->durable_us, 990), "statuses",
-        statuses, "reasons", reasons, "outcomes", outcomes);
+        "frames_failed", (json_int_t)stats->frames_failed, "lies", (json_int_t)stats->lies,
+        "unfinished", (json_int_t)unfinished, "payments_certified",
+        (json_int_t)stats->records_certified, "payments_per_second", (json_int_t)rate_of(stats),
+        "elapsed_ms", (json_int_t)(stats->elapsed_ns / 1000000), "certified_p50_us",
+        (json_int_t)giro_sender_quantile(stats->certified_us, 500), "certified_p99_us",
+        (json_int_t)giro_sender_quantile(stats->certified_us, 990), "durable_p50_us",
+        (json_int_t)giro_sender_quantile(stats->durable_us, 500), "durable_p99_us",
+        (json_int_t)giro_sender_quantile(stats->durable_us, 990), "statuses", statuses, "reasons",
+        reasons, "outcomes", outcomes);
     int failed = json == NULL ? -1 : json_dump_file(json, path, JSON_INDENT(2));
     json_decref(json);
     return failed == 0 ? GIRO_ERR_OK : GIRO_ERR_IO;
@@ -120,6 +121,9 @@ static void print_table(const struct giro_sender_stats *stats, uint64_t unfinish
         if (stats->by_outcome[i] > 0)
             printf("  %-18s %15s\n", giro_outcome_name((uint8_t)i),
                    giro_count_format(stats->by_outcome[i], text));
+    if (stats->lies > 0)
+        printf("wrong answers        %15s  of replicas, found out\n",
+               giro_count_format(stats->lies, text));
     if (unfinished > 0)
         printf("frames unfinished    %15s\n", giro_count_format(unfinished, text));
 }
@@ -154,6 +158,7 @@ int giro_stream_run(const struct giro_stream_options *options)
     giro_catch_signals();
     struct giro_sender_options sender = {
         .genesis = options->genesis,
+        .ring = options->ring,
         .replicas = options->replicas,
         .replica_count = options->replica_count,
         .keys_dir = options->keys,

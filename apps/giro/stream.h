@@ -8,6 +8,7 @@
 struct giro_stream_options {
     const char *command; /* "load", for messages */
     const struct giro_genesis *genesis;
+    const struct giro_key_ring *ring; /* not NULL: outcomes are proved */
     const struct giro_config_address *replicas;
     uint32_t replica_count;
     const char *keys; /* directory with the session keys of the spool's members */

@@ -29,7 +29,7 @@ with open("payments.csv", "w") as file:
         debtor, creditor = pairs[i % 4]
         file.write(f",{debtor},{creditor},CZK,{seed * 100 + i}.{i % 100:02d},{'NET' if i % 3 else 'GROSS'}\n")
 PYTHON
-  "$giro" send --payments payments.csv "${keyed[@]}" --hub "$hub" --quiet >out 2>&1 || { cat out >&2; fail "giro send"; }
+  "$giro" send --payments payments.csv "${keyed[@]}" --hub "$hub" --prove --quiet >out 2>&1 || { cat out >&2; fail "giro send"; }
 }
 
 follower_start() {

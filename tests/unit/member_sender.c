@@ -13,16 +13,16 @@ TestSuite(sender, .init = hub_suite_open, .fini = hub_suite_close);
 
 struct ended {
     uint32_t times[FRAMES_MAX];
+    enum giro_outcome outcomes[FRAMES_MAX];
     uint32_t unsent_calls;
     uint64_t unsent;
 };
 
-static void on_certified(void *context, uint64_t index, const struct giro_receipt_item *item,
-                         const uint8_t *runs)
+static void on_certified(void *context, uint64_t index, enum giro_outcome outcome)
 {
-    (void)item;
-    (void)runs;
-    ((struct ended *)context)->times[index]++;
+    struct ended *ended = context;
+    ended->times[index]++;
+    ended->outcomes[index] = outcome;
 }
 
 static void on_unsent(void *context, uint64_t spool_index)
@@ -58,6 +58,7 @@ struct run {
 };
 static struct udp_hub udp;
 static struct run run;
+static bool prove;
 
 /* The settings of the hub stand in udp.world before; they are taken over. */
 static void run_against(const struct world *wanted, uint64_t frames, uint64_t stop_after_ns,
@@ -73,11 +74,15 @@ static void run_against(const struct world *wanted, uint64_t frames, uint64_t st
     udp.world.not_consumed_first = wanted->not_consumed_first;
     if (wanted->outcome != 0)
         udp.world.outcome = wanted->outcome;
-    for (uint32_t r = 0; r < WORLD_REPLICAS; r++)
+    for (uint32_t r = 0; r < WORLD_REPLICAS; r++) {
         udp.world.replicas[r].dead = wanted->replicas[r].dead;
+        udp.world.replicas[r].denies = wanted->replicas[r].denies;
+        udp.world.replicas[r].lies_results = wanted->replicas[r].lies_results;
+    }
     pthread_mutex_unlock(&udp.lock);
     spool_make(&udp.world.hub, udp.dir, frames, &spool);
     struct giro_sender_options options = {.genesis = &udp.world.hub.genesis,
+                                          .ring = prove ? udp.world.hub.ring : NULL,
                                           .replicas = udp.addresses,
                                           .replica_count = WORLD_REPLICAS,
                                           .keys_dir = udp.dir,
@@ -134,6 +139,21 @@ Test(sender, other_replicas_answer_for_those_that_do_not)
     wanted.replicas[0].dead = wanted.replicas[1].dead = true; /* both members' homes */
     run_against(&wanted, 40, 0, 0, 0);
     expect_each_once(40);
+}
+
+Test(sender, with_proofs_a_replica_that_lies_about_outcomes_is_not_believed)
+{
+    prove = true;
+    wanted.replicas[0].denies = true;       /* home of member 0: says that nothing had an effect */
+    wanted.replicas[1].lies_results = true; /* home of member 1: says that all was settled */
+    run_against(&wanted, 40, 0, 0, 0);
+    expect_each_once(40);
+    cr_assert(run.stats.frames_certified == 40 && run.stats.records_certified == 120);
+    cr_assert(run.stats.by_status[GIRO_STATUS_ACSC] == 80);
+    cr_assert(run.stats.by_reason[GIRO_REASON_AM04] == 40);
+    cr_assert(run.stats.lies >= 40, "%lu lies", run.stats.lies);
+    for (uint64_t i = 0; i < 40; i++)
+        cr_assert(run.ended.outcomes[i] == GIRO_OUTCOME_EXECUTED, "frame %lu", i);
 }
 
 Test(sender, refused_frames_end_as_failed)
