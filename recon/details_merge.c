@@ -6,32 +6,24 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "details_pieces.h"
 #include "files.h"
 
-/* One disclosure in one source. */
-struct piece {
-    uint64_t height;
-    uint32_t leaf_index, size_bytes;
-    uint32_t replicas;        /* that say so */
-    uint16_t member, channel; /* whose frame; executed once, so it is in a day once */
-    uint64_t sequence;
-    const uint8_t *bytes;
-};
 struct merge {
     const struct giro_details_merge_options *options;
     struct giro_details_merge_result *result;
     struct recon_map *maps;
-    struct piece *pieces;
+    struct recon_piece *pieces;
     uint64_t count, max;
     FILE *file;
     struct giro_hash digest;
 };
 
-static bool piece_add(struct merge *merge, const struct piece *piece)
+static bool piece_add(struct merge *merge, const struct recon_piece *piece)
 {
     if (merge->count == merge->max) {
         const uint64_t more = merge->max == 0 ? 1024 : 2 * merge->max;
-        struct piece *larger = realloc(merge->pieces, more * sizeof(*larger));
+        struct recon_piece *larger = realloc(merge->pieces, more * sizeof(*larger));
         if (larger == NULL)
             return false;
         merge->pieces = larger;
@@ -39,24 +31,6 @@ static bool piece_add(struct merge *merge, const struct piece *piece)
     }
     merge->pieces[merge->count++] = *piece;
     return true;
-}
-
-static int place_order(const struct piece *a, const struct piece *b)
-{
-    if (a->height != b->height)
-        return a->height < b->height ? -1 : 1;
-    return a->leaf_index < b->leaf_index ? -1 : a->leaf_index > b->leaf_index;
-}
-
-static int order(const void *a, const void *b)
-{
-    const struct piece *x = a, *y = b;
-    const int place = place_order(x, y);
-    if (place != 0)
-        return place;
-    if (x->size_bytes != y->size_bytes)
-        return x->size_bytes < y->size_bytes ? -1 : 1;
-    return memcmp(x->bytes, y->bytes, x->size_bytes);
 }
 
 /* Takes the pieces of one source up to the first that does not hold. In ledger order, so no replica says the same twice. */
@@ -77,7 +51,7 @@ static enum giro_err source_read(struct merge *merge, uint32_t index,
                 giro_hash_equal(&header.chain_id, &options->genesis->chain_id) &&
                 header.member == options->member && header.business_date == options->business_date;
     while (good) {
-        struct piece piece = {.replicas = source->replicas, .bytes = NULL};
+        struct recon_piece piece = {.replicas = source->replicas, .bytes = NULL};
         good = giro_details_day_next(&reader, &digest, &piece.bytes, &piece.size_bytes) ==
                GIRO_REJECT_NONE;
         if (!good || piece.bytes == NULL)
@@ -93,61 +67,13 @@ static enum giro_err source_read(struct merge *merge, uint32_t index,
         piece.member = view->disclosure.frame.member;
         piece.channel = view->disclosure.frame.channel;
         piece.sequence = view->disclosure.frame.sequence;
-        good = good &&
-               (merge->count == first || place_order(&merge->pieces[merge->count - 1], &piece) < 0);
+        good = good && (merge->count == first ||
+                        recon_piece_order(&merge->pieces[merge->count - 1], &piece) < 0);
         if (good && !piece_add(merge, &piece))
             return GIRO_ERR_NOMEM;
     }
     merge->result->bad_sources += !good;
     return GIRO_ERR_OK;
-}
-
-/* By frame; of each, what most say first. */
-static int frame_order(const void *a, const void *b)
-{
-    const struct piece *x = a, *y = b;
-    if (x->member != y->member)
-        return x->member < y->member ? -1 : 1;
-    if (x->channel != y->channel)
-        return x->channel < y->channel ? -1 : 1;
-    if (x->sequence != y->sequence)
-        return x->sequence < y->sequence ? -1 : 1;
-    if (x->replicas != y->replicas)
-        return x->replicas > y->replicas ? -1 : 1;
-    return order(x, y);
-}
-
-static bool frame_same(const struct piece *a, const struct piece *b)
-{
-    return a->member == b->member && a->channel == b->channel && a->sequence == b->sequence;
-}
-
-/* Adds up who says the same; keeps of each frame the place, and of each place the frame, that most say. Sorted by place. */
-static void pieces_choose(struct merge *merge)
-{
-    struct piece *pieces = merge->pieces;
-    uint64_t said = 0, frames = 0, kept = 0;
-    if (merge->count == 0)
-        return;
-    qsort(pieces, merge->count, sizeof(*pieces), order);
-    for (uint64_t i = 0; i < merge->count; i++) {
-        if (said > 0 && order(&pieces[said - 1], &pieces[i]) == 0)
-            pieces[said - 1].replicas += pieces[i].replicas;
-        else
-            pieces[said++] = pieces[i];
-    }
-    qsort(pieces, said, sizeof(*pieces), frame_order);
-    for (uint64_t i = 0; i < said; i++)
-        if (frames == 0 || !frame_same(&pieces[frames - 1], &pieces[i]))
-            pieces[frames++] = pieces[i];
-    qsort(pieces, frames, sizeof(*pieces), order);
-    for (uint64_t i = 0; i < frames; i++) {
-        if (kept == 0 || place_order(&pieces[kept - 1], &pieces[i]) != 0)
-            pieces[kept++] = pieces[i];
-        else if (pieces[i].replicas > pieces[kept - 1].replicas)
-            pieces[kept - 1] = pieces[i];
-    }
-    merge->count = kept;
 }
 
 static bool write_all(struct merge *merge, const void *bytes, size_t size_bytes)
@@ -156,7 +82,7 @@ static bool write_all(struct merge *merge, const void *bytes, size_t size_bytes)
 }
 
 /* Opens what can be opened and appends the disclosure with its keys. */
-static enum giro_err piece_write(struct merge *merge, const struct piece *piece,
+static enum giro_err piece_write(struct merge *merge, const struct recon_piece *piece,
                                  struct giro_disclosure *disclosure)
 {
     static uint8_t keys[GIRO_FRAME_RECORDS_MAX][32], encoded[GIRO_DISCLOSURE_BYTES_MAX];
@@ -231,7 +157,10 @@ enum giro_err giro_details_merge(const struct giro_details_merge_options *option
     for (uint32_t i = 0; err == GIRO_ERR_OK && i < options->source_count; i++)
         err = source_read(&merge, i, view, diagnosis);
     if (err == GIRO_ERR_OK) {
-        pieces_choose(&merge);
+        err =
+            recon_pieces_choose(options, merge.pieces, &merge.count, &view->disclosure, diagnosis);
+    }
+    if (err == GIRO_ERR_OK) {
         err = merge_write(&merge, &view->disclosure, diagnosis);
     }
     if (err == GIRO_ERR_NOMEM)

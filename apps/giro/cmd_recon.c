@@ -113,8 +113,8 @@ static enum giro_err pull_date(struct pulling *pulling, struct giro_https *https
     struct giro_recon_cut_result result = {0};
     struct giro_details_merge_result opened = {0};
     if (err == GIRO_ERR_OK)
-        err = giro_details_client_day(pulling->details, date, dir, details, sizeof(details),
-                                      &opened, pulling->diagnosis);
+        err = giro_details_client_day(pulling->details, date, dir, journal, details,
+                                      sizeof(details), &opened, pulling->diagnosis);
     if (err == GIRO_ERR_OK) {
         struct giro_recon_cut_options cut = {.genesis = &pulling->view->genesis,
                                              .ring = pulling->view->ring,

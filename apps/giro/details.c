@@ -182,7 +182,8 @@ static enum giro_err source_check(const char *path, const char *digest,
     giro_hex_format(found.bytes, sizeof(found.bytes), hex);
     if (strcmp(hex, digest) == 0)
         return GIRO_ERR_OK;
-    giro_diagnosis_set(diagnosis, "its digest is another", "", "\"%s\" is not what was listed", path);
+    giro_diagnosis_set(diagnosis, "its digest is another", "", "\"%s\" is not what was listed",
+                       path);
     return GIRO_ERR_FORMAT;
 }
 
@@ -272,8 +273,8 @@ static void on_broken(void *context, const struct giro_disclosure *disclosure, u
 }
 
 enum giro_err giro_details_client_day(struct giro_details_client *client, const char *date,
-                                      const char *dir, char *path, size_t path_bytes,
-                                      struct giro_details_merge_result *result,
+                                      const char *dir, const char *journal_path, char *path,
+                                      size_t path_bytes, struct giro_details_merge_result *result,
                                       struct giro_diagnosis *diagnosis)
 {
     static struct sources sources;
@@ -295,6 +296,7 @@ enum giro_err giro_details_client_day(struct giro_details_client *client, const 
                                                        .business_date = day,
                                                        .sources = sources.list,
                                                        .source_count = sources.count,
+                                                       .journal_path = journal_path,
                                                        .out_path = path,
                                                        .key = on_key,
                                                        .broken = on_broken,

@@ -30,10 +30,10 @@ enum giro_err giro_details_client_open(const struct giro_hub_view *view, const c
                                        struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 void giro_details_client_close(struct giro_details_client *client); /* NULL is fine */
 /* giro_details_client_day makes the opened day of `date` as a hidden file in dir and writes its path; "" if no replica has details
- * of it. What shows a break is written to dir/breaks/<uetr>.disclosure with K. Says on stderr what is missing. */
+ * of it. journal_path: of the same day, which knows where frames stand. What shows a break is written to dir/breaks/<uetr>.disclosure with K. Says on stderr what is missing. */
 enum giro_err giro_details_client_day(struct giro_details_client *client, const char *date,
-                                      const char *dir, char *path, size_t path_bytes,
-                                      struct giro_details_merge_result *result,
+                                      const char *dir, const char *journal_path, char *path,
+                                      size_t path_bytes, struct giro_details_merge_result *result,
                                       struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 
 #endif

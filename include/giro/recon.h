@@ -200,7 +200,7 @@ enum giro_err giro_recon_cut(const struct giro_recon_cut_options *options,
                              struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 /* giro_details_merge makes a member's day of details with K from what replicas sent. Every disclosure is verified; a source in which
  * one does not hold or is not in ledger order, or that is not this member's day, is left out from there on and counted. Sources disagree about a place in the
- * ledger, or about where a frame stands: what most replicas say goes in, and each frame once. */
+ * ledger, or about where a frame stands: what the journal has goes in, else what most replicas say, and each frame once. */
 struct giro_details_source {
     const char *path;
     uint32_t replicas; /* that sent exactly these bytes */
@@ -211,6 +211,8 @@ struct giro_details_merge_options {
     uint16_t member, business_date;
     const struct giro_details_source *sources;
     uint32_t source_count;
+    /* journal_path: of the same day, to be verified when files are cut from it; NULL: only replicas' words decide */
+    const char *journal_path;
     const char *out_path; /* mode 0600: whoever reads it reads the details */
     /* key: K of an item with a block; false: it is not to be had. */
     bool (*key)(void *context, const struct giro_disclosure *disclosure, uint32_t index,

@@ -6,6 +6,7 @@
 
 #include <criterion/criterion.h>
 #include <sodium.h>
+#include <xxhash.h>
 
 #include "giro/recon.h"
 #include "member/details.h"
@@ -394,6 +395,90 @@ Test(disclosure, one_honest_replica_among_liars_is_enough_for_a_days_details)
         cr_assert(heights[i] == 100 + i, "frame %u at %lu", i, heights[i]);
     struct stat info;
     cr_assert(stat(out, &info) == 0 && (info.st_mode & 0777) == 0600);
+    scratch_remove(dir);
+    close_case();
+}
+
+/* A journal of one window whose status rows stand where the frames were executed. */
+static void journal_write(const char *path)
+{
+    static uint8_t bytes[1 << 16];
+    struct giro_writer writer;
+    const struct giro_journal_header head = {.head = giro_head_make(GIRO_KIND_JOURNAL),
+                                             .chain_id = one->hub.genesis.chain_id,
+                                             .business_date = 20781};
+    const struct giro_window_record record = {.head = giro_head_make(GIRO_KIND_WINDOW),
+                                              .currency = currency(),
+                                              .business_date = 20781,
+                                              .status_count = DAY_FRAMES};
+    const uint32_t proof = frame_proof(&one->frame_hash, 5);
+    struct giro_proof_header proof_header;
+    memcpy(&proof_header, one->proof, sizeof(proof_header));
+    struct giro_journal_block block = {.magic = GIRO_MAGIC,
+                                       .record_bytes = sizeof(record),
+                                       .status_count = DAY_FRAMES,
+                                       .certificate_bytes = proof_header.certificate_bytes,
+                                       .leaf_count = 1};
+    giro_writer_init(&writer, bytes, sizeof(bytes));
+    giro_writer_put(&writer, &head, sizeof(head));
+    giro_writer_reserve(&writer, sizeof(block));
+    giro_writer_put(&writer, &record, sizeof(record));
+    for (uint32_t i = 0; i < DAY_FRAMES; i++) {
+        const struct giro_status_row row = {
+            .uetr = {0, (uint8_t)i, 0xAB}, .height = 100 + i, .sequence = i};
+        giro_writer_put(&writer, &row, sizeof(row));
+    }
+    giro_writer_put(&writer, &giro_hash_zero, sizeof(giro_hash_zero)); /* salt */
+    giro_writer_put(&writer, one->proof + proof - proof_header.certificate_bytes,
+                    proof_header.certificate_bytes);
+    while (writer.offset % 8 != 0)
+        giro_writer_put(&writer, "", 1);
+    cr_assert(!writer.failed);
+    uint8_t *at = bytes + sizeof(head);
+    block.size_bytes = (uint32_t)(writer.offset - sizeof(head));
+    memcpy(at, &block, sizeof(block));
+    block.checksum = XXH3_64bits(at + 16, block.size_bytes - 16);
+    memcpy(at, &block, sizeof(block));
+    cr_assert(giro_file_write(path, 0600, bytes, writer.offset) == GIRO_ERR_OK);
+}
+
+/* Two that say the same false place are more than the one that is honest. */
+Test(disclosure, where_a_frame_stands_is_what_the_journal_says)
+{
+    char dir[256], paths[2][300], journal[300], out[300];
+    struct giro_details_merge_result result;
+    struct giro_diagnosis diagnosis = {.fact = ""};
+    uint32_t broken = NOBODY;
+    open_case();
+    day_frames_make(NOBODY);
+    scratch_make(dir);
+    for (uint32_t i = 0; i < 2; i++)
+        snprintf(paths[i], sizeof(paths[i]), "%s/%u", dir, i);
+    snprintf(journal, sizeof(journal), "%s/journal", dir);
+    snprintf(out, sizeof(out), "%s/out", dir);
+    day_write(paths[0], NOBODY, 5);
+    day_write(paths[1], NOBODY, NOBODY);
+    journal_write(journal);
+    const struct giro_details_source sources[] = {{paths[0], 2}, {paths[1], 1}};
+    struct giro_details_merge_options options = {.genesis = &one->hub.genesis,
+                                                 .ring = one->hub.ring,
+                                                 .business_date = 20781,
+                                                 .sources = sources,
+                                                 .source_count = 2,
+                                                 .out_path = out,
+                                                 .key = on_key,
+                                                 .broken = on_broken,
+                                                 .context = &broken};
+    for (uint32_t with = 0; with < 2; with++) {
+        uint32_t count = 0;
+        options.journal_path = with == 1 ? journal : NULL;
+        cr_assert(giro_details_merge(&options, &result, &diagnosis) == GIRO_ERR_OK);
+        cr_assert(giro_details_day_each(out, &one->hub.genesis, one->hub.ring, place_note, &count,
+                                        &diagnosis) == GIRO_ERR_OK);
+        cr_assert(heights[5] == (with == 1 ? 105 : 106), "at %lu", heights[5]);
+        cr_assert(result.frames == (with == 1 ? DAY_FRAMES : DAY_FRAMES - 1));
+    }
+    cr_assert(heights[6] == 106);
     scratch_remove(dir);
     close_case();
 }
