@@ -4,8 +4,8 @@
  * where that is silent, with others; packs frames into datagrams as the hub's credit, the path and what was lost allow; and tells
  * the owner what became of each frame. A frame without DURABLE after 200 ms goes to f + 1 other replicas as the same bytes, again
  * after waits that double to 2 s; one that is DURABLE is asked for, of one replica after another, and sent again when its time has
- * passed. What one replica says is believed only as far as it can be: with a key ring, an outcome is final when its proof holds,
- * or, where there is nothing to prove, when f + 1 replicas say the same.
+ * passed. What one replica says is believed only as far as it can be: with a key ring, an outcome is final when its proof holds;
+ * one without effect, which leaves nothing to prove, is final when f + 1 replicas say the same, always.
  *
  * Pure: no IO and no clock; randomness through a function. Allocates in open only. Threads: one.
  * The owner: giro_courier_receive for each datagram that came; then giro_courier_send until it returns 0, each datagram to the
@@ -25,7 +25,7 @@ struct giro_courier_time {
 
 enum giro_told_kind {
     GIRO_TOLD_DURABLE,   /* item.height: ordered by then, or dead */
-    GIRO_TOLD_CERTIFIED, /* one replica's word; final unless a proof is wanted */
+    GIRO_TOLD_CERTIFIED, /* one replica's word; of no effect: f + 1. Final unless a proof is wanted */
     GIRO_TOLD_PROVEN,    /* final */
     GIRO_TOLD_NOTHING,   /* a question: f + 1 ledgers do not have the frame now; final */
     GIRO_TOLD_STATE,     /* of a member: enum giro_courier_state */

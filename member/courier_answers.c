@@ -2,7 +2,7 @@
 #include "member/courier_internal.h"
 
 #define EXPIRY_SLACK_NS (5 * GIRO_NS_PER_S) /* the member's clock may be behind */
-#define OLD_ASK_NS      (2 * GIRO_NS_PER_S)
+#define DENIED_ASK_NS   (2 * GIRO_NS_PER_S)
 
 /* ---- Receipts --------------------------------------------------------------------------------------- */
 
@@ -65,60 +65,75 @@ static void others_next(struct giro_courier *courier, struct flight *flight)
         flight->due_ns = now_of(courier) + MS_NS;
 }
 
-/* An outcome without effect leaves nothing to prove: where proofs are wanted it counts when f + 1 replicas say so. */
-static void on_denied(struct giro_courier *courier, struct flight *flight, const struct peer *peer,
-                      const struct giro_receipt_item *item)
+/* Outcomes without effect, in the order of flight.denied_by. */
+static const uint8_t denials[DENIALS] = {GIRO_OUTCOME_EQUIVOCATION, GIRO_OUTCOME_CHANNEL_STOPPED,
+                                         GIRO_OUTCOME_REFUSED, GIRO_OUTCOME_OLD};
+
+/* The outcome without effect that f + 1 replicas told, or NONE. */
+static uint8_t denial_of(const struct giro_courier *courier, const struct flight *flight)
 {
-    replica_add(flight->denied_by, peer->replica);
-    bool final = !flight->wants_proof || replicas_in(flight->denied_by) > courier->f;
-    if (!final) {
-        others_next(courier, flight);
-        return;
-    }
-    courier->stats.frames_certified++;
-    tell(courier, flight, peer, GIRO_TOLD_CERTIFIED, item, 0, true);
-    giro_flight_end(courier, flight);
+    for (uint32_t i = 0; i < DENIALS; i++)
+        if (replicas_in(flight->denied_by[i]) > courier->f)
+            return denials[i];
+    return GIRO_OUTCOME_NONE;
 }
 
-/* Executed or skipped long ago: whether, and how, the ledgers know. A frame that one replica calls old may never have been seen by
- * the others, so f + 1 must: then one of them is honest, and its ledger is asked. */
-static void on_old(struct giro_courier *courier, struct flight *flight, const struct peer *peer)
+static bool denied_by(const struct flight *flight, uint16_t replica)
 {
-    if (flight->bytes == NULL || flight->state == FLIGHT_PROVING)
+    bool denied = false;
+    for (uint32_t i = 0; i < DENIALS; i++)
+        denied = denied || replica_has(flight->denied_by[i], replica);
+    return denied;
+}
+
+/* This copy of the frame had no effect. An earlier one may have had: it is old then, or the member was suspended since. And who
+ * believes a lie pays again. So f + 1 replicas must tell the same, of which one is honest; then their ledgers are asked. */
+static void on_denied(struct giro_courier *courier, struct flight *flight, const struct peer *peer,
+                      uint8_t outcome)
+{
+    if (flight->bytes == NULL)
         return;
-    replica_add(flight->old_by, peer->replica);
-    if (replicas_in(flight->old_by) <= courier->f) {
+    const uint8_t before = denial_of(courier, flight);
+    for (uint32_t i = 0; i < DENIALS; i++)
+        if (denials[i] == outcome)
+            replica_add(flight->denied_by[i], peer->replica);
+    if (flight->state == FLIGHT_PROVING) /* every ledger is being asked for the proof */
+        return;
+    if (denial_of(courier, flight) == GIRO_OUTCOME_NONE) {
         others_next(courier, flight);
         return;
     }
-    if (flight->is_old && flight->state == FLIGHT_DURABLE)
+    if (before != GIRO_OUTCOME_NONE && flight->state == FLIGHT_DURABLE)
         return;
-    flight->is_old = true;
     flight->state = FLIGHT_DURABLE;
-    flight->expiry_wall_ns = courier->now.wall_ns + OLD_ASK_NS; /* then it is sent to others, too */
+    flight->expiry_wall_ns =
+        courier->now.wall_ns + DENIED_ASK_NS; /* then it is sent to others, too */
     flight->turns = 0;
     flight->wait_ns = RESEND_FIRST_NS;
     flight->due_ns = now_of(courier);
 }
 
-/* A ledger without a frame that its replica called old will never have it. Any other may have it a moment later. */
+/* A ledger without a frame that its replica denied has not executed it. Any other may have it a moment later. */
 static void on_absent(struct giro_courier *courier, struct flight *flight, const struct peer *peer)
 {
     if (flight->state == FLIGHT_PROVING && flight->witness == peer->replica)
         flight->due_ns =
             now_of(courier) + RESEND_FIRST_NS; /* told, but its ledger has it not yet */
-    if (flight->bytes == NULL || replica_has(flight->old_by, peer->replica))
+    if (flight->bytes == NULL || denied_by(flight, peer->replica))
         replica_add(flight->absent_by, peer->replica);
-    if (!flight->is_old || flight->state != FLIGHT_DURABLE)
+    const uint8_t outcome = denial_of(courier, flight);
+    if (outcome == GIRO_OUTCOME_NONE)
         return;
-    flight->due_ns = now_of(courier) + MS_NS;
+    if (flight->state == FLIGHT_DURABLE)
+        flight->due_ns = now_of(courier) + MS_NS;
     if (replicas_in(flight->absent_by) <= courier->f)
         return;
     struct giro_receipt_item item = {.sequence = flight->sequence,
                                      .frame_hash = flight->hash,
                                      .channel = flight->channel,
                                      .level = GIRO_LEVEL_CERTIFIED,
-                                     .outcome = GIRO_OUTCOME_OLD};
+                                     .outcome = outcome};
+    courier->stats.frames_certified += flight->state != FLIGHT_PROVING;
     tell(courier, flight, peer, GIRO_TOLD_CERTIFIED, &item, 0, true);
     giro_flight_end(courier, flight);
 }
@@ -127,26 +142,21 @@ static void on_executed(struct giro_courier *courier, struct flight *flight,
                         const struct peer *peer, const struct giro_receipt_item *item,
                         uint32_t result_count)
 {
-    bool first = flight->state != FLIGHT_PROVING, final = !flight->wants_proof;
-    struct giro_hash claim =
-        giro_sha256(courier->results, result_count * sizeof(courier->results[0]));
-    if (!first && giro_hash_equal(&claim, &flight->claim))
+    if (flight->state == FLIGHT_PROVING) /* only the proof says more */
         return;
-    flight->claim = claim;
-    flight->claimed_outcome = item->outcome;
-    flight->witness = peer->replica;
-    courier->stats.frames_certified += first;
-    if (first)
-        tell(courier, flight, peer, GIRO_TOLD_CERTIFIED, item, result_count, final);
+    bool final = !flight->wants_proof;
+    courier->stats.frames_certified++;
+    tell(courier, flight, peer, GIRO_TOLD_CERTIFIED, item, result_count, final);
     if (final) {
         giro_flight_end(courier, flight);
-    } else if (first) {
-        flight->state = FLIGHT_PROVING;
-        flight->hash = item->frame_hash;
-        flight->turns = flight->proof_turns = 0;
-        flight->wait_ns = RESEND_FIRST_NS;
-        giro_flight_prove(courier, flight, peer->replica);
+        return;
     }
+    flight->claim = giro_sha256(courier->results, result_count * sizeof(courier->results[0]));
+    flight->state = FLIGHT_PROVING;
+    flight->hash = item->frame_hash;
+    flight->turns = flight->proof_turns = 0;
+    flight->wait_ns = RESEND_FIRST_NS;
+    giro_flight_prove(courier, flight, peer->replica);
 }
 
 static void on_item(struct giro_courier *courier, struct peer *peer,
@@ -182,11 +192,12 @@ static void on_item(struct giro_courier *courier, struct peer *peer,
         break;
     case GIRO_OUTCOME_NONE:
         break;
+    case GIRO_OUTCOME_EQUIVOCATION:
+    case GIRO_OUTCOME_CHANNEL_STOPPED:
+    case GIRO_OUTCOME_REFUSED:
     case GIRO_OUTCOME_OLD:
-        on_old(courier, flight, peer);
+        on_denied(courier, flight, peer, item->outcome);
         break;
-    default:
-        on_denied(courier, flight, peer, item);
     }
 }
 

@@ -23,6 +23,7 @@
 #define PROOFS          32u /* being fetched at a time */
 #define PROOF_BYTES_MAX 16384u
 #define QUESTIONS_MAX   64u
+#define DENIALS         4u /* outcomes without effect that are final: see courier_answers.c */
 #define HANDLE_BITS     20u
 #define NOWHERE         UINT16_MAX
 
@@ -41,11 +42,10 @@ struct flight {
     const uint8_t *bytes;
     uint64_t tag, sequence;
     uint64_t first_sent_ns, due_ns, wait_ns;
-    uint64_t expiry_wall_ns;  /* DURABLE */
-    struct giro_hash claim;   /* over the results that a replica told */
-    uint64_t denied_by[2];    /* replicas that told an outcome without effect */
-    uint64_t old_by[2];       /* that told OLD */
-    uint64_t absent_by[2];    /* whose ledger does not have it; of a frame: though they told OLD */
+    uint64_t expiry_wall_ns;        /* DURABLE */
+    struct giro_hash claim;         /* over the results that a replica told */
+    uint64_t denied_by[DENIALS][2]; /* replicas that told an outcome without effect, for each */
+    uint64_t absent_by[2];    /* whose ledger does not have it; of a frame: though they denied it */
     uint32_t size_bytes, age; /* age: generation of the slot */
     uint32_t next;            /* in the member's line */
     uint32_t place;           /* in the list of those under way */
@@ -53,15 +53,13 @@ struct flight {
     uint32_t turns;           /* resends or questions so far: which replicas are next */
     uint32_t proof_turns;     /* proofs asked for since the last one was given up */
     uint16_t member, channel, record_count;
-    uint16_t witness;  /* who told `claim` */
+    uint16_t witness;  /* who was asked for the proof last */
     uint16_t refusals; /* waited out at one replica since it was last sent to others */
     uint8_t state;
-    uint8_t claimed_outcome;
     uint16_t again; /* replica to send to again when it is due; NOWHERE: none */
     bool is_skip, was_durable, wants_proof;
     bool
         unproven; /* PROVING, but nobody had a proof: what was told may be a lie, so it is sent again */
-    bool is_old; /* f + 1 told OLD: their ledgers know whether it executed */
 };
 struct flight_key {
     uint64_t sequence;

@@ -65,7 +65,8 @@ static void proven(struct giro_courier *courier, struct flight *flight,
         giro_sha256(courier->results, leaf->record_count * sizeof(struct giro_result));
     bool lied = !giro_hash_equal(&claim, &flight->claim);
     courier->stats.lies += lied;
-    courier->stats.lies += replicas_in(flight->denied_by);
+    for (uint32_t i = 0; i < DENIALS - 1; i++) /* OLD is no lie */
+        courier->stats.lies += replicas_in(flight->denied_by[i]);
     courier->stats.frames_proven++;
     struct giro_courier_told told = {.kind = GIRO_TOLD_PROVEN,
                                      .final = true,

@@ -5,8 +5,8 @@
  * at any moment open takes up what was under way. Sequences that were reserved and never came to a frame are closed by skips.
  *   submit -> KEPT (on disk: it will take effect exactly once) -> DURABLE (q replicas hold it) -> CERTIFIED (its outcome)
  *          -> PROVEN (with GIRO_MEMBER_PROVE: the outcome verified against q replicas' signatures)
- * DURABLE and CERTIFIED are the word of one replica, over a session that only that replica can speak in. A replica that lies is
- * found out by PROVE: its word is dropped and counted, and another one is asked.
+ * DURABLE and CERTIFIED are the word of one replica, over a session that only that replica can speak in; an outcome without effect
+ * is that of f + 1. A replica that lies is found out by PROVE: its word is dropped and counted, and another one is asked.
  * The home replica is number member % n. A frame without DURABLE after 200 ms, or without an outcome by its time, goes as the same
  * bytes to f + 1 others, again after waits that double to 2 s.
  *

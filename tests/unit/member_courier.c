@@ -159,25 +159,65 @@ Test(courier, a_forged_proof_is_refused_and_another_replica_asked)
 
 Test(courier, one_replica_that_denies_an_outcome_is_not_believed)
 {
-    world_open(&world, true, 7);
-    world.replicas[0].denies = true;
-    world_add(&world, 0, 0, 0, 20, 3);
-    cr_assert(world_run(&world, 20 * GIRO_NS_PER_S));
-    for (uint32_t i = 0; i < 20; i++)
-        cr_assert(world.told[i].proven == 1 && world.told[i].right);
-    cr_assert(giro_courier_stats(world.courier)->lies == 20, "%lu",
-              giro_courier_stats(world.courier)->lies);
-    world_close(&world);
-    /* f + 1 say the same: so it is. */
-    world_open(&world, true, 8);
-    world.outcome = GIRO_OUTCOME_EQUIVOCATION;
-    world_add(&world, 0, 0, 0, 5, 3);
-    cr_assert(world_run(&world, 20 * GIRO_NS_PER_S));
-    for (uint32_t i = 0; i < 5; i++)
-        cr_assert(world.told[i].final == 1 && world.told[i].certified == 1 &&
-                  world.told[i].outcome == GIRO_OUTCOME_EQUIVOCATION);
-    cr_assert(giro_courier_stats(world.courier)->lies == 0);
-    world_close(&world);
+    for (uint32_t prove = 0; prove < 2; prove++) {
+        world_open(&world, prove, 7);
+        world.replicas[0].denies = true;
+        world_add(&world, 0, 0, 0, 20, 3);
+        cr_assert(world_run(&world, 20 * GIRO_NS_PER_S));
+        expect_each_once(20, prove);
+        cr_assert(giro_courier_stats(world.courier)->lies == (prove ? 20 : 0), "%lu",
+                  giro_courier_stats(world.courier)->lies);
+        world_close(&world);
+    }
+}
+
+Test(courier, an_outcome_without_effect_is_final_when_f_plus_1_tell_the_same)
+{
+    static const uint8_t outcomes[] = {GIRO_OUTCOME_EQUIVOCATION, GIRO_OUTCOME_CHANNEL_STOPPED};
+    for (uint32_t row = 0; row < 8; row++) {
+        uint8_t outcome = outcomes[row & 1];
+        world_open(&world, (row & 2) != 0, 8);
+        world.outcome = outcome;
+        world.replicas[0].denies = (row & 4) != 0; /* says REFUSED, before all others */
+        world_add(&world, 0, 0, 0, 5, 3);
+        cr_assert(world_run(&world, 20 * GIRO_NS_PER_S));
+        for (uint32_t i = 0; i < 5; i++)
+            cr_assert(world.told[i].final == 1 && world.told[i].certified == 1 &&
+                          world.told[i].outcome == outcome,
+                      "row %u: frame %u ended as %s", row, i,
+                      giro_outcome_name(world.told[i].outcome));
+        cr_assert(giro_courier_stats(world.courier)->lies == 0);
+        world_close(&world);
+    }
+}
+
+Test(courier, a_frame_that_executed_before_its_copies_were_refused_is_told_as_executed)
+{
+    for (uint32_t prove = 0; prove < 2; prove++) {
+        world_open(&world, prove, 9);
+        world.suspended = true;
+        world_add(&world, 0, 0, 0, 20, 3);
+        cr_assert(world_run(&world, 20 * GIRO_NS_PER_S));
+        expect_each_once(20, prove);
+        world_close(&world);
+    }
+}
+
+Test(courier, a_lone_lie_of_executed_against_all_others_does_not_hold_a_frame_for_ever)
+{
+    static const uint8_t outcomes[] = {GIRO_OUTCOME_OLD, GIRO_OUTCOME_CHANNEL_STOPPED};
+    for (size_t i = 0; i < sizeof(outcomes); i++) {
+        world_open(&world, true, 25);
+        world.outcome = outcomes[i];
+        world.replicas[0].swallows = WORLD_LIE_EXECUTED;
+        world_add(&world, 0, 0, 0, 20, 3);
+        cr_assert(world_run(&world, 60 * GIRO_NS_PER_S), "%u of 20 ended", world.final);
+        for (uint32_t k = 0; k < 20; k++)
+            cr_assert(world.told[k].final == 1 && world.told[k].proven == 0 &&
+                          world.told[k].outcome == outcomes[i],
+                      "frame %u ended as %s", k, giro_outcome_name(world.told[k].outcome));
+        world_close(&world);
+    }
 }
 
 Test(courier, a_lost_receipt_is_asked_for)

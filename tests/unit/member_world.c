@@ -68,10 +68,19 @@ static struct world_frame *frame_find(struct world *world, uint16_t member, uint
     return NULL;
 }
 
-static uint32_t receipt_make(const struct world *world, const struct world_replica *replica,
-                             struct world_frame *frame, bool certified, uint8_t *out)
+static bool in_ledger(const struct world *world, const struct world_frame *frame)
 {
-    uint8_t outcome = frame->outcome;
+    return frame != NULL && world->now_ns >= frame->certified_ns &&
+           (frame->outcome == GIRO_OUTCOME_EXECUTED || frame->outcome == GIRO_OUTCOME_DUPLICATE);
+}
+
+/* asked: from the ledger; else of the copy that came. */
+static uint32_t receipt_make(const struct world *world, const struct world_replica *replica,
+                             struct world_frame *frame, bool certified, bool asked, uint8_t *out)
+{
+    uint8_t outcome = world->suspended && !asked ? GIRO_OUTCOME_REFUSED : frame->outcome;
+    if (asked && replica->swallows == WORLD_LIE_EXECUTED)
+        outcome = GIRO_OUTCOME_EXECUTED;
     struct giro_receipt_item item = {
         .sequence = frame->sequence,
         .frame_hash = frame->hash,
@@ -252,10 +261,13 @@ static void on_ask(struct world *world, uint16_t number, struct world_session *s
     struct giro_session_refuse absent = {
         .sequence = ask->sequence, .channel = ask->channel, .reason = GIRO_REJECT_ABSENT};
     static uint8_t bytes[16384];
-    if (frame == NULL || world->now_ns < frame->certified_ns) {
+    bool lies =
+        frame != NULL && ask->want == GIRO_WANT_RECEIPT &&
+        (world->replicas[number].denies || world->replicas[number].swallows == WORLD_LIE_EXECUTED);
+    if (!in_ledger(world, frame) && !lies) {
         cr_assert(giro_session_put(writer, GIRO_SESSION_REFUSE, &absent, sizeof(absent)));
     } else if (ask->want == GIRO_WANT_RECEIPT) {
-        uint32_t size = receipt_make(world, &world->replicas[number], frame, true, bytes);
+        uint32_t size = receipt_make(world, &world->replicas[number], frame, true, true, bytes);
         uint8_t out[2048];
         struct giro_writer own;
         giro_writer_init(&own, out + GIRO_SESSION_HEADER_BYTES, 1400);
@@ -425,7 +437,7 @@ uint64_t world_hub_turn(struct world *world)
             uint8_t out[2048], bytes[1400];
             struct giro_writer writer;
             bool certified = world->now_ns >= frame->certified_ns;
-            uint32_t size = receipt_make(world, replica, frame, certified, bytes);
+            uint32_t size = receipt_make(world, replica, frame, certified, false, bytes);
             giro_writer_init(&writer, out + GIRO_SESSION_HEADER_BYTES, 1400);
             cr_assert(giro_session_put(&writer, GIRO_SESSION_RECEIPT, bytes, size));
             say(world, r, &replica->sessions[slot - 1], &writer, out);

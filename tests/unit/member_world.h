@@ -72,6 +72,8 @@ struct world {
     uint64_t durable_ns, certify_ns, lifetime_s, rekey_s;
     uint32_t credit_ahead, police_per_mille;
     uint8_t outcome; /* of new frames */
+    bool
+        suspended; /* receipts say REFUSED, as of a copy after a suspension; the ledger has the first one */
     uint32_t
         not_consumed_first; /* NOT_CONSUMED is said so often of each frame before its outcome */
     /* Where the hub's datagrams go instead of flying. */
