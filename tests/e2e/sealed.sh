@@ -101,9 +101,10 @@ honest=$girod girod=$bin/../tests/girod-traitor
 replica_start 0
 girod=$honest
 replica_wait 0
-pull again
+pull lied
 grep -q 'no whole entry\|not what was listed' pulled || { cat pulled >&2; fail "the lie was not noticed"; }
-diff -r files again >&2 || fail "files differ by what one replica says"
+# Of the same windows another replica may have other signatures.
+diff -r -x windows.journal -x manifest.json -x SHA256SUMS files lied >&2 || fail "files differ by what one replica says"
 step "a replica that leaves out the end of journals, and serves other details than it lists: members have both from the others"
 
 # ---- Without keys there are no references, and no error
