@@ -16,7 +16,7 @@ struct open_file {
     uint16_t member, channel;
 };
 struct giro_frame_index {
-    char dir[600];
+    char dir[640], final_dir[640]; /* while fresh, dir is another */
     const struct giro_genesis *genesis;
     uint16_t self;
     bool fresh;
@@ -35,18 +35,36 @@ enum giro_err giro_frame_index_open(const char *dir, const struct giro_genesis *
     if (index == NULL)
         return GIRO_ERR_NOMEM;
     snprintf(index->dir, sizeof(index->dir), "%s/frames", dir);
+    memcpy(index->final_dir, index->dir, sizeof(index->final_dir));
     index->genesis = genesis;
     index->self = (uint16_t)self;
     for (uint32_t i = 0; i < OPEN_FILES; i++)
         index->files[i].fd = -1;
-    index->fresh = mkdir(index->dir, 0700) == 0;
-    if (!index->fresh && errno != EEXIST) {
+    index->fresh = access(index->dir, F_OK) != 0;
+    if (index->fresh) /* what an earlier start began there is written over: the same places */
+        snprintf(index->dir, sizeof(index->dir), "%s/frames.new", dir);
+    if (index->fresh && mkdir(index->dir, 0700) != 0 && errno != EEXIST) {
         giro_diagnosis_set(diagnosis, strerror(errno), giro_err_advice(GIRO_ERR_IO),
                            "\"%s\" cannot be made", index->dir);
         free(index);
         return GIRO_ERR_IO;
     }
     *index_out = index;
+    return GIRO_ERR_OK;
+}
+
+enum giro_err giro_frame_index_whole(struct giro_frame_index *index)
+{
+    if (!index->fresh)
+        return GIRO_ERR_OK;
+    int fd = open(index->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const bool durable = fd >= 0 && syncfs(fd) == 0;
+    if (fd >= 0)
+        close(fd);
+    if (!durable || rename(index->dir, index->final_dir) != 0)
+        return errno == ENOSPC ? GIRO_ERR_NOSPACE : GIRO_ERR_IO;
+    memcpy(index->dir, index->final_dir, sizeof(index->dir));
+    index->fresh = false;
     return GIRO_ERR_OK;
 }
 
@@ -89,7 +107,7 @@ static int file_of(struct giro_frame_index *index, uint16_t member, uint16_t cha
     struct open_file *file = &index->files[(member * 7u + channel) % OPEN_FILES];
     if (file->fd >= 0 && file->member == member && file->channel == channel)
         return file->fd;
-    char path[640];
+    char path[680];
     snprintf(path, sizeof(path), "%s/%u-%u", index->dir, member, channel);
     int fd = open(path, O_RDWR | O_CLOEXEC | (may_write ? O_CREAT : 0), 0600);
     if (fd < 0)

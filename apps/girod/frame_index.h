@@ -15,8 +15,10 @@ enum giro_err giro_frame_index_open(const char *dir, const struct giro_genesis *
                                     uint32_t self, struct giro_frame_index **index,
                                     struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 void giro_frame_index_close(struct giro_frame_index *index); /* NULL: nothing */
-/* giro_frame_index_fresh: the folder was not there: everything is to be put again. */
+/* giro_frame_index_fresh: the folder was not there: everything is to be put again. giro_frame_index_whole: that is done; waits for the
+ * disk, once. Until then it is "frames.new", and a start that died is begun again. */
 bool giro_frame_index_fresh(const struct giro_frame_index *index);
+enum giro_err giro_frame_index_whole(struct giro_frame_index *index) GIRO_MUST_USE;
 /* giro_frame_index_put gathers neighbours of one channel; giro_frame_index_flush writes what has gathered. */
 enum giro_err giro_frame_index_put(struct giro_frame_index *index, uint16_t member,
                                    uint16_t channel, uint64_t sequence, uint64_t height,

@@ -195,6 +195,8 @@ static enum giro_err index_blocks(struct giro_ledger_file *file)
         file->last_height = header.height;
         offset += header.size_bytes;
     }
+    if (err == GIRO_ERR_OK)
+        err = giro_frame_index_whole(file->frames);
     return err == GIRO_ERR_OK ? cut(tail, offset) : err;
 }
 

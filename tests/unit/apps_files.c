@@ -250,6 +250,32 @@ Test(ledger_file, every_frame_is_found_by_its_sequence_as_long_as_the_ledger_is_
     hub_free(&hub);
 }
 
+/* The index is lost, and the start that makes it again dies half-way. */
+Test(ledger_file, an_index_that_was_begun_is_made_again_from_its_beginning)
+{
+    struct hub hub;
+    char dir[256], command[400];
+    struct giro_diagnosis diagnosis = {.fact = ""};
+    struct rlimit all, little = {.rlim_cur = 10000, .rlim_max = RLIM_INFINITY};
+    hub_make(&hub, 4, 3);
+    scratch_make(dir);
+    struct giro_ledger_file *file = ledger_open(&hub, dir);
+    fill(&hub, file);
+    giro_ledger_file_close(file);
+    snprintf(command, sizeof(command), "rm -r '%s/frames'", dir);
+    cr_assert(system(command) == 0);
+    signal(SIGXFSZ, SIG_IGN);
+    cr_assert(getrlimit(RLIMIT_FSIZE, &all) == 0 && setrlimit(RLIMIT_FSIZE, &little) == 0);
+    cr_assert(giro_ledger_file_open(dir, &hub.genesis, 2, HEIGHTS_MAX, &file, &diagnosis) ==
+              GIRO_ERR_IO);
+    cr_assert(setrlimit(RLIMIT_FSIZE, &all) == 0);
+    file = ledger_open(&hub, dir);
+    expect_found(file);
+    giro_ledger_file_close(file);
+    scratch_remove(dir);
+    hub_free(&hub);
+}
+
 Test(ledger_file, torn_tails_are_cut_and_written_again_by_replay)
 {
     struct hub hub;
