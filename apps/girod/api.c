@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,7 +28,8 @@
 #define FRAME_LEAF_BYTES_MAX                                                                       \
     (GIRO_TAG_BYTES + sizeof(struct giro_leaf_frame) +                                             \
      GIRO_FRAME_RECORDS_MAX * sizeof(struct giro_result))
-#define CONNECTIONS_MAX 192u /* with all journals open still below 1,024 descriptors */
+#define CONNECTIONS_MAX        192u /* with all journals open still below 1,024 descriptors */
+#define CONNECTIONS_PER_MEMBER 16u  /* so that none keeps the others and the operators out */
 
 struct giro_api {
     struct giro_api_options options;
@@ -35,6 +37,7 @@ struct giro_api {
     struct evhttp *http;
     struct evconnlistener *listener; /* evhttp's; paused while CONNECTIONS_MAX are open */
     uint32_t connection_count;
+    uint16_t *of_member; /* connections, by member */
     struct giro_waits *waits;
     bool closed; /* waits for its last connection: libevent frees those later, from its loop */
 };
@@ -328,6 +331,17 @@ static void on_request(struct evhttp_request *request, void *context)
 /* Connections are counted by their SSL objects: evhttp does not tell when one ends. */
 static int connection_index = -1;
 
+struct connection {
+    struct giro_api *api;
+    uint32_t member; /* GIRO_NONE: not known yet, or no member */
+};
+
+static void api_free(struct giro_api *api)
+{
+    free(api->of_member);
+    free(api);
+}
+
 static void connection_closed(void *parent, void *data, CRYPTO_EX_DATA *ad, int index, long number,
                               void *pointer)
 {
@@ -336,28 +350,60 @@ static void connection_closed(void *parent, void *data, CRYPTO_EX_DATA *ad, int 
     (void)index;
     (void)number;
     (void)pointer;
-    struct giro_api *api = data;
-    if (api == NULL)
+    struct connection *connection = data;
+    if (connection == NULL)
         return;
+    struct giro_api *api = connection->api;
     GIRO_ASSERT(api->connection_count > 0);
     api->connection_count--;
+    if (connection->member != GIRO_NONE)
+        api->of_member[connection->member]--;
+    free(connection);
     if (api->listener != NULL)
         evconnlistener_enable(api->listener);
     if (api->closed && api->connection_count == 0)
-        free(api);
+        api_free(api);
+}
+
+/* Once the handshake tells whose connection it is: one too many of a member ends here. */
+static void connection_known(const SSL *ssl, int where, int result)
+{
+    (void)result;
+    struct connection *connection = SSL_get_ex_data(ssl, connection_index);
+    struct giro_public_key key;
+    if ((where & SSL_CB_HANDSHAKE_DONE) == 0 || connection == NULL ||
+        connection->member != GIRO_NONE || !giro_tls_peer_key(ssl, &key))
+        return;
+    const uint32_t client = client_by_key(connection->api->options.genesis, &key);
+    if (client >= connection->api->options.genesis->member_count)
+        return;
+    connection->member = client;
+    if (++connection->api->of_member[client] > CONNECTIONS_PER_MEMBER)
+        (void)shutdown(SSL_get_fd(ssl), SHUT_RDWR);
+}
+
+static SSL *connection_make(struct giro_api *api)
+{
+    struct connection *connection = malloc(sizeof(*connection));
+    SSL *ssl = connection == NULL ? NULL : SSL_new(api->tls);
+    if (ssl == NULL || SSL_set_ex_data(ssl, connection_index, connection) != 1) {
+        SSL_free(ssl);
+        free(connection);
+        return NULL;
+    }
+    *connection = (struct connection){.api = api, .member = GIRO_NONE};
+    if (++api->connection_count >= CONNECTIONS_MAX)
+        evconnlistener_disable(api->listener);
+    return ssl;
 }
 
 /* NULL makes evhttp serve the connection without TLS, where nobody is a client: it gets 403. */
 static struct bufferevent *stream_make(struct event_base *base, void *context)
 {
     struct giro_api *api = context;
-    SSL *ssl = SSL_new(api->tls);
-    if (ssl == NULL || SSL_set_ex_data(ssl, connection_index, api) != 1) {
-        SSL_free(ssl);
+    SSL *ssl = connection_make(api);
+    if (ssl == NULL)
         return NULL;
-    }
-    if (++api->connection_count >= CONNECTIONS_MAX)
-        evconnlistener_disable(api->listener);
     struct bufferevent *stream = bufferevent_openssl_socket_new(
         base, -1, ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
     if (stream != NULL) /* else libevent has freed ssl */
@@ -389,8 +435,10 @@ enum giro_err giro_api_open(const struct giro_api_options *options, struct giro_
     api->waits = giro_waits_new(&waits);
     if (connection_index < 0)
         connection_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, connection_closed);
+    api->of_member = calloc(options->genesis->member_count + 1u, sizeof(*api->of_member));
+    SSL_CTX_set_info_callback(api->tls, connection_known);
     api->http = evhttp_new(options->base);
-    if (api->http == NULL || api->waits == NULL || connection_index < 0) {
+    if (api->http == NULL || api->waits == NULL || api->of_member == NULL || connection_index < 0) {
         giro_api_close(api);
         return GIRO_ERR_NOMEM;
     }
@@ -403,8 +451,10 @@ enum giro_err giro_api_open(const struct giro_api_options *options, struct giro_
     struct evhttp_bound_socket *bound =
         evhttp_bind_socket_with_handle(api->http, options->address->host, options->address->port);
     if (bound != NULL) {
-        int one = 1; /* every connection has it from here: a body sent behind its head waited 40 ms for the client's ACK */
-        (void)setsockopt(evhttp_bound_socket_get_fd(bound), IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+        int one =
+            1; /* every connection has it from here: a body sent behind its head waited 40 ms for the client's ACK */
+        (void)setsockopt(evhttp_bound_socket_get_fd(bound), IPPROTO_TCP, TCP_NODELAY, &one,
+                         sizeof(one));
         api->listener = evhttp_bound_socket_get_listener(bound);
         *api_out = api;
         return GIRO_ERR_OK;
@@ -431,5 +481,5 @@ void giro_api_close(struct giro_api *api)
     SSL_CTX_free(api->tls);
     api->closed = true;
     if (api->connection_count == 0)
-        free(api);
+        api_free(api);
 }

@@ -39,6 +39,7 @@ static void serve(const char *config_path)
     struct giro_config config;
     struct giro_diagnosis diagnosis = {.fact = ""};
     struct giro_hub *hub = NULL;
+    signal(SIGPIPE, SIG_IGN); /* as girod does */
     giro_log_set_level(GIRO_LOG_ERROR);
     enum giro_err err = giro_config_load(config_path, &config, &diagnosis);
     if (err == GIRO_ERR_OK)
@@ -498,6 +499,41 @@ Test(api, a_key_that_nobody_enrolled_gets_no_connection, .timeout = 60)
     }
     for (int i = 0; i < 400; i++) /* closed connections do not count against the limit of 192 */
         cr_assert(ask(site, STRANGER, "/v1/status") == OK, "request %d", i);
+    site_close(site);
+}
+
+Test(api, one_member_cannot_take_all_connections, .timeout = 60)
+{
+    struct site *site = site_open();
+    struct giro_config_address https = {.host = "127.0.0.1", .port = site->ports[2]};
+    struct giro_diagnosis diagnosis = {.fact = ""};
+    struct giro_https *clients[200], *operator;
+    uint32_t served = 0;
+    for (uint32_t round = 0; round < 2; round++) { /* closed ones do not count */
+        uint8_t *bytes = NULL;
+        size_t size;
+        served = 0;
+        for (uint32_t i = 0; i < 200; i++) {
+            cr_assert(giro_https_open(&site->hub.genesis, &https, site->keys[STRANGER], &clients[i],
+                                      &diagnosis) == OK);
+            giro_https_patience(clients[i], 3000, NULL);
+            if (giro_https_get(clients[i], "/v1/status", &bytes, &size, &diagnosis) == OK) {
+                served++;
+                free(bytes);
+            }
+        }
+        cr_expect(served == 16, "%u connections of one member", served);
+        cr_assert(giro_https_open(&site->hub.genesis, &https, site->keys[OPERATOR],
+                                  &operator, & diagnosis) == OK);
+        giro_https_patience(operator, 3000, NULL);
+        bytes = NULL;
+        cr_expect(giro_https_get(operator, "/v1/status", &bytes, &size, &diagnosis) == OK);
+        free(bytes);
+        giro_https_close(operator);
+        for (uint32_t i = 0; i < 200; i++)
+            giro_https_close(clients[i]);
+        pause_ms(200);
+    }
     site_close(site);
 }
 
