@@ -1,4 +1,4 @@
-/* bench_crypto: verification by every variant this machine runs, against libsodium one by one. All run in turn, repeat by
+/* bench_crypto: verification and signing by every variant this machine runs, against libsodium one by one. All run in turn, repeat by
  * repeat, over the same items; ratio is the median of libsodium's time over the variant's of the same repeat, so above 1 is
  * faster. Time is the thread's CPU time: a batch lasts microseconds, and on a shared machine the monotonic clock would
  * measure whom the scheduler put between. The cost is also split into the stages of a batch. --smoke takes few sizes and
@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "common/crypto/internal.h"
+#include "common/crypto/sign.h"
 #include "perf/bench.h"
 
 #define ITEMS   1024u
@@ -224,6 +225,64 @@ static void measure_stages(struct giro_bench *bench, struct load *load, const st
     }
 }
 
+/* ---- Signing ---- */
+
+#define SIGN_ROUNDS 64u
+
+/* ns a signature. */
+static double sign_turn(enum giro_crypto_variant variant, const uint8_t *message, uint32_t bytes)
+{
+    giro_bench_must(giro_crypto_variant_set(variant), "the variant does not run");
+    uint32_t sum = 0;
+    const uint64_t begin_ns = cpu_now_ns();
+    for (uint32_t i = 0; i < SIGN_ROUNDS; i++)
+        sum += giro_sign(secrets[i % 8], message + i, bytes).bytes[0];
+    const uint64_t took_ns = cpu_now_ns() - begin_ns;
+    giro_bench_must(sum > 0, "signatures of zeros");
+    return (double)took_ns / SIGN_ROUNDS;
+}
+
+static bool sign_wanted(const struct giro_bench *bench, int variant, uint32_t message_bytes,
+                        char parameters[160])
+{
+    snprintf(parameters, 160, "\"variant\": \"%s\", \"message_bytes\": %u",
+             giro_crypto_variant_name((enum giro_crypto_variant)variant), message_bytes);
+    return giro_crypto_variant_set((enum giro_crypto_variant)variant) &&
+           giro_variant_sign() != NULL && giro_bench_wanted(bench, parameters);
+}
+
+static void measure_sign(struct giro_bench *bench, uint32_t message_bytes)
+{
+    static uint8_t message[2048];
+    static double ns[GIRO_VARIANT_COUNT][REPEATS], ratios[GIRO_VARIANT_COUNT][REPEATS];
+    const uint32_t repeats = bench->smoke ? 3 : REPEATS;
+    char parameters[160];
+    for (uint32_t i = 0; i <= repeats; i++) {
+        const double base_ns = sign_turn(GIRO_VARIANT_LIBSODIUM, message, message_bytes);
+        for (int v = GIRO_VARIANT_PORTABLE; v < GIRO_VARIANT_COUNT; v++) {
+            if (!sign_wanted(bench, v, message_bytes, parameters))
+                continue;
+            const double took = sign_turn((enum giro_crypto_variant)v, message, message_bytes);
+            if (i == 0)
+                continue; /* warm-up */
+            ns[v][i - 1] = took;
+            ratios[v][i - 1] = base_ns / took;
+        }
+    }
+    for (int v = GIRO_VARIANT_PORTABLE; v < GIRO_VARIANT_COUNT; v++) {
+        if (!sign_wanted(bench, v, message_bytes, parameters))
+            continue;
+        const struct giro_bench_row row = {.metric = "sign a message",
+                                           .unit = "ns",
+                                           .parameters = parameters,
+                                           .median = giro_bench_quantile(ns[v], repeats, 500),
+                                           .p99 = giro_bench_quantile(ns[v], repeats, 990),
+                                           .against = "libsodium, one by one",
+                                           .ratio = giro_bench_quantile(ratios[v], repeats, 500)};
+        giro_bench_row(bench, &row);
+    }
+}
+
 /* A load's tables are built only where a row of it is wanted. */
 static bool load_wanted(const struct giro_bench *bench, struct shape shape, const uint32_t *sizes,
                         size_t size_count)
@@ -246,8 +305,8 @@ int main(int argc, char **argv)
                  {128, 128, 8, false}, {128, 512, 8, false}, {128, 128, 6, false},
                  {128, 512, 4, false}};
     struct giro_bench bench;
-    giro_bench_open(&bench, "crypto", "Verifies signatures in batches by each variant.", argc,
-                    argv);
+    giro_bench_open(&bench, "crypto", "Verifies signatures in batches, and signs, by each variant.",
+                    argc, argv);
     giro_bench_must(giro_crypto_init() == GIRO_ERR_OK, "libsodium cannot be used");
     const uint32_t keys = bench.smoke ? 32 : KEYS;
     for (uint32_t i = 0; i < keys; i++) {
@@ -274,6 +333,8 @@ int main(int argc, char **argv)
                 measure_stages(&bench, &load, &shape);
         }
     }
+    measure_sign(&bench, 128);
+    measure_sign(&bench, 1200);
     for (uint32_t i = 0; i < keys; i++)
         giro_key_free(secrets[i]);
     return giro_bench_close(&bench);

@@ -80,12 +80,7 @@ void giro_comb_build(struct giro_comb_entry *table, uint32_t width, const struct
 
 void giro_comb_base_build(void)
 {
-    uint8_t encoded[32];
-    memset(encoded, 0x66, sizeof(encoded)); /* y = 4/5, x even */
-    encoded[0] = 0x58;
-    struct giro_point base;
-    const bool decoded = giro_point_decode(&base, encoded);
-    GIRO_ASSERT(decoded);
+    const struct giro_point base = giro_point_base();
     rows_build(giro_comb_base, GIRO_COMB_BASE_WINDOWS, GIRO_COMB_BASE_WIDTH, &base);
 }
 

@@ -53,7 +53,10 @@ struct giro_point {
 
 /* giro_point_decode reads an encoded point; false if it is none. y >= p is reduced, as libsodium does. */
 bool giro_point_decode(struct giro_point *point, const uint8_t bytes[32]) GIRO_MUST_USE;
-void giro_point_encode(const struct giro_point *point, uint8_t bytes[32]);
+/* giro_point_encode writes the encoding; false: the coordinates are of no point of the curve, and the bytes mean nothing. No
+ * branch and no address depends on the point. */
+bool giro_point_encode(const struct giro_point *point, uint8_t bytes[32]);
+struct giro_point giro_point_base(void);
 void giro_point_negate(struct giro_point *point);
 /* giro_point_add_entry adds an affine table entry, or its negative. */
 void giro_point_add_entry(struct giro_point *point, const struct giro_comb_entry *entry,
@@ -107,6 +110,8 @@ static inline void giro_comb_prefetch(const struct giro_comb_entry *entry)
 
 /* giro_comb_digits writes the digits of a scalar < 2^253 for a table of that width: a key's, or GIRO_COMB_BASE_WIDTH. */
 void giro_comb_digits(uint16_t *digits, uint32_t width, const uint8_t scalar[32]);
+/* giro_comb_digits_secret writes the 64 digits of width 4 of a secret scalar < 2^253; no branch and no address depends on it. */
+void giro_comb_digits_secret(uint16_t digits[GIRO_COMB_WINDOWS_MAX], const uint8_t scalar[32]);
 
 /* [S]B + [k](-A) of jobs[0..count), whose tables all have width key_width. */
 typedef void giro_comb_sum_fn(struct giro_comb_job *jobs, uint32_t count, uint32_t key_width);

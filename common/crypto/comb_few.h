@@ -10,29 +10,6 @@
 
 #define FEW_MAX (VFE_LANES / 2)
 
-/* The unified addition of two points in each lane: giro_point_add_entry's formulas, with Z of both and one product by 2d
- * more. */
-static inline void vpoint_add_point(struct vpoint *point, const struct vpoint *other)
-{
-    const struct vfe bias = vfe_bias(), twice_d = vfe_all(&giro_curve_2d);
-    const struct vfe a = vfe_mul(&point->difference, &other->difference);
-    const struct vfe b = vfe_mul(&point->sum, &other->sum);
-    struct vfe raw = vfe_mul(&other->t, &twice_d);
-    const struct vfe t = vfe_carry(&raw);
-    raw = vfe_mul(&point->z, &other->z);
-    const struct vfe z = vfe_carry(&raw);
-    const struct vfe c = vfe_mul(&point->t, &t);
-    vpoint_finish(point, &a, &b, &c, &z, &bias);
-}
-
-static inline struct vpoint vpoint_swap(const struct vpoint *point, uint32_t distance)
-{
-    return (struct vpoint){.difference = vfe_swap(&point->difference, distance),
-                           .sum = vfe_swap(&point->sum, distance),
-                           .z = vfe_swap(&point->z, distance),
-                           .t = vfe_swap(&point->t, distance)};
-}
-
 /* A term's entry, and its sign in bit 0 of *digit; behind the last term the neutral point. */
 static inline const struct giro_comb_entry *few_entry(const struct giro_comb_job *job,
                                                       uint32_t term, uint32_t windows, uint32_t row,
@@ -81,7 +58,7 @@ static void few_sum(struct giro_comb_job *jobs, uint32_t count, uint32_t key_wid
         const struct vpoint other = vpoint_swap(&point, distance);
         vpoint_add_point(&point, &other);
     }
-    group_store(owners, &point);
+    vpoint_store(owners, &point);
 }
 
 #endif

@@ -4,57 +4,7 @@
 #ifndef GIRO_CRYPTO_COMB_LANES_H
 #define GIRO_CRYPTO_COMB_LANES_H
 
-/* One point a lane. Only Y - X and Y + X are needed of X and Y; all limbs carried. */
-struct vpoint {
-    struct vfe difference, sum, z, t;
-};
-
-static inline struct vpoint vpoint_neutral(void)
-{
-    return (struct vpoint){
-        .difference = vfe_small(1), .sum = vfe_small(1), .z = vfe_small(1), .t = vfe_small(0)};
-}
-
-/* The end of an addition, from a = (Y1 - X1)(Y2 - X2), b = (Y1 + X1)(Y2 + X2), c = 2d T1 T2, all raw, and z = Z1 Z2. Sums and
- * differences are taken of raw products, so that an addition carries eight times, not fourteen. */
-static inline __attribute__((always_inline)) void
-vpoint_finish(struct vpoint *point, const struct vfe *a, const struct vfe *b, const struct vfe *c,
-              const struct vfe *z, const struct vfe *bias)
-{
-    struct vfe raw = vfe_add(b, bias);
-    raw = vfe_sub(&raw, a);
-    const struct vfe e = vfe_carry(&raw);
-    raw = vfe_add(a, b);
-    const struct vfe h = vfe_carry(&raw);
-    struct vfe d = vfe_add(z, z);
-    d = vfe_add(&d, bias);
-    raw = vfe_sub(&d, c);
-    const struct vfe f = vfe_carry(&raw);
-    raw = vfe_add(&d, c);
-    const struct vfe g = vfe_carry(&raw);
-
-    const struct vfe x = vfe_mul(&e, &f), y = vfe_mul(&g, &h);
-    raw = vfe_add(&y, bias);
-    raw = vfe_sub(&raw, &x);
-    point->difference = vfe_carry(&raw);
-    raw = vfe_add(&y, &x);
-    point->sum = vfe_carry(&raw);
-    raw = vfe_mul(&f, &g);
-    point->z = vfe_carry(&raw);
-    raw = vfe_mul(&e, &h);
-    point->t = vfe_carry(&raw);
-}
-
-/* giro_point_add_entry in lanes; a set bit of negative subtracts that lane's entry. */
-static inline void vpoint_add(struct vpoint *point, const struct ventry *entry, uint32_t negative)
-{
-    const struct vfe bias = vfe_bias();
-    const struct vfe a = vfe_mul(&point->difference, &entry->minus);
-    const struct vfe b = vfe_mul(&point->sum, &entry->plus);
-    struct vfe c = vfe_mul(&point->t, &entry->product);
-    vfe_negate_if(&c, negative);
-    vpoint_finish(point, &a, &b, &c, &point->z, &bias);
-}
+#include "point_lanes.h"
 
 /* What a group adds from tables of one width: row after row, one entry a lane. */
 struct lane_rows {
@@ -135,19 +85,6 @@ static void group_fill(struct lane_group *group, struct giro_comb_job *jobs, uin
     group->key.row = giro_comb_row(key_width);
 }
 
-static void group_store(struct giro_comb_job *const jobs[VFE_LANES], const struct vpoint *point)
-{
-    /* 2X = (Y + X) - (Y - X) and 2Y and 2Z name the same point. */
-    struct vfe x = vfe_bias(), y = vfe_add(&point->sum, &point->difference);
-    x = vfe_add(&x, &point->sum);
-    x = vfe_sub(&x, &point->difference);
-    struct vfe z = vfe_add(&point->z, &point->z);
-    x = vfe_carry(&x);
-    y = vfe_carry(&y);
-    z = vfe_carry(&z);
-    vfe_store_sums(jobs, &x, &y, &z);
-}
-
 /* The sums of one group; next is the group after it, NULL after the last. */
 static void group_sum(const struct lane_group *group, const struct lane_group *next)
 {
@@ -155,7 +92,7 @@ static void group_sum(const struct lane_group *group, const struct lane_group *n
     prefetch_near(&group->base, 0);
     rows_add(&point, &group->base, &group->key, next != NULL ? &next->base : NULL);
     rows_add(&point, &group->key, NULL, next != NULL ? &next->key : NULL);
-    group_store(group->jobs, &point);
+    vpoint_store(group->jobs, &point);
 }
 
 #include "comb_few.h"

@@ -43,7 +43,6 @@ digits_write(uint16_t *digits, uint32_t width, const uint64_t offset[5], const u
         words[i] = (uint64_t)sum;
         sum >>= 64;
     }
-    GIRO_ASSERT(scalar[31] < 0x20); /* below 2^253: the last digit takes the carry */
     const int32_t half = 1 << (width - 1);
     const uint32_t windows = giro_comb_windows(width);
     if (width == 8) { /* a digit a byte: the compiler makes vectors of this loop */
@@ -59,6 +58,7 @@ digits_write(uint16_t *digits, uint32_t width, const uint64_t offset[5], const u
 
 void giro_comb_digits(uint16_t *digits, uint32_t width, const uint8_t scalar[32])
 {
+    GIRO_ASSERT(scalar[31] < 0x20); /* below 2^253: the last digit takes the carry */
     switch (width) {
     case GIRO_COMB_BASE_WIDTH:
         digits_write(digits, GIRO_COMB_BASE_WIDTH, offset_10, scalar);
@@ -73,6 +73,11 @@ void giro_comb_digits(uint16_t *digits, uint32_t width, const uint8_t scalar[32]
         GIRO_ASSERT(width == 4);
         digits_write(digits, 4, offset_4, scalar);
     }
+}
+
+void giro_comb_digits_secret(uint16_t digits[GIRO_COMB_WINDOWS_MAX], const uint8_t scalar[32])
+{
+    digits_write(digits, 4, offset_4, scalar);
 }
 
 void giro_scalars_portable(struct giro_comb_job *jobs, const struct giro_hash_job *hashes,

@@ -25,7 +25,7 @@ struct giro_fe giro_fe_canonical(const struct giro_fe *a)
     uint64_t q = (r.v[0] + 19) >> 51;
     for (int i = 1; i < 5; i++)
         q = (r.v[i] + q) >> 51;
-    GIRO_ASSERT(q <= 1);
+    giro_fe_check_bit(q);
     r.v[0] += 19 * q;
     for (int i = 0; i < 4; i++) {
         r.v[i + 1] += r.v[i] >> 51;

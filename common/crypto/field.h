@@ -4,7 +4,7 @@
  *   carried  every limb < 2^51 + 2^17   what giro_fe_mul, giro_fe_square and giro_fe_carry return (and the lanes)
  *   loose    every limb < 2^54          what they take: sums and differences of up to three carried values
  * README.md derives why a product of loose values does not overflow 128 bits, nor its carries 64.
- * Variable time: verification sees public data only.
+ * No branch and no address depends on a value, except in the builds with checks (below): signing relies on it.
  */
 #ifndef GIRO_CRYPTO_FIELD_H
 #define GIRO_CRYPTO_FIELD_H
@@ -28,6 +28,15 @@ static inline void giro_fe_check(const struct giro_fe *a, uint64_t limb_max)
 #else
     (void)a;
     (void)limb_max;
+#endif
+}
+
+static inline void giro_fe_check_bit(uint64_t bit)
+{
+#ifndef NDEBUG
+    GIRO_ASSERT(bit <= 1);
+#else
+    (void)bit;
 #endif
 }
 
@@ -114,7 +123,8 @@ bool giro_fe_is_odd(const struct giro_fe *a); /* of the canonical representative
 struct giro_fe giro_fe_negate(const struct giro_fe *a);
 struct giro_fe giro_fe_invert(const struct giro_fe *a);        /* 0 gives 0 */
 struct giro_fe giro_fe_root_exponent(const struct giro_fe *a); /* a^((p - 5) / 8) */
-/* giro_fe_invert_all inverts values[0..count), none zero, with one inversion; scratch has room for count. */
+/* giro_fe_invert_all inverts values[0..count), none zero, with one inversion; scratch has room for count. Public values only:
+ * it asserts that none is zero. */
 void giro_fe_invert_all(struct giro_fe *values, struct giro_fe *scratch, uint32_t count);
 
 #endif

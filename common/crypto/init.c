@@ -4,6 +4,7 @@
 #include <sodium.h>
 
 #include "internal.h"
+#include "sign.h"
 
 #define TAG_DEFINE(name, text, what)                                                               \
     static_assert(sizeof(text) == GIRO_TAG_BYTES + 1, "tag " #name " is not eight characters");    \
@@ -17,5 +18,7 @@ enum giro_err giro_crypto_init(void)
         return GIRO_ERR_STATE;
     if (!giro_comb_base_ready())
         giro_comb_base_build();
-    return giro_variant_start();
+    GIRO_TRY(giro_variant_start());
+    giro_sign_start();
+    return GIRO_ERR_OK;
 }

@@ -50,12 +50,36 @@ bool giro_point_decode(struct giro_point *point, const uint8_t bytes[32])
     return true;
 }
 
-void giro_point_encode(const struct giro_point *point, uint8_t bytes[32])
+/* y^2 - x^2 = 1 + d x^2 y^2 */
+static bool on_curve(const struct giro_fe *x, const struct giro_fe *y)
+{
+    const struct giro_fe x2 = giro_fe_square(x), y2 = giro_fe_square(y);
+    struct giro_fe t = giro_fe_mul(&x2, &y2);
+    t = giro_fe_mul(&t, &curve_d);
+    struct giro_fe difference = giro_fe_sub(&y2, &x2);
+    difference = giro_fe_sub(&difference, &t);
+    difference = giro_fe_sub(&difference, &giro_fe_one);
+    return giro_fe_is_zero(&difference);
+}
+
+bool giro_point_encode(const struct giro_point *point, uint8_t bytes[32])
 {
     const struct giro_fe inverse = giro_fe_invert(&point->z);
     const struct giro_fe x = giro_fe_mul(&point->x, &inverse), y = giro_fe_mul(&point->y, &inverse);
     giro_fe_to_bytes(&y, bytes);
-    bytes[31] |= giro_fe_is_odd(&x) ? 0x80 : 0;
+    bytes[31] |= (uint8_t)(giro_fe_is_odd(&x) << 7);
+    return on_curve(&x, &y);
+}
+
+struct giro_point giro_point_base(void)
+{
+    uint8_t encoded[32];
+    memset(encoded, 0x66, sizeof(encoded)); /* y = 4/5, x even */
+    encoded[0] = 0x58;
+    struct giro_point base;
+    const bool decoded = giro_point_decode(&base, encoded);
+    GIRO_ASSERT(decoded);
+    return base;
 }
 
 void giro_point_negate(struct giro_point *point)

@@ -3,27 +3,32 @@
 
 #include "internal.h"
 #include "sha256_many.h"
+#include "sign.h"
 
 static enum giro_crypto_variant active = GIRO_VARIANT_LIBSODIUM;
 
 static const struct {
     const char *name;
     struct giro_variant_ops ops;
+    giro_sign_sum_fn *sign; /* NULL: libsodium signs */
 } variants[GIRO_VARIANT_COUNT] = {
-    [GIRO_VARIANT_LIBSODIUM] = {"libsodium", {NULL, NULL, NULL, NULL}},
+    [GIRO_VARIANT_LIBSODIUM] = {"libsodium", {NULL, NULL, NULL, NULL}, NULL},
     [GIRO_VARIANT_PORTABLE] = {"portable",
                                {giro_hash_portable, giro_scalars_portable, giro_comb_sum_portable,
-                                giro_comb_encode_portable}},
+                                giro_comb_encode_portable},
+                               NULL},
 #if GIRO_CRYPTO_X86
     [GIRO_VARIANT_AVX2] = {"avx2",
                            {giro_hash_portable, giro_scalars_portable, giro_comb_sum_avx2,
-                            giro_comb_encode_portable}},
+                            giro_comb_encode_portable},
+                           giro_sign_sum_avx2},
     [GIRO_VARIANT_AVX512] = {"avx512",
                              {giro_hash_avx512, giro_scalars_avx512, giro_comb_sum_avx512,
-                              giro_comb_encode_avx512}},
+                              giro_comb_encode_avx512},
+                             giro_sign_sum_avx512},
 #else
-    [GIRO_VARIANT_AVX2] = {"avx2", {NULL, NULL, NULL, NULL}},
-    [GIRO_VARIANT_AVX512] = {"avx512", {NULL, NULL, NULL, NULL}},
+    [GIRO_VARIANT_AVX2] = {"avx2", {NULL, NULL, NULL, NULL}, NULL},
+    [GIRO_VARIANT_AVX512] = {"avx512", {NULL, NULL, NULL, NULL}, NULL},
 #endif
 };
 
@@ -77,6 +82,11 @@ enum giro_crypto_variant giro_crypto_variant(void)
 const struct giro_variant_ops *giro_variant_ops(void)
 {
     return active == GIRO_VARIANT_LIBSODIUM ? NULL : &variants[active].ops;
+}
+
+giro_sign_sum_fn *giro_variant_sign(void)
+{
+    return variants[active].sign;
 }
 
 enum giro_err giro_variant_start(void)

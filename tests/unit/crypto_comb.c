@@ -17,7 +17,7 @@ static void entry_encode(const struct giro_comb_entry *entry, uint8_t bytes[32])
     const struct giro_point point = {.x = giro_fe_sub(&entry->sum, &entry->difference),
                                      .y = giro_fe_add(&entry->sum, &entry->difference),
                                      .z = {{2, 0, 0, 0, 0}}};
-    giro_point_encode(&point, bytes);
+    cr_assert(giro_point_encode(&point, bytes));
     /* x y = (sum^2 - difference^2) / 4, so 2 product = d (sum^2 - difference^2) */
     const struct giro_fe s = giro_fe_square(&entry->sum), t = giro_fe_square(&entry->difference);
     const struct giro_fe u = giro_fe_sub(&s, &t), v = giro_fe_mul(&u, &curve_d);
