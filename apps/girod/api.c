@@ -451,8 +451,8 @@ enum giro_err giro_api_open(const struct giro_api_options *options, struct giro_
     struct evhttp_bound_socket *bound =
         evhttp_bind_socket_with_handle(api->http, options->address->host, options->address->port);
     if (bound != NULL) {
-        int one =
-            1; /* every connection has it from here: a body sent behind its head waited 40 ms for the client's ACK */
+        /* Connections inherit it. A body sent behind its head waited 40 ms for the client's ACK. */
+        int one = 1;
         (void)setsockopt(evhttp_bound_socket_get_fd(bound), IPPROTO_TCP, TCP_NODELAY, &one,
                          sizeof(one));
         api->listener = evhttp_bound_socket_get_listener(bound);

@@ -1,5 +1,23 @@
-# End-to-end tests: real girod and giro processes, each test in a network namespace and a folder of its own. One at a time:
-# they measure what an idle hub does and wait for what happens in seconds of the real clock.
+# End-to-end tests: real girod and giro processes, each test in a network namespace and a folder of its own. One hub at a time;
+# most of a test is waiting, so other tests run beside it. Nothing runs beside those that measure: what an idle hub does, how many
+# packets a flooded one serves. The first to start (COST): the last of them ends the run.
+
+# giro_e2e(NAME kill [SCRIPT net.sh] [ALONE] [ENVIRONMENT A=b...])
+function(giro_e2e)
+  cmake_parse_arguments(E "ALONE" "NAME;SCRIPT" "ENVIRONMENT" ${ARGN})
+  if(NOT E_SCRIPT)
+    set(E_SCRIPT ${E_NAME}.sh)
+  endif()
+  add_test(NAME e2e/${E_NAME} COMMAND ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/${E_SCRIPT} $<TARGET_FILE_DIR:girod>)
+  set_tests_properties(e2e/${E_NAME} PROPERTIES LABELS e2e TIMEOUT 480 SKIP_RETURN_CODE 77 COST 1000
+    ENVIRONMENT "${E_ENVIRONMENT}")
+  if(E_ALONE)
+    set_tests_properties(e2e/${E_NAME} PROPERTIES RUN_SERIAL ON)
+  else()
+    set_tests_properties(e2e/${E_NAME} PROPERTIES RESOURCE_LOCK hub)
+  endif()
+endfunction()
+
 add_executable(bad_frames tools/bad_frames.c tools/session_line.c)
 target_compile_definitions(bad_frames PRIVATE _GNU_SOURCE)
 target_include_directories(bad_frames PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
@@ -50,22 +68,15 @@ if(GIRO_SANITIZE MATCHES address)
   execute_process(COMMAND ${CMAKE_C_COMPILER} -print-file-name=libasan.so OUTPUT_VARIABLE preload OUTPUT_STRIP_TRAILING_WHITESPACE)
   list(APPEND member_environment GIRO_PRELOAD=${preload} GIRO_SANITIZE_FLAGS=-fsanitize=${GIRO_SANITIZE})
 endif()
-add_test(NAME e2e/member COMMAND ${CMAKE_CURRENT_LIST_DIR}/member.sh $<TARGET_FILE_DIR:girod>)
-set_tests_properties(e2e/member PROPERTIES LABELS e2e TIMEOUT 480 RUN_SERIAL ON SKIP_RETURN_CODE 77
-  ENVIRONMENT "${member_environment}")
-
-foreach(name berka idle kill flip bad_input equivocate wrong_start key_tables demo_interrupt replay checkpoint sealed flood follow watch keylog)
-  add_test(NAME e2e/${name} COMMAND ${CMAKE_CURRENT_LIST_DIR}/${name}.sh $<TARGET_FILE_DIR:girod>)
-  set_tests_properties(e2e/${name} PROPERTIES LABELS e2e TIMEOUT 480 RUN_SERIAL ON SKIP_RETURN_CODE 77
-    ENVIRONMENT "GIRO_BAD_FRAMES=$<TARGET_FILE:bad_frames>;GIRO_FLOOD=$<TARGET_FILE:flood>;GIRO_EVENT_FLIP=$<TARGET_FILE:event_flip>;GIRO_DIE_AT_LIBRARY=$<TARGET_FILE:die_at>")
+giro_e2e(NAME member ENVIRONMENT ${member_environment})
+set(e2e_tools GIRO_BAD_FRAMES=$<TARGET_FILE:bad_frames> GIRO_FLOOD=$<TARGET_FILE:flood> GIRO_EVENT_FLIP=$<TARGET_FILE:event_flip>
+  GIRO_DIE_AT_LIBRARY=$<TARGET_FILE:die_at> GIRO_NETBOX=$<TARGET_FILE:netbox>)
+foreach(name berka kill flip bad_input equivocate wrong_start key_tables demo_interrupt replay checkpoint sealed follow watch keylog traitor)
+  giro_e2e(NAME ${name} ENVIRONMENT ${e2e_tools})
 endforeach()
-add_test(NAME e2e/traitor COMMAND ${CMAKE_CURRENT_LIST_DIR}/traitor.sh $<TARGET_FILE_DIR:girod>)
-set_tests_properties(e2e/traitor PROPERTIES LABELS e2e TIMEOUT 480 RUN_SERIAL ON SKIP_RETURN_CODE 77)
+foreach(name idle flood stream)
+  giro_e2e(NAME ${name} ALONE ENVIRONMENT ${e2e_tools})
+endforeach()
 foreach(replicas 4 7)
-  add_test(NAME e2e/net${replicas} COMMAND ${CMAKE_CURRENT_LIST_DIR}/net.sh $<TARGET_FILE_DIR:girod>)
-  set_tests_properties(e2e/net${replicas} PROPERTIES LABELS e2e TIMEOUT 480 RUN_SERIAL ON SKIP_RETURN_CODE 77
-    ENVIRONMENT "GIRO_NETBOX=$<TARGET_FILE:netbox>;GIRO_E2E_REPLICAS=${replicas}")
+  giro_e2e(NAME net${replicas} SCRIPT net.sh ALONE ENVIRONMENT ${e2e_tools} GIRO_E2E_REPLICAS=${replicas})
 endforeach()
-add_test(NAME e2e/stream COMMAND ${CMAKE_CURRENT_LIST_DIR}/stream.sh $<TARGET_FILE_DIR:girod>)
-set_tests_properties(e2e/stream PROPERTIES LABELS e2e TIMEOUT 480 RUN_SERIAL ON SKIP_RETURN_CODE 77
-  ENVIRONMENT "GIRO_NETBOX=$<TARGET_FILE:netbox>")

@@ -131,6 +131,7 @@ hub_make() {
 
 replica_start() {
   # The shell's words about a killed job are no news here.
+  : >>"hub/replica-$1.log" # there before replica_wait reads it
   "$girod" "hub/replica-$1.yaml" >>"hub/replica-$1.log" 2>&1 &
   pid_of[$1]=$!
   starts_of[$1]=$((${starts_of[$1]:-0} + 1))

@@ -91,6 +91,7 @@ net_make() {
 
 # lib.sh's, in the replica's namespace.
 replica_start() {
+  : >>"hub/replica-$1.log" # there before replica_wait reads it
   ip netns exec r$1 "$girod" "hub/replica-$1.yaml" >>"hub/replica-$1.log" 2>&1 &
   pid_of[$1]=$!
   starts_of[$1]=$((${starts_of[$1]:-0} + 1))

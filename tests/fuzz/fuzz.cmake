@@ -1,11 +1,15 @@
-# giro_fuzz(NAME frame VECTORS folder... LINK targets [SOURCES more.c])
+# giro_fuzz(NAME frame VECTORS folder... LINK targets [SOURCES more.c] [SANITIZED number])
 # tests/fuzz/fuzz_<name>.c against one decoder family. Always: a replay over the vectors and seeded mutations of them
-# (label fuzz). With -DGIRO_BUILD_FUZZ=ON and clang: the libFuzzer program fuzz_<name>, too.
+# (label fuzz); SANITIZED: so many mutations suffice under the sanitizers, for what looks for wrong verdicts first.
+# With -DGIRO_BUILD_FUZZ=ON and clang: the libFuzzer program fuzz_<name>, too.
 function(giro_fuzz)
-  cmake_parse_arguments(F "" "NAME" "VECTORS;LINK;SOURCES" ${ARGN})
+  cmake_parse_arguments(F "" "NAME;SANITIZED" "VECTORS;LINK;SOURCES" ${ARGN})
   giro_test(NAME ${F_NAME} SUITE fuzz PLAIN
     SOURCES fuzz/fuzz_${F_NAME}.c fuzz/replay_main.c unit/wire_hex.c ${F_SOURCES}
     LINK ${F_LINK} ARGS ${F_VECTORS})
+  if(F_SANITIZED)
+    target_compile_definitions(test_fuzz_${F_NAME} PRIVATE MUTATIONS_SANITIZED=${F_SANITIZED}u)
+  endif()
   if(GIRO_BUILD_FUZZ)
     add_executable(fuzz_${F_NAME} fuzz/fuzz_${F_NAME}.c ${F_SOURCES})
     target_include_directories(fuzz_${F_NAME} PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/tests)
@@ -31,6 +35,6 @@ foreach(name frame disclosure receipt envelope vote batch proof proposal checkpo
   giro_fuzz(NAME ${name} VECTORS ${GIRO_WIRE_VECTORS} SOURCES unit/wire_roundtrip.c LINK giro_wire)
 endforeach()
 giro_fuzz(NAME details VECTORS ${CMAKE_CURRENT_SOURCE_DIR}/vectors/details LINK giro_details)
-giro_fuzz(NAME crypto VECTORS ${CMAKE_CURRENT_SOURCE_DIR}/vectors/crypto LINK giro_crypto PkgConfig::SODIUM)
+giro_fuzz(NAME crypto VECTORS ${CMAKE_CURRENT_SOURCE_DIR}/vectors/crypto LINK giro_crypto PkgConfig::SODIUM SANITIZED 300)
 giro_fuzz(NAME sha256 VECTORS ${CMAKE_CURRENT_SOURCE_DIR}/vectors/crypto LINK giro_crypto)
 giro_fuzz(NAME session VECTORS ${GIRO_WIRE_VECTORS} SOURCES unit/session_samples.c LINK giro_session)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "effort.h"
 #include "fuzz.h"
 #include "giro/base.h"
 #include "giro/crypto.h"
@@ -14,6 +15,9 @@
 #define INPUT_BYTES_MAX (64u * 1024u)
 #define INPUTS_MAX      512u
 #define MUTATIONS       2000u /* of each input, times GIRO_EFFORT */
+#ifndef MUTATIONS_SANITIZED
+#define MUTATIONS_SANITIZED MUTATIONS /* decoders are what the sanitizers are for */
+#endif
 
 struct input {
     char name[64];
@@ -118,12 +122,6 @@ static int corpus_write(const char *path)
     return 0;
 }
 
-static uint64_t setting(const char *name, uint64_t fallback)
-{
-    const char *const text = getenv(name);
-    return text != NULL ? strtoull(text, NULL, 0) : fallback;
-}
-
 int main(int argc, char **argv)
 {
     const char *corpus = NULL;
@@ -145,8 +143,8 @@ int main(int argc, char **argv)
     if (giro_crypto_init() != GIRO_ERR_OK)
         return 1;
 
-    const uint64_t seed = setting("GIRO_SEED", 20261124);
-    const uint64_t mutation_count = MUTATIONS * setting("GIRO_EFFORT", 1);
+    const uint64_t seed = effort_number("GIRO_SEED", 20261124);
+    const uint64_t mutation_count = effort_size(MUTATIONS, MUTATIONS_SANITIZED);
     struct giro_prng prng;
     giro_prng_init(&prng, seed);
     for (uint32_t i = 0; i < input_count; i++)

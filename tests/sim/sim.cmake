@@ -50,7 +50,13 @@ endforeach()
 
 giro_sim_test(giro-sim soak_of_minutes --scenario soak --seconds 600)
 
-giro_sim_test(giro-sim-full full_smoke --seeds 20 --seconds 8)
+# Seeds are for the dev build; each one more costs the sanitizers several times as much.
+if(GIRO_SANITIZE)
+  set(smoke_seeds 6)
+else()
+  set(smoke_seeds 20)
+endif()
+giro_sim_test(giro-sim-full full_smoke --seeds ${smoke_seeds} --seconds 8)
 giro_sim_test(giro-sim-full full_ed25519 --ed25519 --seeds 1 --seconds 3 --no-faults)
 giro_sim_test(giro-sim-full full_same_seed_same_trace --seed 77 --seeds 1 --seconds 5 --twice)
 foreach(scenario lone_payment_then_quiet kill_all_and_restart power_loss_of_all_mid_load

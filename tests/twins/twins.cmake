@@ -43,6 +43,9 @@ giro_twins_test(twins_of_seven giro-twins --replicas 7 --seeds 40)
 giro_twins_test(twins_of_ten giro-twins --replicas 10 --seeds 10)
 giro_twins_test(storms giro-twins --storm --seed 1 --seeds 200)
 giro_twins_test(storms_of_seven giro-twins --storm --replicas 7 --seed 1 --seeds 20)
-giro_twins_test(mutants giro-mutants --seconds 20 --seeds 20)
+# Finds out whether the checks find mutants: nothing for sanitizers.
+if(NOT GIRO_SANITIZE)
+  giro_twins_test(mutants giro-mutants --seconds 20 --seeds 20)
+endif()
 giro_twins_test(mutants_are_not_in_production ${PROJECT_SOURCE_DIR}/tests/tools/check_no_mutants
   $<TARGET_FILE:giro_consensus_mutants> $<TARGET_FILE:giro_consensus> $<TARGET_FILE:girod>)

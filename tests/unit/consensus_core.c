@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 
+#include "effort.h"
 #include "unit/consensus_core_net.h"
 
 static void finish(struct net *net)
@@ -92,7 +93,9 @@ Test(consensus_core, a_dead_leader_costs_timeouts_and_nothing_else)
 
 Test(consensus_core, all_replicas_killed_at_any_moment_go_on_by_themselves)
 {
-    for (uint32_t moment = 0; moment < 120; moment += 2) {
+    const uint32_t moments = (uint32_t)effort_size(60, 20);
+    for (uint32_t at = 0; at < moments; at++) {
+        const uint32_t moment = at * 120 / moments;
         struct net *net = running(4);
         net_pay(net, 0, 1);
         net_pay(net, 2, 2);
@@ -409,8 +412,7 @@ static void chaos_round(struct net *net, struct chaos *chaos, uint64_t *paid)
 
 Test(consensus_core, crashes_partitions_and_loss_leave_one_history_and_heal)
 {
-    const char *text = getenv("GIRO_EFFORT");
-    uint64_t seeds = 6 * (text != NULL ? strtoull(text, NULL, 0) : 1);
+    uint64_t seeds = effort_size(6, 2);
     for (uint64_t seed = 1; seed <= seeds; seed++) {
         struct chaos chaos = {0};
         uint64_t paid = 0;

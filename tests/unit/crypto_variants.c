@@ -7,6 +7,7 @@
 
 #include "common/crypto/internal.h"
 #include "crypto_support.h"
+#include "effort.h"
 
 TestSuite(crypto_variants, .init = crypto_suite_open, .fini = crypto_suite_close, .timeout = 600);
 
@@ -240,8 +241,7 @@ Test(crypto_variants, every_variant_gives_the_verdict_of_libsodium)
 {
     static struct world world;
     world_open(&world);
-    const char *effort = getenv("GIRO_EFFORT");
-    const uint64_t wanted = 100000 * (effort != NULL ? strtoull(effort, NULL, 0) : 1);
+    const uint64_t wanted = effort_size(100000, 20000);
     uint64_t done = 0;
     for (uint64_t round = 0; done < wanted; round++) {
         world.count = round % 68 == 67 ? BATCH_MAX : (uint32_t)(round % 68) + 1;

@@ -2,9 +2,9 @@
 #include <stdio.h>
 
 #include "common/store/internal.h"
+#include "effort.h"
 #include "store_support.h"
 
-#define SEEDS 200u
 
 static uint8_t body[GIRO_LOG_BODY_BYTES_MAX];
 
@@ -25,7 +25,8 @@ static uint32_t random_size(struct giro_prng *prng)
 
 Test(store, everything_below_the_watermark_survives_power_loss)
 {
-    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+    const uint64_t seeds = effort_size(200, 60);
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
         struct store_fixture fixture;
         store_fixture_init(&fixture, seed);
         uint64_t watermark = 0;
