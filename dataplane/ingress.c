@@ -1,7 +1,7 @@
 /* The ingress: refuse cheaply, cheapest check first; queue what deserves a signature check.
  *
  * Memory, in this order: struct, counters, meters, slots held, the table of datagrams seen, the queue and
- * the free list (indices), a job, slots. Slots are 8.9 KiB each and taken last-freed first,
+ * the free list (indices), a job and its scratch, slots. Slots are 8.9 KiB each and taken last-freed first,
  * so a quiet hub touches few pages of them; init does not touch them at all. */
 #include "giro/dataplane.h"
 
@@ -52,11 +52,12 @@ struct giro_ingress {
     struct seen *seen;
     uint32_t *queue, *free_slots;
     struct ingress_job *job; /* of giro_ingress_verify */
+    struct ingress_scratch *scratch;
     struct slot *slots;
 };
 
 struct layout {
-    size_t counts, meters, held, seen, queue, free_slots, job, slots, total;
+    size_t counts, meters, held, seen, queue, free_slots, job, scratch, slots, total;
     uint32_t seen_count;
 };
 
@@ -86,6 +87,7 @@ static bool layout_make(const struct giro_ingress_options *options, struct layou
     layout->queue = place(&offset, frames * sizeof(uint32_t));
     layout->free_slots = place(&offset, frames * sizeof(uint32_t));
     layout->job = place(&offset, sizeof(struct ingress_job));
+    layout->scratch = place(&offset, sizeof(struct ingress_scratch));
     layout->slots = place(&offset, frames * sizeof(struct slot));
     layout->total = offset;
     return true;
@@ -139,6 +141,7 @@ struct giro_ingress *giro_ingress_init(void *mem, size_t size_bytes,
     ingress->queue = (uint32_t *)(void *)(at + layout.queue);
     ingress->free_slots = (uint32_t *)(void *)(at + layout.free_slots);
     ingress->job = (struct ingress_job *)(void *)(at + layout.job);
+    ingress->scratch = (struct ingress_scratch *)(void *)(at + layout.scratch);
     ingress->slots = (struct slot *)(void *)(at + layout.slots);
     meter_open(ingress, options->member_frames_per_second, options->genesis->member_count + 1u);
     return ingress;
@@ -309,6 +312,7 @@ void ingress_job_fill(struct giro_ingress *ingress, struct ingress_job *job, uin
     GIRO_ASSERT(max <= VERIFY_CHUNK);
     job->frame_count = max < ingress->queue_count ? max : ingress->queue_count;
     job->item_count = 0;
+    ingress->crowded = job->frame_count > 1;
     for (uint32_t i = 0; i < job->frame_count; i++) {
         job->slots[i] = ingress->queue[ingress->queue_first];
         ingress->queue_first = (ingress->queue_first + 1) % ingress->frames_max;
@@ -321,24 +325,27 @@ void ingress_job_fill(struct giro_ingress *ingress, struct ingress_job *job, uin
 }
 
 /* One giro_sha256_many for all frame hashes, and one giro_verify_batch for all signatures, both over the same messages. */
-void ingress_job_hash(struct ingress_job *job, const struct giro_genesis *genesis)
+void ingress_job_hash(struct ingress_job *job, struct ingress_scratch *scratch,
+                      const struct giro_genesis *genesis)
 {
     struct giro_part messages[VERIFY_CHUNK];
     for (uint32_t i = 0; i < job->frame_count; i++) {
-        size_t size = giro_frame_message(job->frames[i], &genesis->chain_id, job->messages[i]);
-        messages[i] = (struct giro_part){job->messages[i], size};
+        uint8_t *message = scratch->messages[i];
+        size_t size = giro_frame_message(job->frames[i], &genesis->chain_id, message);
+        messages[i] = (struct giro_part){message, size};
         job->firsts[i] = job->item_count;
-        job->item_count += frame_items(genesis, job->frames[i], job->messages[i], (uint32_t)size,
-                                       &job->items[job->item_count]);
+        job->item_count += frame_items(genesis, job->frames[i], message, (uint32_t)size,
+                                       &scratch->items[job->item_count]);
         GIRO_ASSERT(job->item_count > job->firsts[i]); /* keys were checked when it was taken */
     }
     job->firsts[job->frame_count] = job->item_count;
     giro_sha256_many(messages, job->frame_count, job->hashes);
 }
 
-void ingress_job_verify(struct ingress_job *job, const struct giro_key_ring *ring)
+void ingress_job_verify(struct ingress_job *job, const struct ingress_scratch *scratch,
+                        const struct giro_key_ring *ring)
 {
-    (void)giro_verify_batch(ring, job->items, job->item_count, job->verdicts);
+    (void)giro_verify_batch(ring, scratch->items, job->item_count, job->verdicts);
 }
 
 uint32_t ingress_job_finish(struct giro_ingress *ingress, const struct ingress_job *job,
@@ -391,14 +398,15 @@ uint32_t giro_ingress_verify(struct giro_ingress *ingress, const struct giro_key
                              struct giro_ingress_frame **frames, uint32_t max)
 {
     uint32_t good = 0, left = max < ingress->queue_count ? max : ingress->queue_count;
-    ingress->crowded = left > 1;
+    const bool crowded = left > 1;
     while (left > 0) {
         ingress_job_fill(ingress, ingress->job, left < VERIFY_CHUNK ? left : VERIFY_CHUNK);
-        ingress_job_hash(ingress->job, ingress->genesis);
-        ingress_job_verify(ingress->job, ring);
+        ingress_job_hash(ingress->job, ingress->scratch, ingress->genesis);
+        ingress_job_verify(ingress->job, ingress->scratch, ring);
         left -= ingress->job->frame_count;
         good += ingress_job_finish(ingress, ingress->job, frames + good);
     }
+    ingress->crowded = crowded;
     return good;
 }
 

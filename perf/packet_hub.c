@@ -30,6 +30,7 @@ struct hub {
     struct giro_port *port;
     struct giro_ingress *ingress;
     struct ingress_job *job;
+    struct ingress_scratch *scratch;
     struct giro_sessions *table; /* NULL: bare records */
     struct giro_session sessions[PATH_MEMBERS];
     struct giro_endpoint peers[PATH_MEMBERS];
@@ -58,6 +59,7 @@ static void ingress_make(struct hub *hub)
     size_t size = giro_ingress_footprint(&options);
     hub->ingress = giro_ingress_init(giro_bench_pages(size), size, &options);
     hub->job = giro_bench_pages(sizeof(*hub->job));
+    hub->scratch = giro_bench_pages(sizeof(*hub->scratch));
     giro_bench_must(hub->ingress != NULL, "no ingress");
 }
 
@@ -206,12 +208,12 @@ static void work(struct hub *hub, uint64_t now_ns, uint64_t stamp[3])
     ingress_job_fill(hub->ingress, job, VERIFY_CHUNK);
     hub->result->calls++;
     if (hub->options->depth >= PATH_HASHED)
-        ingress_job_hash(job, &hub->options->pool->genesis);
+        ingress_job_hash(job, hub->scratch, &hub->options->pool->genesis);
     else
         memset(job->firsts, 0, sizeof(job->firsts)); /* no signature to look at: all good */
     stamp[1] = __rdtsc();
     if (hub->options->depth == PATH_VERIFIED)
-        ingress_job_verify(job, hub->options->pool->ring);
+        ingress_job_verify(job, hub->scratch, hub->options->pool->ring);
     else
         memset(job->verdicts, GIRO_VALID, job->item_count);
     uint32_t good = ingress_job_finish(hub->ingress, job, frames);

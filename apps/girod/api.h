@@ -30,6 +30,7 @@
 #include "apps/girod/links.h"
 #include "apps/girod/members.h"
 #include "apps/girod/replica.h"
+#include "apps/girod/verify_stage.h"
 
 struct giro_api_options {
     struct event_base *base;
@@ -40,7 +41,8 @@ struct giro_api_options {
     struct giro_port *port;   /* may be NULL */
     const char *capture_path; /* where a capture is kept */
     const struct giro_ingress *ingress;
-    const struct giro_members *members; /* may be NULL */
+    const struct giro_members *members;     /* may be NULL */
+    const struct giro_verify_stage *verify; /* may be NULL */
     const struct giro_links *links;
     struct giro_ledger_file *ledger;
     struct giro_journal_files *journals;

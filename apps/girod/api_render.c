@@ -43,6 +43,18 @@
     X("verify_signatures_total", "signatures in these calls", "counter", lanes.signatures)         \
     X("verify_full_total", "signatures in calls of the most frames one takes", "counter",          \
       lanes.signatures_in_full_calls)                                                              \
+    X("verify_threads", "threads that check signatures, 0 = the hub's own", "gauge",               \
+      verifiers.threads)                                                                           \
+    X("verify_busy_ns_total", "time these threads have worked, all together", "counter",           \
+      verifiers.busy_ns)                                                                           \
+    X("verify_queue_chunks", "calls of the verifier for members' frames handed to threads",        \
+      "gauge", verifiers.chunks_waiting)                                                           \
+    X("verify_queue_batches", "replicas' batches handed to threads", "gauge",                      \
+      verifiers.batches_waiting)                                                                   \
+    X("verify_batches_total", "replicas' batches that threads have checked", "counter",            \
+      verifiers.batches)                                                                           \
+    X("verify_batches_inline_total", "replicas' batches that found no room there", "counter",      \
+      verifiers.batches_refused)                                                                   \
     X("sessions_live", "members' sessions", "gauge", sessions.live)                                \
     X("sessions_half_open", "handshakes answered, not confirmed yet", "gauge", sessions.half_open) \
     X("sessions_replaced", "sessions followed by a newer one and still received", "gauge",         \
@@ -93,6 +105,7 @@ struct numbers {
     struct giro_links_counters links;
     struct giro_ingress_lanes lanes;
     struct giro_sessions_counters sessions;
+    struct giro_verifiers_counters verifiers;
     uint64_t taken, port_other, links_up, journal_bytes, ledger_bytes, image_pause_ns;
     uint64_t rejects[GIRO_REJECT_COUNT_OF_REASONS]; /* over all members and none */
 };
@@ -111,6 +124,8 @@ static void numbers_read(const struct giro_api_options *api, struct numbers *num
     giro_ingress_lanes(api->ingress, &numbers->lanes);
     if (api->members != NULL)
         giro_members_counters(api->members, &numbers->sessions);
+    if (api->verify != NULL)
+        giro_verify_stage_counters(api->verify, &numbers->verifiers);
     numbers->links_up = giro_links_up(api->links);
     numbers->image_pause_ns = api->stages->longest_ns[GIRO_STAGE_image_encode];
     numbers->journal_bytes = giro_journal_files_bytes(api->journals);

@@ -19,9 +19,9 @@
 #include "apps/girod/postmortem.h"
 #include "apps/girod/publish.h"
 #include "apps/girod/stages.h"
+#include "apps/girod/verify_stage.h"
 #include "giro/keys.h"
 
-#define VERIFY_PER_TURN    64u        /* frames: 0.1 ms in lanes, 3 ms with libsodium */
 #define HALT_FLUSH_ROUNDS  20u        /* of 10 ms, for the last messages to leave */
 #define RECEIVE_BURSTS     4u         /* bursts taken per turn */
 #define IDLE_TURNS         32u        /* empty turns before the loop sleeps */
@@ -61,10 +61,8 @@ struct giro_hub {
     struct giro_api *api;
     char capture_path[600];
     struct event_base *base;
-    struct event *port_event, *disk_event, *timer_event, *signal_events[2];
-    struct giro_ingress_frame
-        *waiting[VERIFY_PER_TURN]; /* verified, not yet taken by the replica */
-    uint32_t waiting_count;
+    struct event *port_event, *disk_event, *verify_event, *timer_event, *signal_events[2];
+    struct giro_verify_stage *verify;
     enum giro_err failed;
     bool stopping, recovering;
     struct giro_stages stages;
@@ -221,11 +219,13 @@ static void halt_finish(struct giro_hub *hub)
 static void tell(struct giro_hub *hub)
 {
     struct giro_sessions_counters sessions;
+    struct giro_verifiers_counters verifiers;
     if (mono(hub) < hub->tell_next_ns)
         return;
     hub->tell_next_ns = mono(hub) + GIRO_NS_PER_S;
     giro_members_counters(hub->members, &sessions);
-    giro_hub_port_publish(hub->port, &hub->genesis, hub->ingress, &sessions);
+    giro_verify_stage_counters(hub->verify, &verifiers);
+    giro_hub_port_publish(hub->port, &hub->genesis, hub->ingress, &verifiers, &sessions);
     giro_alarms_look(&hub->alarms, hub->replica, hub->genesis.replica_count);
 }
 
@@ -252,30 +252,9 @@ static uint32_t stage_receive(struct giro_hub *hub)
     return total;
 }
 
-static uint32_t stage_verify(struct giro_hub *hub)
-{
-    if (hub->waiting_count > 0)
-        return 0; /* the replica has not taken the last ones yet */
-    if (!giro_ingress_ripe(hub->ingress, mono(hub)))
-        return giro_ingress_waiting(hub->ingress); /* microseconds more: no reason to sleep */
-    hub->waiting_count =
-        giro_ingress_verify(hub->ingress, hub->ring, hub->waiting, VERIFY_PER_TURN);
-    return hub->waiting_count;
-}
-
 static uint32_t stage_replica(struct giro_hub *hub)
 {
-    uint32_t taken = 0;
-    while (taken < hub->waiting_count) {
-        struct giro_ingress_frame *frame = hub->waiting[taken];
-        if (giro_replica_frame(hub->replica, mono(hub), &frame->frame, &frame->hash,
-                               &frame->from) != GIRO_ERR_OK)
-            break;
-        giro_ingress_drop(hub->ingress, frame);
-        taken++;
-    }
-    hub->waiting_count -= taken;
-    memmove(hub->waiting, hub->waiting + taken, hub->waiting_count * sizeof(hub->waiting[0]));
+    uint32_t taken = giro_verify_stage_hand_in(hub->verify, mono(hub), wall(hub));
     enum giro_err err = giro_replica_poll(hub->replica, mono(hub), wall(hub));
     if (err == GIRO_ERR_RESTART && hub->failed == GIRO_ERR_OK) {
         GIRO_LOG(INFO, "hub", "the state came from the other replicas: starting again from it");
@@ -293,7 +272,7 @@ static uint32_t turn(struct giro_hub *hub)
     enter(hub, GIRO_STAGE_receive);
     uint32_t work = stage_receive(hub);
     enter(hub, GIRO_STAGE_verify);
-    work += stage_verify(hub);
+    work += giro_verify_stage_frames(hub->verify, mono(hub));
     enter(hub, GIRO_STAGE_replica);
     work += stage_replica(hub);
     enter(hub, GIRO_STAGE_receipts);
@@ -338,6 +317,14 @@ static void on_disk(evutil_socket_t fd, short what, void *context)
         continue;
 }
 
+static void on_verified(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct giro_hub *hub = context;
+    giro_verify_stage_awake(hub->verify);
+}
+
 static void on_signal(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
@@ -351,7 +338,8 @@ static void on_link_message(void *context, uint16_t peer, const void *bytes, uin
 {
     struct giro_hub *hub = context;
     enum giro_stage before = enter(hub, GIRO_STAGE_replica);
-    giro_replica_message(hub->replica, mono(hub), wall(hub), peer, bytes, size_bytes);
+    if (!giro_verify_stage_message(hub->verify, peer, bytes, size_bytes))
+        giro_replica_message(hub->replica, mono(hub), wall(hub), peer, bytes, size_bytes);
     enter(hub, before);
 }
 
@@ -399,7 +387,7 @@ enum giro_err giro_hub_run(struct giro_hub *hub, struct giro_diagnosis *diagnosi
         giro_api_look(hub->api);
         if (idle >= IDLE_TURNS)
             enter(hub, GIRO_STAGE_sleep);
-        if (idle < IDLE_TURNS)
+        if (idle < IDLE_TURNS || !giro_verify_stage_sleep(hub->verify))
             event_base_loop(hub->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
         else
             sleep_until_work(hub);
@@ -580,6 +568,15 @@ static enum giro_err open_replica(struct giro_hub *hub)
     return hub->replica == NULL ? GIRO_ERR_NOMEM : GIRO_ERR_OK;
 }
 
+static enum giro_err open_verify(struct giro_hub *hub)
+{
+    const struct giro_verifiers_options options = {.genesis = &hub->genesis,
+                                                   .ring = hub->ring,
+                                                   .ingress = hub->ingress,
+                                                   .thread_count = hub->config.verify_threads};
+    return giro_verify_stage_open(&options, hub->replica, &hub->verify);
+}
+
 static struct giro_links_options links_options(struct giro_hub *hub)
 {
     return (struct giro_links_options){.base = hub->base,
@@ -608,6 +605,7 @@ static void start_halt_tell(struct giro_hub *hub)
 static enum giro_err open_events(struct giro_hub *hub, struct giro_diagnosis *diagnosis)
 {
     const struct giro_links_options links = links_options(hub);
+    GIRO_TRY(open_verify(hub));
     GIRO_TRY(giro_links_open(&links, &hub->links, diagnosis));
     snprintf(hub->capture_path, sizeof(hub->capture_path), "%s/capture.pcapng",
              hub->config.data_path);
@@ -620,6 +618,7 @@ static enum giro_err open_events(struct giro_hub *hub, struct giro_diagnosis *di
                                    .capture_path = hub->capture_path,
                                    .ingress = hub->ingress,
                                    .members = hub->members,
+                                   .verify = hub->verify,
                                    .links = hub->links,
                                    .ledger = hub->ledger,
                                    .journals = hub->journals,
@@ -632,6 +631,11 @@ static enum giro_err open_events(struct giro_hub *hub, struct giro_diagnosis *di
         hub->port_event =
             event_new(hub->base, giro_port_fd(hub->port), EV_READ | EV_PERSIST, on_ready, hub);
         event_add(hub->port_event, NULL);
+    }
+    if (giro_verify_stage_fd(hub->verify) >= 0) {
+        hub->verify_event = event_new(hub->base, giro_verify_stage_fd(hub->verify),
+                                      EV_READ | EV_PERSIST, on_verified, hub);
+        event_add(hub->verify_event, NULL);
     }
     hub->disk_event = event_new(hub->base, hub->disk_fd, EV_READ | EV_PERSIST, on_disk, hub);
     event_add(hub->disk_event, NULL);
@@ -707,9 +711,9 @@ enum giro_err giro_hub_open(const struct giro_config *config, struct giro_hub **
 
 static void close_events(struct giro_hub *hub)
 {
-    struct event *events[] = {hub->port_event, hub->disk_event, hub->timer_event,
-                              hub->signal_events[0], hub->signal_events[1]};
-    for (uint32_t i = 0; i < 5; i++)
+    struct event *events[] = {hub->port_event,  hub->disk_event,       hub->verify_event,
+                              hub->timer_event, hub->signal_events[0], hub->signal_events[1]};
+    for (uint32_t i = 0; i < 6; i++)
         if (events[i] != NULL)
             event_free(events[i]);
     if (hub->api != NULL)
@@ -722,6 +726,8 @@ static void close_events(struct giro_hub *hub)
 void giro_hub_close(struct giro_hub *hub)
 {
     close_events(hub);
+    if (hub->verify != NULL)
+        giro_verify_stage_close(hub->verify);
     if (hub->publish != NULL)
         giro_publish_close(hub->publish);
     if (hub->replica != NULL)

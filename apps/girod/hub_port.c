@@ -80,6 +80,22 @@ static void publish_ingress(struct giro_port *port, const struct giro_genesis *g
                       count);
 }
 
+static void publish_verify(struct giro_port *port, const struct giro_verifiers_counters *c)
+{
+    const struct giro_port_number numbers[] = {
+        {"threads", c->threads},
+        {"busy_ns", c->busy_ns},
+        {"chunks", c->chunks},
+        {"chunks_waiting", c->chunks_waiting},
+        {"batches", c->batches},
+        {"batches_waiting", c->batches_waiting},
+        {"batches_inline", c->batches_refused},
+    };
+    giro_port_publish(port, "/giro/verify",
+                      "Threads that check signatures, and what waits for them.", numbers,
+                      sizeof(numbers) / sizeof(numbers[0]));
+}
+
 static void publish_sessions(struct giro_port *port, const struct giro_sessions_counters *c)
 {
     const struct giro_port_number numbers[] = {
@@ -95,11 +111,13 @@ static void publish_sessions(struct giro_port *port, const struct giro_sessions_
 
 void giro_hub_port_publish(struct giro_port *port, const struct giro_genesis *genesis,
                            const struct giro_ingress *ingress,
+                           const struct giro_verifiers_counters *verifiers,
                            const struct giro_sessions_counters *sessions)
 {
     if (!giro_port_telemetry(port))
         return;
     publish_port(port);
     publish_ingress(port, genesis, ingress);
+    publish_verify(port, verifiers);
     publish_sessions(port, sessions);
 }

@@ -5,16 +5,18 @@
 
 #include "giro/config.h"
 #include "giro/sessions.h"
+#include "giro/verifiers.h"
 
 /* giro_hub_port_open makes the allow-list (NULL: everybody), which the caller closes after the port, and opens the port. */
 enum giro_err giro_hub_port_open(const struct giro_config *config,
                                  const struct giro_genesis *genesis, struct giro_allow **allow,
                                  struct giro_port **port,
                                  struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
-/* giro_hub_port_publish publishes /giro/port, /giro/ingress and /giro/sessions; nothing unless the port has a telemetry socket.
- * Once a second. */
+/* giro_hub_port_publish publishes /giro/port, /giro/ingress, /giro/verify and /giro/sessions; nothing unless the port has a
+ * telemetry socket. Once a second. */
 void giro_hub_port_publish(struct giro_port *port, const struct giro_genesis *genesis,
                            const struct giro_ingress *ingress,
+                           const struct giro_verifiers_counters *verifiers,
                            const struct giro_sessions_counters *sessions);
 
 #endif

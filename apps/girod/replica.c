@@ -292,6 +292,21 @@ static void on_send(void *context, uint16_t peer, const struct giro_part *parts,
     replica->options.callbacks.send(replica->options.callbacks.context, peer, parts, count);
 }
 
+/* The hashes of the batch's frames if all their signatures hold, else NULL: as was found out elsewhere, or here. */
+static const struct giro_hash *batch_check(struct giro_replica *replica,
+                                           const struct giro_action *action)
+{
+    const struct giro_batch_checked *checked = replica->checked;
+    if (checked != NULL && giro_hash_equal(&checked->batch_id, &action->verify.batch_id))
+        return checked->valid ? checked->frame_hashes : NULL;
+    enum giro_stage before = giro_replica_stage_enter(replica, GIRO_STAGE_verify_peers);
+    bool valid = giro_frames_verify(replica->options.genesis, replica->options.ring,
+                                    action->verify.bytes, action->verify.size_bytes,
+                                    replica->verify_scratch, replica->frame_hashes);
+    giro_replica_stage_enter(replica, before);
+    return valid ? replica->frame_hashes : NULL;
+}
+
 static bool on_verify(void *context, const struct giro_action *action)
 {
     struct giro_replica *replica = context;
@@ -299,13 +314,10 @@ static bool on_verify(void *context, const struct giro_action *action)
     uint32_t size_bytes = action->verify.size_bytes;
     if (replica->options.trust_batches)
         return true;
-    enum giro_stage before = giro_replica_stage_enter(replica, GIRO_STAGE_verify_peers);
-    bool valid = giro_frames_verify(replica->options.genesis, replica->options.ring, batch,
-                                    size_bytes, replica->verify_scratch, replica->frame_hashes);
-    giro_replica_stage_enter(replica, before);
-    if (!valid)
+    const struct giro_hash *hashes = batch_check(replica, action);
+    if (hashes == NULL)
         return false;
-    giro_hashes_put(replica->hashes, &action->verify.batch_id, replica->frame_hashes,
+    giro_hashes_put(replica->hashes, &action->verify.batch_id, hashes,
                     frame_count_of(batch, size_bytes));
     giro_seen_note_batch(&replica->seen, replica->now_ns, batch, size_bytes,
                          replica->options.genesis->chain_prefix);
@@ -555,6 +567,15 @@ void giro_replica_message(struct giro_replica *replica, uint64_t now_ns, uint64_
 {
     set_time(replica, now_ns, wall_ns);
     giro_node_message(replica->node, now_ns, wall_ns, sender, bytes, size_bytes);
+}
+
+void giro_replica_batch(struct giro_replica *replica, uint64_t now_ns, uint64_t wall_ns,
+                        uint16_t sender, const void *bytes, uint32_t size_bytes,
+                        const struct giro_batch_checked *checked)
+{
+    replica->checked = checked;
+    giro_replica_message(replica, now_ns, wall_ns, sender, bytes, size_bytes);
+    replica->checked = NULL;
 }
 
 /* A frame that was executed already is answered from its first execution, without being ordered again. */

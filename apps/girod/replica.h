@@ -87,6 +87,16 @@ enum giro_err giro_replica_start(struct giro_replica *replica, uint64_t now_ns, 
                                  void (*wait)(void *context), void *wait_context) GIRO_MUST_USE;
 void giro_replica_message(struct giro_replica *replica, uint64_t now_ns, uint64_t wall_ns,
                           uint16_t sender, const void *bytes, uint32_t size_bytes);
+/* giro_replica_batch is giro_replica_message for a message whose batch was checked elsewhere: checked says what
+ * giro_frames_verify found out about the batch with this id; of any other it is checked here. */
+struct giro_batch_checked {
+    struct giro_hash batch_id;
+    bool valid;
+    const struct giro_hash *frame_hashes; /* undefined if not valid */
+};
+void giro_replica_batch(struct giro_replica *replica, uint64_t now_ns, uint64_t wall_ns,
+                        uint16_t sender, const void *bytes, uint32_t size_bytes,
+                        const struct giro_batch_checked *checked);
 /* giro_replica_frame takes one verified frame; its answers go to `from`. FULL: back-pressure, hand it in again later. */
 enum giro_err giro_replica_frame(struct giro_replica *replica, uint64_t now_ns,
                                  const struct giro_frame *frame, const struct giro_hash *hash,

@@ -27,8 +27,9 @@ struct giro_replica {
     struct giro_seen seen;
     uint64_t certified_height; /* highest; its certificate covers all before */
     uint8_t *verify_scratch;
-    uint8_t *ledger_bytes; /* one encoded ledger block */
-    uint8_t *batch;        /* own frames not yet cut */
+    const struct giro_batch_checked *checked; /* of the message under way; NULL: nothing is known */
+    uint8_t *ledger_bytes;                    /* one encoded ledger block */
+    uint8_t *batch;                           /* own frames not yet cut */
     uint32_t batch_bytes, batch_frames, batch_records;
     uint64_t batch_since_ns;
     struct giro_hash ledger_chain;

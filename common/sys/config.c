@@ -25,11 +25,11 @@ struct raw {
         uint32_t allow_count;
     } port;
     struct raw_cpus {
-        char *hub, *publish, *store;
+        char *hub, *verify, *publish, *store;
     } * cpus;
     struct raw_limits {
         int64_t *segment_mb, *frames_pending, *batches, *member_frames_per_second, *key_tables_mb;
-        int64_t *verify_frames, *verify_wait_us;
+        int64_t *verify_frames, *verify_wait_us, *verify_threads;
     } * limits;
     char **peers;
     uint32_t peer_count;
@@ -66,6 +66,7 @@ enum key_index {
     KEY_ALLOW,
     KEY_CPUS,
     KEY_CPUS_HUB,
+    KEY_CPUS_VERIFY,
     KEY_CPUS_PUBLISH,
     KEY_CPUS_STORE,
     KEY_PEERS,
@@ -78,6 +79,7 @@ enum key_index {
     KEY_KEY_TABLES_MB,
     KEY_VERIFY_FRAMES,
     KEY_VERIFY_WAIT_US,
+    KEY_VERIFY_THREADS,
     KEY_COUNT,
 };
 static const struct key keys[KEY_COUNT] = {
@@ -110,16 +112,18 @@ static const struct key keys[KEY_COUNT] = {
                    "a list of 1 to 1024 prefixes such as 10.1.0.0/16, each alone or followed by "
                    "BICs, at most 127 bytes",
                    0, 0, 0},
-    [KEY_CPUS] = {"", "cpus", "a section with hub, publish, store", 0, 0, 0},
+    [KEY_CPUS] = {"", "cpus", "a section with hub, verify, publish, store", 0, 0, 0},
     [KEY_CPUS_HUB] = {"cpus", "hub", CPUS_EXPECTED, 0, 0, 0},
+    [KEY_CPUS_VERIFY] = {"cpus", "verify", CPUS_EXPECTED, 0, 0, 0},
     [KEY_CPUS_PUBLISH] = {"cpus", "publish", CPUS_EXPECTED, 0, 0, 0},
     [KEY_CPUS_STORE] = {"cpus", "store", CPUS_EXPECTED, 0, 0, 0},
     [KEY_PEERS] = {"", "peers", "a list of 1 to 100 entries host:port, one per replica", 0, 0, 0},
     [KEY_HTTPS] = {"", "https", "host:port such as 127.0.0.1:7600", 0, 0, 0},
-    [KEY_LIMITS] = {"", "limits",
-                    "a section with segment_mb, frames_pending, batches, "
-                    "member_frames_per_second, key_tables_mb, verify_frames, verify_wait_us",
-                    0, 0, 0},
+    [KEY_LIMITS] =
+        {"", "limits",
+         "a section with segment_mb, frames_pending, batches, "
+         "member_frames_per_second, key_tables_mb, verify_frames, verify_wait_us, verify_threads",
+         0, 0, 0},
     [KEY_SEGMENT_MB] = {"limits", "segment_mb", "mebibytes from 1 to 4096", 1, 4096, 64},
     [KEY_FRAMES_PENDING] = {"limits", "frames_pending", "frames from 1 to 16777216", 1, 1u << 24,
                             65536},
@@ -132,6 +136,7 @@ static const struct key keys[KEY_COUNT] = {
     [KEY_VERIFY_FRAMES] = {"limits", "verify_frames", "frames from 1 to 64", 1, 64, 16},
     [KEY_VERIFY_WAIT_US] = {"limits", "verify_wait_us", "microseconds from 0 to 10000", 0, 10000,
                             50},
+    [KEY_VERIFY_THREADS] = {"limits", "verify_threads", "threads from 0 to 32", 0, 32, 0},
 };
 
 /* ---- The shape, for libcyaml ----------------------------------------------------------------- */
@@ -159,6 +164,7 @@ static const cyaml_schema_field_t port_fields[] = {
 };
 static const cyaml_schema_field_t cpus_fields[] = {
     TEXT(hub, MAY, struct raw_cpus, 63),
+    TEXT(verify, MAY, struct raw_cpus, 63),
     TEXT(publish, MAY, struct raw_cpus, 63),
     TEXT(store, MAY, struct raw_cpus, 63),
     CYAML_FIELD_END,
@@ -171,6 +177,7 @@ static const cyaml_schema_field_t limits_fields[] = {
     NUMBER(key_tables_mb, MAY, struct raw_limits),
     NUMBER(verify_frames, MAY, struct raw_limits),
     NUMBER(verify_wait_us, MAY, struct raw_limits),
+    NUMBER(verify_threads, MAY, struct raw_limits),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t peer_value = {
@@ -552,6 +559,7 @@ static void take_cpus(const struct loading *loading)
     static const struct raw_cpus none;
     const struct raw_cpus *cpus = loading->raw->cpus != NULL ? loading->raw->cpus : &none;
     const char *const lists[GIRO_CPUS_COUNT] = {[GIRO_CPUS_HUB] = cpus->hub,
+                                                [GIRO_CPUS_VERIFY] = cpus->verify,
                                                 [GIRO_CPUS_PUBLISH] = cpus->publish,
                                                 [GIRO_CPUS_STORE] = cpus->store};
     for (uint32_t i = 0; i < GIRO_CPUS_COUNT; i++)
@@ -574,8 +582,10 @@ static enum giro_err take_limits(const struct loading *loading)
         take_number(loading, KEY_KEY_TABLES_MB, limits->key_tables_mb, &config->key_tables_mb));
     GIRO_TRY(
         take_number(loading, KEY_VERIFY_FRAMES, limits->verify_frames, &config->verify_frames));
-    return take_number(loading, KEY_VERIFY_WAIT_US, limits->verify_wait_us,
-                       &config->verify_wait_us);
+    GIRO_TRY(
+        take_number(loading, KEY_VERIFY_WAIT_US, limits->verify_wait_us, &config->verify_wait_us));
+    return take_number(loading, KEY_VERIFY_THREADS, limits->verify_threads,
+                       &config->verify_threads);
 }
 
 static enum giro_err take_all(const struct loading *loading)

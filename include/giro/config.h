@@ -25,6 +25,7 @@
  *       - 10.2.7.0/24 AAAACZPP,BBBBCZPP
  *   cpus:                           # where threads run, such as 2, 0-3 or 0-1,4; left out: anywhere
  *     hub: 2                        # port and all stages
+ *     verify: 4-5                   # checking signatures, where that has threads
  *     publish: 3                    # cutting files
  *     store: 3                      # syncing files, making them ahead of time
  *   peers:                          # one per replica, in genesis order, own entry included
@@ -38,6 +39,7 @@
  *     key_tables_mb: 320            # memory of the tables that make verification fast; 0 = none
  *     verify_frames: 16             # under load, frames are verified so many at a time ...
  *     verify_wait_us: 50            # ... or when one has waited so long; 0 = at once
+ *     verify_threads: 0             # threads that check signatures, 0..32; 0 = the hub's thread does
  *
  * Relative paths are relative to the configuration file. Every error names file, line, column where libcyaml
  * gives one, what was found and what was expected.
@@ -87,7 +89,7 @@ struct giro_config {
     uint32_t batches;
     uint32_t member_frames_per_second;
     uint32_t key_tables_mb;
-    uint32_t verify_frames, verify_wait_us;
+    uint32_t verify_frames, verify_wait_us, verify_threads;
 };
 enum giro_err giro_config_load(const char *path, struct giro_config *config,
                                struct giro_diagnosis *diagnosis) GIRO_MUST_USE;

@@ -170,7 +170,7 @@ enum giro_reject giro_ingress_take(struct giro_ingress *ingress, uint64_t now_ns
 /* giro_ingress_share returns how many more frames of this member would be taken now. */
 uint32_t giro_ingress_share(const struct giro_ingress *ingress, uint32_t member);
 /* giro_ingress_ripe tells whether it is time to verify: gather_frames wait, or one of them gather_ns, or the load is low (the
- * last call of giro_ingress_verify found one frame or none), so that a lone frame is never delayed. False: nothing waits, or
+ * last verification found one frame or none), so that a lone frame is never delayed. False: nothing waits, or
  * frames that are to fill lanes together. */
 bool giro_ingress_ripe(const struct giro_ingress *ingress, uint64_t now_ns);
 /* giro_ingress_verify verifies up to max queued frames with giro_verify_batch (control frames: both signatures) and returns

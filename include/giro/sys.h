@@ -161,6 +161,7 @@ void giro_log_line(struct giro_log_site *site, enum giro_log_level level, const 
 struct giro_diagnosis;
 enum giro_cpus {
     GIRO_CPUS_HUB,     /* the event loop with the port and all stages */
+    GIRO_CPUS_VERIFY,  /* checking signatures, where that has threads */
     GIRO_CPUS_PUBLISH, /* cutting files */
     GIRO_CPUS_STORE,   /* syncing, and making files ahead of time */
     GIRO_CPUS_COUNT

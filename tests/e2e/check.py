@@ -45,6 +45,16 @@ def number(path, name):
     print(said.pop() if len(said) == 1 else -1)
 
 
+def verify_threads(path, count):
+    """Every replica said that it has so many threads for signatures, and with any that they have worked on both kinds of work."""
+    for address, said in json.load(open(path, encoding="utf-8")).items():
+        same(said["verify_threads"], int(count), f"verify_threads of {address}")
+        for name in ("verify_batches_total", "verify_busy_ns_total"):
+            need((said[name] > 0) == (int(count) > 0), f"{name} of {address} is {said[name]}")
+        need(said["verify_signatures_total"] > 0, f"{address} has verified nothing")
+        same((said["verify_queue_chunks"], said["verify_queue_batches"]), (0, 0), f"what waits at {address}")
+
+
 def same_numbers(before, after, *names):
     first, second = (json.load(open(path, encoding="utf-8")) for path in (before, after))
     for address in first:
@@ -333,7 +343,7 @@ def followed(statuses, entries, positions, *days):
             same(position["clearing_position"], cycles[0]["closing"], f"the position in second {row['window']}")
 
 
-CHECKS = {"followed": followed, "value": value, "number": number, "same": same_numbers, "payments": payments, "sent": sent, "evidence": evidence, "ledgers": ledgers,
+CHECKS = {"followed": followed, "value": value, "number": number, "verify_threads": verify_threads, "same": same_numbers, "payments": payments, "sent": sent, "evidence": evidence, "ledgers": ledgers,
           "berka": berka, "flips": flips, "flood": flood, "rejects": rejects,
           "reasons": reasons, "tails": tails}
 

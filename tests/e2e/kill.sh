@@ -50,6 +50,7 @@ load_end all
 step "all four were killed at once and restarted; every payment has its certified status"
 admin close-cycle CZK
 hub_settle 20
+check verify_threads status.json "${GIRO_E2E_VERIFY_THREADS:-0}"
 pull
 hub_stop
 verify hub files

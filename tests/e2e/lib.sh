@@ -124,6 +124,7 @@ hub_make() {
   "$giro" hub --genesis hub/genesis.json --keys hub/keys --out hub --base-port "$base_port" >/dev/null
   # Small segments: little disk, and a load that rolls over them.
   sed -i 's/segment_mb: 64/segment_mb: 8/' hub/replica-*.yaml
+  sed -i "s/^limits:/&\n  verify_threads: ${GIRO_E2E_VERIFY_THREADS:-0}/" hub/replica-*.yaml
   trust=(--genesis hub/genesis.json)
   keyed=("${trust[@]}" --keys hub/keys)
   mapfile -t bics < <(python3 -c 'import json; [print(m["bic"]) for m in json.load(open("hub/genesis.json"))["members"]]')

@@ -1,5 +1,5 @@
 giro_test(NAME dataplane SUITE unit
-  SOURCES unit/dataplane_support.c unit/dataplane_packet.c unit/dataplane_allow.c unit/dataplane_capture.c unit/dataplane_ingress.c unit/dataplane_frames.c
+  SOURCES unit/dataplane_support.c unit/dataplane_packet.c unit/dataplane_allow.c unit/dataplane_capture.c unit/dataplane_ingress.c unit/dataplane_frames.c unit/dataplane_verifiers.c
           unit/dataplane_port_udp.c unit/dataplane_port_dpdk.c
   LINK giro_dataplane)
 

@@ -31,6 +31,7 @@ static const char full[] = "genesis: genesis.json\n"
                            "  key_tables_mb: 48\n"
                            "  verify_frames: 8\n"
                            "  verify_wait_us: 200\n"
+                           "  verify_threads: 3\n"
                            "key_tables: tables\n"
                            "event_log: events\n"
                            "event_log_mb: 32\n"
@@ -82,6 +83,7 @@ Test(sys, config_reads_every_key)
     cr_assert(config.batches == 8 && config.member_frames_per_second == 100);
     cr_assert(config.key_tables_mb == 48 && strcmp(config.verifier, "portable") == 0);
     cr_assert(config.verify_frames == 8 && config.verify_wait_us == 200);
+    cr_assert(config.verify_threads == 3);
     snprintf(expected, sizeof expected, "%s/tables", directory);
     cr_assert(strcmp(config.key_tables_path, expected) == 0, "%s", config.key_tables_path);
     scratch_remove(directory);
@@ -102,6 +104,7 @@ Test(sys, config_fills_in_what_is_left_out)
     cr_assert(config.segment_mb == 64 && config.frames_pending == 65536);
     cr_assert(config.batches == 256 && config.member_frames_per_second == 0);
     cr_assert(config.verify_frames == 16 && config.verify_wait_us == 50);
+    cr_assert(config.verify_threads == 0);
     cr_assert(config.key_tables_mb == 320 && config.key_tables_path[0] == '\0');
     cr_assert(config.verifier[0] == '\0');
     cr_assert(chdir(directory) == 0);
@@ -155,15 +158,16 @@ Test(sys, config_hands_on_where_threads_run)
     scratch_make(directory);
     struct giro_config config;
     struct giro_diagnosis diagnosis;
-    char *text = edit("verifier: portable\n", "cpus:\n  hub: 2\n  store: 0-1,3\n");
+    char *text = edit("verifier: portable\n", "cpus:\n  hub: 2\n  verify: 4-5\n  store: 0-1,3\n");
     cr_assert(load(directory, text, &config, &diagnosis) == GIRO_ERR_OK, "%s", diagnosis.fact);
     cr_assert(strcmp(config.cpus[GIRO_CPUS_HUB], "2") == 0);
+    cr_assert(strcmp(config.cpus[GIRO_CPUS_VERIFY], "4-5") == 0);
     cr_assert(strcmp(config.cpus[GIRO_CPUS_STORE], "0-1,3") == 0);
     cr_assert(config.cpus[GIRO_CPUS_PUBLISH][0] == '\0');
     free(text);
     text = edit("verifier: portable\n", "cpus:\n  core: 2\n");
     cr_assert(load(directory, text, &config, &diagnosis) == GIRO_ERR_CONFIG);
-    cr_assert(strstr(diagnosis.detail, "hub publish store") != NULL, "%s", diagnosis.detail);
+    cr_assert(strstr(diagnosis.detail, "hub verify publish store") != NULL, "%s", diagnosis.detail);
     free(text);
     scratch_remove(directory);
 }
@@ -237,9 +241,12 @@ Test(sys, config_says_where_and_what_was_expected)
          "found '65537'; expected mebibytes from 0 (no tables) to 65536"},
         {"verify_frames: 8", "verify_frames: 65", ":24:3: 'limits.verify_frames'", "from 1 to 64"},
         {"verify_wait_us: 200", "verify_wait_us: -1", ":25:3: 'limits.verify_wait_us'", "to 10000"},
+        {"verify_threads: 3", "verify_threads: 33", ":26:3: 'limits.verify_threads'",
+         "found '33'; expected threads from 0 to 32"},
+        {"verify_threads: 3", "verify_threads: two", ":26:19: ", "threads from 0 to 32"},
         {"key_tables_mb: 48", "key_tables_mb: -1", ":23:3: 'limits.key_tables_mb'", "found '-1'"},
-        {"verifier: portable", "verifier: sse2", ":29:1: 'verifier'", "libsodium"},
-        {"key_tables: tables", "key_tables: ''", ":26:13: ", "the path of a directory"},
+        {"verifier: portable", "verifier: sse2", ":30:1: 'verifier'", "libsodium"},
+        {"key_tables: tables", "key_tables: ''", ":27:13: ", "the path of a directory"},
         {"files_interval_s: 60", "files_interval_s: 0", ":6:1: 'files_interval_s'", "seconds"},
         {"port:\n", "port: 5\nx:\n", ":8:7: Expecting MAPPING", "a section with driver"},
         {"genesis: genesis.json", "genesis: ''", ":1:10: ", "the path of the genesis file"},
