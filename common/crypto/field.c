@@ -1,4 +1,4 @@
-/* The rarer operations of the field: encoding, inversion, square roots. */
+/* The rarer operations of the field: encoding, many inversions at once, square roots. */
 #include "field.h"
 
 static uint64_t load64(const uint8_t *bytes)
@@ -68,14 +68,14 @@ static struct giro_fe square_times(const struct giro_fe *a, int times)
     return r;
 }
 
-/* a^(2^250 - 1), and a^11 on the way: the chain of Bernstein's ref10. */
-static struct giro_fe power_250(const struct giro_fe *a, struct giro_fe *a11)
+/* a^(2^250 - 1): the chain of Bernstein's ref10. */
+static struct giro_fe power_250(const struct giro_fe *a)
 {
     const struct giro_fe a2 = giro_fe_square(a);
     struct giro_fe t = square_times(&a2, 2);
     const struct giro_fe a9 = giro_fe_mul(&t, a);
-    *a11 = giro_fe_mul(&a9, &a2);
-    t = giro_fe_square(a11);
+    t = giro_fe_mul(&a9, &a2);
+    t = giro_fe_square(&t);
     const struct giro_fe p5 = giro_fe_mul(&t, &a9); /* pN = a^(2^N - 1) */
     t = square_times(&p5, 5);
     const struct giro_fe p10 = giro_fe_mul(&t, &p5);
@@ -93,18 +93,9 @@ static struct giro_fe power_250(const struct giro_fe *a, struct giro_fe *a11)
     return giro_fe_mul(&t, &p50);
 }
 
-struct giro_fe giro_fe_invert(const struct giro_fe *a)
-{
-    struct giro_fe a11;
-    const struct giro_fe p250 = power_250(a, &a11);
-    const struct giro_fe t = square_times(&p250, 5);
-    return giro_fe_mul(&t, &a11); /* 2^255 - 32 + 11 = p - 2 */
-}
-
 struct giro_fe giro_fe_root_exponent(const struct giro_fe *a)
 {
-    struct giro_fe a11;
-    const struct giro_fe p250 = power_250(a, &a11);
+    const struct giro_fe p250 = power_250(a);
     const struct giro_fe t = square_times(&p250, 2);
     return giro_fe_mul(&t, a); /* 2^252 - 4 + 1 = (p - 5) / 8 */
 }

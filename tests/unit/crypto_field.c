@@ -187,6 +187,51 @@ Test(crypto_field, an_inverse_times_its_value_is_one)
     cr_assert(giro_fe_is_zero(&nothing));
 }
 
+/* a^(p - 2) = (a^((p - 5) / 8))^8 a^3: another way to the inverse. */
+static void inverse_hold(const struct giro_fe *a, const char *what, uint64_t number)
+{
+    struct giro_fe power = giro_fe_root_exponent(a);
+    for (int i = 0; i < 3; i++)
+        power = giro_fe_square(&power);
+    for (int i = 0; i < 3; i++)
+        power = giro_fe_mul(&power, a);
+    const struct giro_fe inverse = giro_fe_invert(a);
+    uint8_t expected[32], found[32];
+    giro_fe_to_bytes(&power, expected);
+    giro_fe_to_bytes(&inverse, found);
+    cr_assert(memcmp(found, expected, 32) == 0, "%s %lu", what, number);
+    for (int i = 0; i < 5; i++)
+        cr_assert(inverse.v[i] <= GIRO_FE_MASK, "%s %lu", what, number);
+}
+
+Test(crypto_field, division_steps_invert_as_the_power_does)
+{
+    const uint64_t seed = crypto_seed();
+    struct giro_prng prng;
+    giro_prng_init(&prng, seed);
+    for (uint32_t bit = 0; bit < 255; bit++) { /* 2^bit, its neighbours, and the negative of each */
+        for (uint64_t offset = 0; offset < 3; offset++) {
+            struct giro_fe a = {{0}};
+            a.v[bit / 51] = UINT64_C(1) << bit % 51;
+            a = giro_fe_sub(&a, &giro_fe_one);
+            a.v[0] += offset;
+            inverse_hold(&a, "near bit", bit);
+            a = giro_fe_negate(&a);
+            inverse_hold(&a, "negative near bit", bit);
+        }
+    }
+    for (uint64_t small = 0; small < 2000; small++) {
+        struct giro_fe a = {{small}};
+        inverse_hold(&a, "small", small);
+    }
+    const char *effort = getenv("GIRO_EFFORT");
+    const uint64_t rounds = 50000 * (effort != NULL ? strtoull(effort, NULL, 0) : 1);
+    for (uint64_t round = 0; round < rounds; round++) {
+        const struct giro_fe a = fe_draw(&prng, GIRO_FE_LOOSE_MAX);
+        inverse_hold(&a, "drawn", round);
+    }
+}
+
 Test(crypto_field, eight_lanes_multiply_as_the_slow_reference)
 {
     if (!giro_crypto_variant_there(GIRO_VARIANT_AVX512))
