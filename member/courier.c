@@ -40,10 +40,12 @@ static bool memory_take(struct giro_courier *courier)
     courier->free_slots = calloc(flights, sizeof(*courier->free_slots));
     courier->under_way = calloc(flights, sizeof(*courier->under_way));
     courier->proofs = calloc(PROOFS, sizeof(*courier->proofs));
+    courier->stands = calloc(QUESTIONS_MAX, sizeof(*courier->stands));
     courier->map_mem = aligned_alloc(64, map_bytes);
     if (courier->replica_keys == NULL || courier->members == NULL || courier->peers == NULL ||
         courier->listed == NULL || courier->flights == NULL || courier->free_slots == NULL ||
-        courier->under_way == NULL || courier->proofs == NULL || courier->map_mem == NULL)
+        courier->under_way == NULL || courier->proofs == NULL || courier->stands == NULL ||
+        courier->map_mem == NULL)
         return false;
     courier->map = giro_map_init(courier->map_mem, map_bytes, &map);
     return courier->map != NULL;
@@ -74,6 +76,8 @@ enum giro_err giro_courier_open(const struct giro_courier_options *options,
     courier->free_count = options->flights_max;
     for (uint32_t i = 0; i < PROOFS; i++)
         courier->proofs[i].flight = GIRO_NONE;
+    for (uint32_t i = 0; i < QUESTIONS_MAX; i++)
+        courier->stands[i].flight = GIRO_NONE;
     *courier_out = courier;
     return GIRO_ERR_OK;
 }
@@ -96,6 +100,7 @@ void giro_courier_free(struct giro_courier *courier)
     free(courier->free_slots);
     free(courier->under_way);
     free(courier->proofs);
+    free(courier->stands);
     free(courier->map_mem);
     free(courier);
 }
@@ -140,8 +145,8 @@ struct flight *giro_flight_find(const struct giro_courier *courier, uint16_t mem
     return slot == GIRO_NONE ? NULL : &courier->flights[slot];
 }
 
-static enum giro_err flight_begin(struct giro_courier *courier, uint16_t member, uint16_t channel,
-                                  uint64_t sequence, struct flight **flight)
+enum giro_err giro_flight_begin(struct giro_courier *courier, uint16_t member, uint16_t channel,
+                                uint64_t sequence, struct flight **flight)
 {
     if (giro_flight_find(courier, member, channel, sequence) != NULL)
         return GIRO_ERR_EXISTS;
@@ -200,8 +205,8 @@ enum giro_err giro_courier_add(struct giro_courier *courier, const uint8_t *byte
         return GIRO_ERR_ARGUMENT;
     struct flight *flight;
     courier->now = *time;
-    GIRO_TRY(flight_begin(courier, frame.header.member, frame.header.channel, frame.header.sequence,
-                          &flight));
+    GIRO_TRY(giro_flight_begin(courier, frame.header.member, frame.header.channel,
+                               frame.header.sequence, &flight));
     size_t message = giro_frame_message(&frame, &genesis->chain_id, courier->message);
     flight->hash = giro_sha256(courier->message, message);
     flight->bytes = bytes;
@@ -247,7 +252,7 @@ enum giro_err giro_courier_ask(struct giro_courier *courier, uint16_t member, ui
     if (courier->questions >= QUESTIONS_MAX)
         return GIRO_ERR_FULL;
     courier->now = *time;
-    GIRO_TRY(flight_begin(courier, member, channel, sequence, &flight));
+    GIRO_TRY(giro_flight_begin(courier, member, channel, sequence, &flight));
     courier->questions++;
     courier->stats.questions++;
     flight->tag = tag;
@@ -259,8 +264,8 @@ enum giro_err giro_courier_ask(struct giro_courier *courier, uint16_t member, ui
 
 /* ---- Time -------------------------------------------------------------------------------------------- */
 
-static void send_to(struct giro_courier *courier, const struct flight *flight, uint32_t replica,
-                    enum errand_kind kind)
+void giro_flight_send(struct giro_courier *courier, const struct flight *flight, uint32_t replica,
+                      enum errand_kind kind)
 {
     struct peer *peer = peer_of(courier, flight->member, replica);
     giro_peer_want(courier, peer);
@@ -275,14 +280,14 @@ static void resend(struct giro_courier *courier, struct flight *flight)
     if (member->route < courier->replica_count)
         giro_peer_shun(courier, peer_of(courier, flight->member, member->route));
     for (uint32_t i = 0; i <= courier->f; i++)
-        send_to(courier, flight, (from + i) % courier->replica_count, ERRAND_FRAME);
+        giro_flight_send(courier, flight, (from + i) % courier->replica_count, ERRAND_FRAME);
     courier->stats.frames_resent++;
 }
 
 static void ask(struct giro_courier *courier, struct flight *flight)
 {
     uint32_t from = courier->members[flight->member].home + flight->turns++;
-    send_to(courier, flight, from % courier->replica_count, ERRAND_RECEIPT);
+    giro_flight_send(courier, flight, from % courier->replica_count, ERRAND_RECEIPT);
 }
 
 static void tell_nothing(struct giro_courier *courier, struct flight *flight)
@@ -326,7 +331,7 @@ static void overdue(struct giro_courier *courier, struct flight *flight)
     switch ((enum flight_state)flight->state) {
     case FLIGHT_SENT:
         if (flight->again != NOWHERE && flight->refusals++ < REFUSALS_MAX) {
-            send_to(courier, flight, flight->again, ERRAND_FRAME);
+            giro_flight_send(courier, flight, flight->again, ERRAND_FRAME);
         } else {
             flight->refusals = 0;
             resend(courier, flight);
@@ -349,6 +354,9 @@ static void overdue(struct giro_courier *courier, struct flight *flight)
             tell_nothing(courier, flight);
         else
             ask(courier, flight);
+        break;
+    case FLIGHT_CHANNEL:
+        giro_flight_stand_ask(courier, flight);
         break;
     case FLIGHT_FREE:
     case FLIGHT_QUEUED:

@@ -28,7 +28,8 @@ enum giro_told_kind {
     GIRO_TOLD_CERTIFIED, /* one replica's word; of no effect: f + 1. Final unless a proof is wanted */
     GIRO_TOLD_PROVEN,    /* final */
     GIRO_TOLD_NOTHING,   /* a question: f + 1 ledgers do not have the frame now; final */
-    GIRO_TOLD_STATE,     /* of a member: enum giro_courier_state */
+    GIRO_TOLD_CHANNEL, /* a question: item.sequence is the channel's first that the hub has not used; final */
+    GIRO_TOLD_STATE, /* of a member: enum giro_courier_state */
 };
 enum giro_courier_state {
     GIRO_COURIER_CONNECTING = 1,
@@ -91,6 +92,12 @@ enum giro_err giro_courier_add(struct giro_courier *courier, const uint8_t *byte
 enum giro_err giro_courier_ask(struct giro_courier *courier, uint16_t member, uint16_t channel,
                                uint64_t sequence, bool proof, uint64_t tag,
                                const struct giro_courier_time *time) GIRO_MUST_USE;
+/* giro_courier_channel has every replica asked for the first sequence of a channel that it has neither executed nor skipped, and
+ * tells the highest that f + 1 of them name: of all replicas, or of those that answered within 2 s, q at least; waits for ever for
+ * these. What q replicas have executed, f + 1 of any q know. FULL, EXISTS, as above. */
+enum giro_err giro_courier_channel(struct giro_courier *courier, uint16_t member, uint16_t channel,
+                                   uint64_t tag,
+                                   const struct giro_courier_time *time) GIRO_MUST_USE;
 
 /* giro_courier_receive takes one datagram; opens it in place. */
 void giro_courier_receive(struct giro_courier *courier, uint8_t *bytes, size_t size_bytes,

@@ -282,7 +282,10 @@ static void on_block(struct giro_courier *courier, struct peer *peer,
         if (current)
             on_close(courier, peer);
         break;
-    default: /* PAD; CHANNEL, which is not asked for */
+    case GIRO_SESSION_CHANNEL:
+        giro_flight_stand(courier, peer, block);
+        break;
+    default: /* PAD */
         break;
     }
 }

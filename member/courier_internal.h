@@ -36,6 +36,7 @@ enum flight_state {
     FLIGHT_DURABLE,  /* an outcome by its time, or none */
     FLIGHT_PROVING,  /* an outcome is told, its proof is wanted */
     FLIGHT_QUESTION, /* no bytes: what is known of this sequence? */
+    FLIGHT_CHANNEL,  /* no bytes: where does the hub stand in channel - GIRO_CHANNELS_MAX? */
 };
 struct flight {
     struct giro_hash hash; /* zero: a question */
@@ -71,10 +72,16 @@ struct proof_slot {
     uint16_t replica;
     uint8_t bytes[PROOF_BYTES_MAX];
 };
+/* What replicas answered to a question about a channel. */
+struct stand {
+    uint32_t flight; /* GIRO_NONE: free */
+    uint64_t told_by[2];
+    uint64_t next[GIRO_REPLICAS_MAX];
+};
 
 /* ---- One member's side of the sessions with one replica ----------------------------------------------- */
 
-enum errand_kind { ERRAND_FRAME, ERRAND_RECEIPT, ERRAND_PROOF };
+enum errand_kind { ERRAND_FRAME, ERRAND_RECEIPT, ERRAND_PROOF, ERRAND_CHANNEL };
 struct errand {
     uint32_t flight; /* handle */
     uint32_t offset;
@@ -154,6 +161,7 @@ struct giro_courier {
     struct giro_map *map;
     void *map_mem;
     struct proof_slot *proofs;
+    struct stand *stands; /* QUESTIONS_MAX */
     uint64_t last_scan_ns;
     bool closing;
     struct giro_courier_time now; /* of the call under way */
@@ -240,7 +248,16 @@ void giro_flight_proof(struct giro_courier *courier, const struct peer *peer,
 /* courier_proof.c; prove fetches the proof of a frame whose outcome is told, from a replica. */
 void giro_flight_prove(struct giro_courier *courier, struct flight *flight, uint32_t replica);
 void giro_proof_drop(struct giro_courier *courier, struct flight *flight);
+/* courier_channel.c: an answer; it is time to ask again. */
+void giro_flight_stand(struct giro_courier *courier, const struct peer *peer,
+                       const struct giro_session_block *block);
+void giro_flight_stand_ask(struct giro_courier *courier, struct flight *flight);
 /* courier.c */
+enum giro_err giro_flight_begin(struct giro_courier *courier, uint16_t member, uint16_t channel,
+                                uint64_t sequence, struct flight **flight);
+/* giro_flight_send has an errand done at a replica. */
+void giro_flight_send(struct giro_courier *courier, const struct flight *flight, uint32_t replica,
+                      enum errand_kind kind);
 struct flight *giro_flight_find(const struct giro_courier *courier, uint16_t member,
                                 uint16_t channel, uint64_t sequence);
 void giro_flight_end(struct giro_courier *courier, struct flight *flight);

@@ -121,10 +121,12 @@ static bool draft_frame(struct giro_courier *courier, struct draft *draft,
 
 static bool draft_ask(struct draft *draft, const struct flight *flight, const struct errand *errand)
 {
+    static const uint8_t wants[] = {[ERRAND_RECEIPT] = GIRO_WANT_RECEIPT,
+                                    [ERRAND_PROOF] = GIRO_WANT_PROOF,
+                                    [ERRAND_CHANNEL] = GIRO_WANT_CHANNEL};
     struct giro_session_ask ask = {.sequence = flight->sequence,
-                                   .channel = flight->channel,
-                                   .want = errand->kind == ERRAND_PROOF ? GIRO_WANT_PROOF
-                                                                        : GIRO_WANT_RECEIPT,
+                                   .channel = flight->channel % GIRO_CHANNELS_MAX,
+                                   .want = wants[errand->kind],
                                    .offset = errand->offset};
     return giro_session_put(&draft->writer, GIRO_SESSION_ASK, &ask, sizeof(ask));
 }

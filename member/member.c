@@ -31,9 +31,14 @@ static void tell(const struct giro_member *member, const struct giro_member_even
 
 enum giro_member_state giro_member_state(const struct giro_member *member)
 {
-    bool full = giro_outbox_count(member->outbox) >= member->frames_max;
-    return full ? GIRO_MEMBER_FULL
-                : (enum giro_member_state)giro_courier_state(member->courier, member->index);
+    if (giro_outbox_count(member->outbox) >= member->frames_max)
+        return GIRO_MEMBER_FULL;
+    enum giro_courier_state state = giro_courier_state(member->courier, member->index);
+    bool waits = false;
+    for (uint32_t c = 0; c < member->channel_count; c++)
+        waits = waits || member->channels[c].stand.wanted;
+    return state == GIRO_COURIER_UP && waits ? GIRO_MEMBER_CONNECTING
+                                             : (enum giro_member_state)state;
 }
 
 static void state_tell(struct giro_member *member)
@@ -83,6 +88,14 @@ void giro_member_told(void *context, const struct giro_courier_told *told)
     struct giro_member *member = context;
     if (told->kind == GIRO_TOLD_STATE) {
         state_tell(member);
+        return;
+    }
+    if (told->kind == GIRO_TOLD_CHANNEL) {
+        struct member_channel *channel =
+            &member->channels[told->item.channel - member->options.channel_first];
+        channel->stand.next = told->item.sequence;
+        channel->stand.known = true;
+        giro_member_wake(member);
         return;
     }
     bool question = told->tag == TAG_QUESTION;
@@ -161,13 +174,18 @@ enum giro_err giro_member_channels_open(struct giro_member *member,
 {
     struct giro_outbox_writer writer = giro_member_writer(member);
     for (uint32_t c = 0; c < member->channel_count; c++) {
-        if (member->channels[c].open)
+        struct member_channel *channel = &member->channels[c];
+        uint16_t number = (uint16_t)(member->options.channel_first + c);
+        if (channel->open)
             continue;
-        enum giro_err err = giro_outbox_channel_open(
-            &writer, (uint16_t)(member->options.channel_first + c), diagnosis);
+        enum giro_err err = giro_outbox_channel_open(&writer, number, &channel->stand, diagnosis);
         if (err != GIRO_ERR_OK && err != GIRO_ERR_FULL)
             return err;
-        member->channels[c].open = err == GIRO_ERR_OK;
+        channel->open = err == GIRO_ERR_OK;
+        struct giro_courier_time time = time_now(member);
+        if (channel->stand.wanted)
+            err = giro_courier_channel(member->courier, member->index, number, TAG_CHANNEL, &time);
+        GIRO_ASSERT(err == GIRO_ERR_OK || err == GIRO_ERR_FULL || err == GIRO_ERR_EXISTS);
     }
     return GIRO_ERR_OK;
 }

@@ -7,11 +7,13 @@
 #include "member/socket.h"
 
 #define TAG_QUESTION UINT64_MAX
+#define TAG_CHANNEL  (UINT64_MAX - 1)
 #define QUESTIONS    64u
 
 struct member_channel {
     bool open;
     uint64_t lowest; /* no sequence below it is in the outbox */
+    struct giro_outbox_stand stand;
 };
 struct giro_member {
     struct giro_member_options options;

@@ -384,7 +384,7 @@ enum giro_err giro_outbox_range(struct giro_outbox *outbox, uint16_t channel, ui
     GIRO_ASSERT(channel < GIRO_CHANNELS_MAX && first <= next);
     const struct range *range = &outbox->ranges[channel];
     GIRO_ASSERT(!range->known || (first >= range->next && range->next <= range->end));
-    GIRO_ASSERT(range->next == range->end || first == range->next);
+    GIRO_ASSERT(range->next == range->end || first <= range->end);
     return range_write(outbox, channel, first, next);
 }
 

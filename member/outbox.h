@@ -46,7 +46,7 @@ struct giro_outbox_span {
 };
 struct giro_outbox_span giro_outbox_span(const struct giro_outbox *outbox, uint16_t channel);
 /* giro_outbox_range puts down that [first, next) is reserved for the channel, in place of its last range: which is used up, or
- * was given back from `first` on. */
+ * was given back from `first` on, or was found to be used by the hub up to there. */
 enum giro_err giro_outbox_range(struct giro_outbox *outbox, uint16_t channel, uint64_t first,
                                 uint64_t next) GIRO_MUST_USE;
 /* giro_outbox_room: a range and a frame of the largest size can be put down now. */
@@ -98,9 +98,16 @@ struct giro_outbox_writer {
     uint16_t member, key_id;
     uint32_t range_count; /* sequences reserved at a time, 1..512 */
 };
-/* giro_outbox_channel_open takes a channel up after giro_outbox_open: puts a skip for each gap that a dead process left. FULL:
- * flush, wait, call again. STATE: another outbox uses the channel, or the counter is older than the outbox (a restored backup). */
+/* Where the hub stands in a channel, as giro_courier_channel tells; zeros at first. */
+struct giro_outbox_stand {
+    bool wanted; /* set by open: it waits for the rest of this */
+    bool known;
+    uint64_t next; /* f + 1 replicas say that all below is used */
+};
+/* giro_outbox_channel_open takes a channel up after giro_outbox_open: puts a skip for each gap that a dead process left, from where
+ * the hub stands on: in an old copy of the outbox a gap is what was sent since. FULL: flush, wait, call again. STATE: another outbox uses the channel, or the counter is older than the outbox (a restored backup). */
 enum giro_err giro_outbox_channel_open(const struct giro_outbox_writer *writer, uint16_t channel,
+                                       struct giro_outbox_stand *stand,
                                        struct giro_diagnosis *diagnosis) GIRO_MUST_USE;
 /* giro_outbox_channel_next finds the sequence for the next frame, reserving more where none is left. FULL: the last range, or the
  * outbox's own number, is not durable yet; flush, wait, call again. Cost: nothing, or two fsyncs per range_count frames. */

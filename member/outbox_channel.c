@@ -25,27 +25,39 @@ static enum giro_err gap_close(const struct giro_outbox_writer *writer, uint16_t
     return giro_outbox_put(writer->outbox, frame, (uint32_t)size, &slot);
 }
 
-/* What is left of the last range up to `end` was never sent. */
+/* What is left of the last range up to `end` was never sent; unless this outbox is an old copy and what was sent since is missing
+ * here. So no skip is signed before the hub has said what it has used: below that nothing is left to close. */
 static enum giro_err rest_close(const struct giro_outbox_writer *writer, uint16_t channel,
-                                uint64_t end)
+                                uint64_t end, struct giro_outbox_stand *stand)
 {
     struct giro_outbox_span span = giro_outbox_span(writer->outbox, channel);
-    if (span.known && span.next < end)
-        return gap_close(writer, channel, span.next, end - 1);
-    return GIRO_ERR_OK;
+    if (!span.known || span.next >= end)
+        return GIRO_ERR_OK;
+    stand->wanted = !stand->known;
+    if (stand->wanted || !giro_outbox_room(writer->outbox))
+        return GIRO_ERR_FULL;
+    uint64_t first = stand->next > span.next ? stand->next : span.next;
+    first = first < end ? first : end;
+    if (first > span.next)
+        GIRO_TRY(giro_outbox_range(writer->outbox, channel, first, span.end));
+    return first < end ? gap_close(writer, channel, first, end - 1) : GIRO_ERR_OK;
 }
 
 /* The counter says that another range was reserved; the process died before the outbox knew. */
 static enum giro_err claim_close(const struct giro_outbox_writer *writer, uint16_t channel,
-                                 const struct giro_sequence_claim *claim)
+                                 const struct giro_sequence_claim *claim,
+                                 struct giro_outbox_stand *stand)
 {
     if (claim->first == claim->next)
         return GIRO_ERR_OK;
+    if (!giro_outbox_room(writer->outbox))
+        return GIRO_ERR_FULL;
     GIRO_TRY(giro_outbox_range(writer->outbox, channel, claim->first, claim->next));
-    return gap_close(writer, channel, claim->first, claim->next - 1);
+    return rest_close(writer, channel, claim->next, stand);
 }
 
 enum giro_err giro_outbox_channel_open(const struct giro_outbox_writer *writer, uint16_t channel,
+                                       struct giro_outbox_stand *stand,
                                        struct giro_diagnosis *diagnosis)
 {
     struct giro_outbox *outbox = writer->outbox;
@@ -64,18 +76,18 @@ enum giro_err giro_outbox_channel_open(const struct giro_outbox_writer *writer, 
     if (claim.outbox == 0 || !span.known) {
         if (span.known && span.end > 0)
             return refuse(writer, channel, "its counter is older than the outbox", diagnosis);
-        return claim.outbox == 0 ? GIRO_ERR_OK : claim_close(writer, channel, &claim);
+        return claim.outbox == 0 ? GIRO_ERR_OK : claim_close(writer, channel, &claim, stand);
     }
     if (claim.first >= span.end) {
-        GIRO_TRY(rest_close(writer, channel, span.end));
-        return claim_close(writer, channel, &claim);
+        GIRO_TRY(rest_close(writer, channel, span.end, stand));
+        return claim_close(writer, channel, &claim, stand);
     }
     if (claim.next == span.end)
-        return rest_close(writer, channel, span.end);
+        return rest_close(writer, channel, span.end, stand);
     if (claim.first != claim.next || claim.next < span.next || claim.next > span.end)
         return refuse(writer, channel, "its counter is older than the outbox", diagnosis);
     /* Given back from claim.next on; the process died before the outbox knew. */
-    GIRO_TRY(rest_close(writer, channel, claim.next));
+    GIRO_TRY(rest_close(writer, channel, claim.next, stand));
     return giro_outbox_range(outbox, channel, claim.next, claim.next);
 }
 

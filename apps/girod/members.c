@@ -93,15 +93,16 @@ static void on_ask(void *context, const struct giro_endpoint *from, uint16_t mem
     uint8_t leaf[LEAF_BYTES_MAX];
     uint64_t height = 0;
     uint32_t leaf_index = 0;
-    if (ask->want == GIRO_WANT_CHANNEL && members->replica != NULL) {
-        answer_channel(members, from, member, ask);
+    if (ask->want == GIRO_WANT_CHANNEL) {
+        if (members->replica != NULL)
+            answer_channel(members, from, member, ask);
+        else /* not yet: ABSENT would be said of a frame */
+            refuse(members, from, member, ask, GIRO_REJECT_LIMIT);
         return;
     }
     const uint32_t size_bytes =
-        ask->want == GIRO_WANT_CHANNEL
-            ? 0
-            : giro_ledger_file_find(members->options.ledger, member, ask->channel, ask->sequence,
-                                    &height, &leaf_index, leaf, sizeof(leaf));
+        giro_ledger_file_find(members->options.ledger, member, ask->channel, ask->sequence, &height,
+                              &leaf_index, leaf, sizeof(leaf));
     struct giro_leaf_frame frame;
     if (size_bytes >= GIRO_TAG_BYTES + sizeof(frame))
         memcpy(&frame, leaf + GIRO_TAG_BYTES, sizeof(frame));

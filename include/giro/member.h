@@ -91,7 +91,8 @@ struct giro_member_ticket {
     20 /* in one frame, so that it fits an ordinary packet with its session */
 
 /* giro_member_submit signs 1..GIRO_MEMBER_PAYMENTS_MAX payments into one frame. 0: it is on its way to the disk. FULL (13): as
- * many frames as allowed have no outcome yet, or the disk is behind; nothing happened, poll and try again. ARGUMENT (2): an
+ * many frames as allowed have no outcome yet, the disk is behind, or a crash left a gap in the channels and the hub has not said yet
+ * where they stand; nothing happened, poll and try again. ARGUMENT (2): an
  * unknown BIC or currency, or an amount that is not positive; nothing happened. STATE (14): the channel is not the outbox's.
  * Cost: 20 us, most of it the signature. */
 int giro_member_submit(struct giro_member *member, struct giro_member_payment *payments,
@@ -105,7 +106,7 @@ int giro_member_poll(struct giro_member *member, int timeout_ms);
 int giro_member_fd(const struct giro_member *member);
 
 enum giro_member_state {
-    GIRO_MEMBER_CONNECTING = 1,   /* no session yet; submit works */
+    GIRO_MEMBER_CONNECTING = 1,   /* no session yet; submit works, but see there after a crash */
     GIRO_MEMBER_UP = 2,           /* in session with the home replica */
     GIRO_MEMBER_FAILING_OVER = 3, /* the home replica is silent; others are used */
     GIRO_MEMBER_DOWN = 4,         /* no replica has answered for 5 s; tried again for ever */

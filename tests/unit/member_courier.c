@@ -258,6 +258,44 @@ Test(courier, questions_about_any_sequence_are_answered_and_proven)
     world_close(&world);
 }
 
+Test(courier, where_a_channel_stands_is_what_f_plus_1_replicas_say_of_all_or_of_q)
+{
+    world_open(&world, false, 26);
+    world_add(&world, 0, 0, 0, 7, 1);
+    cr_assert(world_run(&world, 5 * GIRO_NS_PER_S));
+    world.replicas[1].channel_lie = 1; /* nothing is used */
+    struct giro_courier_time time = world_time(&world);
+    cr_assert(giro_courier_channel(world.courier, 0, 64, 0, &time) == GIRO_ERR_ARGUMENT);
+    cr_assert(giro_courier_channel(world.courier, 0, 0, 0, &time) == GIRO_ERR_OK);
+    cr_assert(giro_courier_channel(world.courier, 0, 0, 0, &time) == GIRO_ERR_EXISTS);
+    world_idle(&world, GIRO_NS_PER_S);
+    cr_assert(world.channels_told == 1 && world.channel_next == 7, "%lu", world.channel_next);
+    world.replicas[1].channel_lie = 1001; /* much is used */
+    time = world_time(&world);
+    cr_assert(giro_courier_channel(world.courier, 0, 0, 0, &time) == GIRO_ERR_OK);
+    world_idle(&world, GIRO_NS_PER_S);
+    cr_assert(world.channels_told == 2 && world.channel_next == 7, "%lu", world.channel_next);
+    /* One is away: the others are enough, after a while. Two: they are waited for. */
+    world.replicas[1].channel_lie = 0;
+    world.replicas[3].dead = true;
+    time = world_time(&world);
+    cr_assert(giro_courier_channel(world.courier, 0, 0, 0, &time) == GIRO_ERR_OK);
+    world_idle(&world, GIRO_NS_PER_S);
+    cr_assert(world.channels_told == 2);
+    world_idle(&world, 4 * GIRO_NS_PER_S);
+    cr_assert(world.channels_told == 3 && world.channel_next == 7);
+    world.replicas[2].dead = true;
+    time = world_time(&world);
+    cr_assert(giro_courier_channel(world.courier, 0, 5, 0, &time) == GIRO_ERR_OK);
+    world_idle(&world, 60 * GIRO_NS_PER_S);
+    cr_assert(world.channels_told == 3);
+    world.replicas[2].dead = false;
+    world_idle(&world, 15 * GIRO_NS_PER_S);
+    cr_assert(world.channels_told == 4 && world.channel_next == 0);
+    cr_assert(giro_courier_count(world.courier) == 0);
+    world_close(&world);
+}
+
 Test(courier, a_full_hub_slows_it_down_and_a_policed_frame_comes_again)
 {
     world_open(&world, false, 11);

@@ -254,10 +254,34 @@ static void on_frame(struct world *world, uint16_t number, struct world_session 
     known->asked_by |= (uint8_t)(1u << number);
 }
 
+/* The first sequence that no frame in the ledger has used. */
+static uint64_t frontier_of(const struct world *world, uint16_t member, uint16_t channel)
+{
+    uint64_t next = 0, before;
+    do {
+        before = next;
+        for (uint32_t i = 0; i < world->frame_count; i++) {
+            const struct world_frame *frame = &world->frames[i];
+            if (frame->member == member && frame->channel == channel && in_ledger(world, frame) &&
+                frame->sequence <= next && frame->last >= next)
+                next = frame->last + 1;
+        }
+    } while (next != before);
+    return next;
+}
+
 static void on_ask(struct world *world, uint16_t number, struct world_session *session,
                    const struct giro_session_ask *ask, struct giro_writer *writer)
 {
     struct world_frame *frame = frame_find(world, session->member, ask->channel, ask->sequence);
+    if (ask->want == GIRO_WANT_CHANNEL) {
+        const uint64_t lie = world->replicas[number].channel_lie;
+        struct giro_session_channel channel = {
+            .channel = ask->channel,
+            .frontier = lie != 0 ? lie - 1 : frontier_of(world, session->member, ask->channel)};
+        cr_assert(giro_session_put(writer, GIRO_SESSION_CHANNEL, &channel, sizeof(channel)));
+        return;
+    }
     struct giro_session_refuse absent = {
         .sequence = ask->sequence, .channel = ask->channel, .reason = GIRO_REJECT_ABSENT};
     static uint8_t bytes[16384];
@@ -454,6 +478,11 @@ uint64_t world_hub_turn(struct world *world)
 static void on_told(void *context, const struct giro_courier_told *told)
 {
     struct world *world = context;
+    if (told->kind == GIRO_TOLD_CHANNEL) {
+        world->channels_told++;
+        world->channel_next = told->item.sequence;
+        return;
+    }
     if (told->kind == GIRO_TOLD_STATE) {
         world->state_changes++;
         world->last_state = told->state;

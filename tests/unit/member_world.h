@@ -38,6 +38,7 @@ struct world_replica {
     bool dead, mute; /* mute: takes frames, acknowledges, says nothing about them */
     /* What a lying one does. */
     bool lies_results, lies_proofs, denies;
+    uint64_t channel_lie; /* not 0: where it says that every channel stands, less 1 */
     enum world_lie swallows;
     uint32_t frames, duplicates, handshakes;
     uint32_t closes, rekeys;
@@ -84,7 +85,8 @@ struct world {
     uint64_t height;
     /* the member's side */
     struct world_told told[WORLD_FRAMES]; /* by tag */
-    uint32_t state_changes, last_state;
+    uint32_t state_changes, last_state, channels_told;
+    uint64_t channel_next;        /* the last one told */
     uint8_t *bytes[WORLD_FRAMES]; /* by tag */
     uint32_t sizes[WORLD_FRAMES], added, final;
     uint64_t final_ns; /* when the last of them was told */
