@@ -6,7 +6,7 @@
 #include "giro/sessions.h"
 
 #define PLACES         10u        /* a member: live, replaced, half-open */
-#define HALF_OPEN_MAX  2u         /* of them */
+#define HALF_OPEN_MAX  2u         /* of them, beside one that follows each live one */
 #define INDEX_BITS     14u        /* of an id: place in the table; the rest is random */
 #define ADDRESSES      4096u      /* budgets of addresses, by hash */
 #define OUTBOXES       256u       /* sessions with something to send at a time */
@@ -22,7 +22,8 @@ struct entry {
     uint16_t member;
     uint16_t datagram_max;
     uint32_t replaces;
-    uint32_t last_id; /* of the session that was here before */
+    uint32_t last_id;        /* of the session that was here before */
+    uint64_t member_time_ns; /* of the INIT */
     uint64_t started_ns, heard_ns, expires_ns;
     uint64_t received; /* datagrams that opened */
     /* where it is: path; proved is the last address known to be the member's. Unproved: bytes that came from and went to path */

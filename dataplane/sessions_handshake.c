@@ -75,23 +75,56 @@ static struct entry *oldest_of(struct giro_sessions *sessions, uint16_t member, 
     return oldest;
 }
 
-/* A free place of this member, if need be by ending what is expired, half-open, or replaced. */
-static struct entry *place_take(struct giro_sessions *sessions, uint64_t now_ns, uint16_t member)
+/* The live session that a handshake follows; NULL: none. */
+static struct entry *followed_by(struct giro_sessions *sessions, uint16_t member, uint32_t replaces)
 {
+    struct entry *before = sessions_find(sessions, replaces);
+    return before != NULL && before->member == member && before->state == STATE_LIVE ? before
+                                                                                     : NULL;
+}
+
+/* Room for one more half-open session. Anybody who listens can send an INIT of yesterday, but none that names a session of now:
+ * such a one displaces what follows the same session, and nothing else does. Of the others the newest by the member's clock
+ * stays, which is not the copy. */
+static void half_open_limit(struct giro_sessions *sessions,
+                            const struct giro_handshake_init_body *body)
+{
+    const struct entry *before = followed_by(sessions, body->member, body->replaces);
+    struct entry *oldest = NULL;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < PLACES; i++) {
+        struct entry *entry = &sessions->entries[body->member * PLACES + i];
+        if (entry->state != STATE_HALF_OPEN ||
+            followed_by(sessions, body->member, entry->replaces) != before)
+            continue;
+        count++;
+        if (oldest == NULL || entry->member_time_ns < oldest->member_time_ns ||
+            (entry->member_time_ns == oldest->member_time_ns &&
+             entry->started_ns < oldest->started_ns))
+            oldest = entry;
+    }
+    if (oldest != NULL && (before != NULL || count >= HALF_OPEN_MAX))
+        sessions_free(sessions, oldest);
+}
+
+/* A free place of this member, if need be by ending what is expired, half-open, or replaced. */
+static struct entry *place_take(struct giro_sessions *sessions, uint64_t now_ns,
+                                const struct giro_handshake_init_body *body)
+{
+    const uint16_t member = body->member;
     uint32_t count;
     for (uint32_t i = 0; i < PLACES; i++) {
         struct entry *entry = &sessions->entries[member * PLACES + i];
         if (entry->state != STATE_FREE && now_ns >= entry->expires_ns)
             sessions_free(sessions, entry);
     }
-    struct entry *half_open = oldest_of(sessions, member, STATE_HALF_OPEN, &count);
-    if (count == HALF_OPEN_MAX)
-        sessions_free(sessions, half_open);
+    half_open_limit(sessions, body);
     struct entry *free_place = oldest_of(sessions, member, STATE_FREE, &count);
     if (free_place != NULL)
         return free_place;
     struct entry *replaced = oldest_of(sessions, member, STATE_REPLACED, &count);
-    GIRO_ASSERT(replaced != NULL); /* 4 live and 1 half-open at most: the others are replaced */
+    /* L live, at most one half-open that follows each, and at most 6 - L others: after this one, too, all have places. */
+    GIRO_ASSERT(replaced != NULL);
     sessions_free(sessions, replaced);
     return replaced;
 }
@@ -99,8 +132,8 @@ static struct entry *place_take(struct giro_sessions *sessions, uint64_t now_ns,
 void sessions_confirm(struct giro_sessions *sessions, uint64_t now_ns, struct entry *entry)
 {
     uint32_t count;
-    struct entry *before = sessions_find(sessions, entry->replaces);
-    if (before != NULL && before->member == entry->member && before->state == STATE_LIVE) {
+    struct entry *before = followed_by(sessions, entry->member, entry->replaces);
+    if (before != NULL) {
         before->state = STATE_REPLACED;
         if (before->expires_ns > now_ns + REPLACED_NS)
             before->expires_ns = now_ns + REPLACED_NS;
@@ -157,7 +190,7 @@ static enum giro_reject respond(struct giro_sessions *sessions, uint64_t now_ns,
                                 const struct giro_handshake_init_body *body)
 {
     struct ephemeral *seen = ephemeral_note(sessions, now_ns, handshake->peer_ephemeral);
-    struct entry *entry = place_take(sessions, now_ns, body->member);
+    struct entry *entry = place_take(sessions, now_ns, body);
     struct giro_session session;
     uint8_t ephemeral[32], response[GIRO_HANDSHAKE_RESPONSE_BYTES];
     const uint64_t credit = sessions_credit(sessions, now_ns, entry);
@@ -183,6 +216,7 @@ static enum giro_reject respond(struct giro_sessions *sessions, uint64_t now_ns,
     entry->state = STATE_HALF_OPEN;
     entry->datagram_max = body->datagram_max;
     entry->replaces = body->replaces;
+    entry->member_time_ns = body->time_ns;
     entry->started_ns = entry->heard_ns = now_ns;
     entry->expires_ns = now_ns + HALF_OPEN_NS;
     entry->path = entry->proved = datagram->from;

@@ -3,6 +3,7 @@
 
 #include <sodium.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #define REFUSALS_MAX 4u /* a replica that says "later" again and again is not the only one */
 #define HANDLE_AGES  (1u << (32 - HANDLE_BITS))
@@ -24,7 +25,23 @@ static struct giro_map_options map_options(const struct giro_courier_options *op
                                      .seed = options->seed};
 }
 
-/* calloc's pages are touched when they are used: most pairs of member and replica never are. */
+static size_t peers_bytes(const struct giro_courier *courier)
+{
+    size_t pairs = (size_t)courier->options.genesis->member_count * courier->replica_count;
+    return pairs * sizeof(*courier->peers);
+}
+
+/* They hold the sessions' keys: no core file has them. Pages are touched when they are used: most pairs never are. */
+static bool peers_take(struct giro_courier *courier)
+{
+    void *mem = mmap(NULL, peers_bytes(courier), PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (mem == MAP_FAILED)
+        return false;
+    courier->peers = mem;
+    return madvise(mem, peers_bytes(courier), MADV_DONTDUMP) == 0;
+}
+
 static bool memory_take(struct giro_courier *courier)
 {
     const struct giro_courier_options *options = &courier->options;
@@ -34,7 +51,6 @@ static bool memory_take(struct giro_courier *courier)
     size_t map_bytes = giro_align_up(giro_map_footprint(&map), 64);
     courier->replica_keys = calloc(courier->replica_count, sizeof(*courier->replica_keys));
     courier->members = calloc(members, sizeof(*courier->members));
-    courier->peers = calloc(pairs, sizeof(*courier->peers));
     courier->listed = calloc(pairs, sizeof(*courier->listed));
     courier->flights = calloc(flights, sizeof(*courier->flights));
     courier->free_slots = calloc(flights, sizeof(*courier->free_slots));
@@ -42,7 +58,7 @@ static bool memory_take(struct giro_courier *courier)
     courier->proofs = calloc(PROOFS, sizeof(*courier->proofs));
     courier->stands = calloc(QUESTIONS_MAX, sizeof(*courier->stands));
     courier->map_mem = aligned_alloc(64, map_bytes);
-    if (courier->replica_keys == NULL || courier->members == NULL || courier->peers == NULL ||
+    if (!peers_take(courier) || courier->replica_keys == NULL || courier->members == NULL ||
         courier->listed == NULL || courier->flights == NULL || courier->free_slots == NULL ||
         courier->under_way == NULL || courier->proofs == NULL || courier->stands == NULL ||
         courier->map_mem == NULL)
@@ -94,7 +110,8 @@ void giro_courier_free(struct giro_courier *courier)
             sodium_free(courier->members[m].pair);
     free(courier->replica_keys);
     free(courier->members);
-    free(courier->peers);
+    if (courier->peers != NULL)
+        munmap(courier->peers, peers_bytes(courier));
     free(courier->listed);
     free(courier->flights);
     free(courier->free_slots);

@@ -5,6 +5,7 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -87,7 +88,9 @@ static enum giro_err log_open(struct opening *opening, struct giro_diagnosis *di
     snprintf(path, sizeof(path), "%s/%s/openings.log", arguments->keys, arguments->as);
     memcpy(opening->chain, log_first, sizeof(opening->chain));
     opening->log = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-    const off_t end = opening->log < 0 ? -1 : lseek(opening->log, 0, SEEK_END);
+    /* One process at a time, until its log is closed: each line hangs on the one before. */
+    const bool locked = opening->log >= 0 && flock(opening->log, LOCK_EX) == 0;
+    const off_t end = locked ? lseek(opening->log, 0, SEEK_END) : -1;
     if (end < 0 ||
         (end > 0 && (end < 65 || pread(opening->log, opening->chain, 64, end - 65) != 64))) {
         giro_diagnosis_set(diagnosis, strerror(errno), "every opening is written there first",

@@ -50,6 +50,15 @@ expect 1 'why is this opened' "$giro" open "${keyed[@]}" --as supervisor "$day"
 open_as supervisor --reason "case 4711" "$day" >supervised.json
 sealed opened payments.csv BBBBCZPP supervised.json
 sealed log hub/keys/supervisor/openings.log supervised.json "case 4711"
+# Several at once: each one's lines stand together, and the hashes chain.
+opening=()
+for i in 1 2 3 4; do
+  open_as supervisor --reason "case 4711" "$day" >"together-$i.json" &
+  opening+=($!)
+done
+for pid in "${opening[@]}"; do wait "$pid" || fail "one of several openings at once"; done
+python3 -c 'import json; print(json.dumps(json.load(open("supervised.json")) * 5))' >together.json
+sealed log hub/keys/supervisor/openings.log together.json "case 4711"
 # Debtor and creditor open with their own keys, a stranger nothing.
 open_as BBBBCZPP "$day" >own.json
 cmp own.json supervised.json || fail "a member reads other details than the supervisor"

@@ -1,6 +1,9 @@
 /* The courier against replicas that are far away, silent, full, dead or lying. */
+#include <stdio.h>
+
 #include <criterion/criterion.h>
 
+#include "member/courier_internal.h"
 #include "member_world.h"
 
 TestSuite(courier, .init = hub_suite_open, .fini = hub_suite_close);
@@ -359,6 +362,44 @@ Test(courier, keys_are_renewed_without_a_gap_and_silence_keeps_a_session_alive)
     world_run(&world, 100 * WORLD_MS);
     cr_assert(world.replicas[0].closes == 1);
     world.added--;
+    world_close(&world);
+}
+
+/* In pages that a core dump leaves out ("dd" in smaps). */
+static bool is_kept_out(const void *bytes, size_t size_bytes)
+{
+    static char line[4096];
+    const unsigned long first = (unsigned long)(uintptr_t)bytes, last = first + size_bytes - 1;
+    unsigned long begin = 0, end = 0, from, to;
+    bool first_out = false, last_out = false;
+    FILE *maps = fopen("/proc/self/smaps", "r");
+    cr_assert(maps != NULL);
+    while (fgets(line, sizeof(line), maps) != NULL) {
+        if (sscanf(line, "%lx-%lx ", &from, &to) == 2) {
+            begin = from;
+            end = to;
+        } else if (strncmp(line, "VmFlags:", 8) == 0 && strstr(line, " dd") != NULL) {
+            first_out = first_out || (first >= begin && first < end);
+            last_out = last_out || (last >= begin && last < end);
+        }
+    }
+    fclose(maps);
+    return first_out && last_out;
+}
+
+Test(courier, the_keys_of_sessions_are_in_no_core_file)
+{
+    world_open(&world, false, 27);
+    for (uint16_t m = 0; m < WORLD_MEMBERS; m++)
+        world_add(&world, m, 0, 0, 1, 1);
+    cr_assert(world_run(&world, 5 * GIRO_NS_PER_S));
+    for (uint32_t m = 0; m < WORLD_MEMBERS; m++) {
+        const struct peer *peer = &world.courier->peers[m * WORLD_REPLICAS + m];
+        cr_assert(peer->live && is_kept_out(peer, sizeof(*peer)));
+        cr_assert(
+            is_kept_out(world.courier->members[m].pair, sizeof(struct giro_session_key_pair)));
+    }
+    cr_assert(!is_kept_out(&world, sizeof(world)));
     world_close(&world);
 }
 

@@ -193,6 +193,91 @@ Test(sessions_bad_input, half_open_sessions_displace_no_live_one)
     table_close(&table);
 }
 
+/* A listener's stock: INITs of the member that are forgotten, each with a cookie of the listener's own. */
+static void stock_play(struct peer *listener, struct peer stock[], uint32_t count)
+{
+    peer_init(listener, 0);
+    cr_assert(peer_handshake(listener)); /* for the cookie of now */
+    for (uint32_t i = 0; i < count; i++) {
+        memcpy(stock[i].init + 32, listener->cookie, sizeof(listener->cookie));
+        cr_assert(table_take(&table, &listener->at, stock[i].init, sizeof(stock[i].init)) ==
+                  GIRO_REJECT_NONE);
+    }
+}
+
+Test(sessions_bad_input, old_handshakes_displace_no_half_open_session_of_now)
+{
+    enum { STOCK = 6, PROCESSES = 4 };
+    static struct peer stock[STOCK], peers[PROCESSES], again[PROCESSES];
+    struct peer listener;
+    begin();
+    peer_make(&listener, &table, 2, 0x0B000001, 5000);
+    for (uint32_t i = 0; i < STOCK; i++) {
+        peer_make(&stock[i], &table, 1, 0x0A000001, (uint16_t)(3000 + i));
+        peer_init(&stock[i], 0);
+    }
+    table.now_ns += 600 * GIRO_NS_PER_S;
+    /* the member begins: first sessions, which follow none */
+    peer_make(&peers[0], &table, 1, 0x0A000001, 4000);
+    peer_init(&peers[0], 0);
+    cr_assert(peer_handshake(&peers[0]));
+    stock_play(&listener, stock, STOCK / 2);
+    cr_assert(peer_ping(&peers[0], 1) == GIRO_REJECT_NONE);
+    for (uint32_t i = 1; i < PROCESSES; i++) {
+        peer_make(&peers[i], &table, 1, 0x0A000001, (uint16_t)(4000 + i));
+        cr_assert(peer_connect(&peers[i], 0));
+    }
+    /* all of its processes make new keys at once */
+    for (uint32_t i = 0; i < PROCESSES; i++) {
+        again[i] = peers[i];
+        peer_init(&again[i], peers[i].session.peer_id);
+        cr_assert(peer_handshake(&again[i]));
+    }
+    table.now_ns += GIRO_SESSION_HALF_OPEN_S * GIRO_NS_PER_S / 2;
+    stock_play(&listener, stock + STOCK / 2, STOCK / 2);
+    giro_sessions_check(table.sessions);
+    cr_assert(table_counters(&table).half_open == PROCESSES + 2 + 1); /* and the listener's own */
+    for (uint32_t i = 0; i < PROCESSES; i++) {
+        cr_assert(peer_ping(&again[i], 2) == GIRO_REJECT_NONE);
+        cr_assert(peer_ping(&peers[i], 3) == GIRO_REJECT_NONE, "no gap");
+    }
+    cr_assert(table_counters(&table).live == PROCESSES && table_counters(&table).displaced == 0);
+    table_close(&table);
+}
+
+/* Each handshake may follow a live session, a dead one or none, and open at once, later or never: nobody lacks a place. */
+Test(sessions_bad_input, there_is_a_place_for_every_handshake)
+{
+    enum { PEERS = 16 };
+    static struct peer peers[PEERS];
+    begin();
+    for (uint32_t i = 0; i < PEERS; i++)
+        peer_make(&peers[i], &table, 1, 0x0A000001, (uint16_t)(4000 + i));
+    for (uint32_t step = 0; step < 3000; step++) {
+        struct peer *peer = &peers[giro_prng_below(&table.prng, PEERS)];
+        const struct peer *other = &peers[giro_prng_below(&table.prng, PEERS)];
+        const struct giro_session_close done = {.reason = GIRO_CLOSE_DONE};
+        table.now_ns += giro_prng_below(&table.prng, 500 * MS);
+        switch (giro_prng_below(&table.prng, 8)) {
+        case 0:
+            (void)peer_block(peer, GIRO_SESSION_CLOSE, &done, sizeof(done));
+            break;
+        case 1:
+        case 2:
+            (void)peer_ping(peer, 1);
+            break;
+        default:
+            peer_init(peer, other->session.peer_id);
+            cr_assert(peer_handshake(peer), "step %u", step);
+        }
+        giro_sessions_check(table.sessions);
+        cr_assert(table_counters(&table).live <= 4 && table_counters(&table).half_open <= 6);
+        table.sent_count = 0;
+    }
+    cr_assert(table_counters(&table).opened > 100);
+    table_close(&table);
+}
+
 /* ---- Datagrams -------------------------------------------------------------------------------------------- */
 
 Test(sessions_bad_input, old_sessions_and_copies_open_nothing)

@@ -181,15 +181,19 @@ void peer_init(struct peer *peer, uint32_t replaces)
     struct table *table = peer->table;
     random_fill(ephemeral, sizeof(ephemeral));
     cr_assert(giro_session_public(&table->transport_public, replica_public));
-    const struct giro_handshake_options options = {
-        .self = &peer->self,
-        .replica_public = replica_public,
-        .chain = &table->hub.genesis.chain_id,
-        .ephemeral_secret = ephemeral,
-        .cookie = peer->has_cookie ? peer->cookie : NULL,
-        .initiator_id = (uint32_t)giro_prng_next(&table->prng) | 1u,
-        .replica = REPLICA,
-        .body = {.member = peer->member, .key_id = 1, .replaces = replaces, .datagram_max = 1472}};
+    const struct giro_handshake_options options = {.self = &peer->self,
+                                                   .replica_public = replica_public,
+                                                   .chain = &table->hub.genesis.chain_id,
+                                                   .ephemeral_secret = ephemeral,
+                                                   .cookie = peer->has_cookie ? peer->cookie : NULL,
+                                                   .initiator_id =
+                                                       (uint32_t)giro_prng_next(&table->prng) | 1u,
+                                                   .replica = REPLICA,
+                                                   .body = {.member = peer->member,
+                                                            .key_id = 1,
+                                                            .replaces = replaces,
+                                                            .datagram_max = 1472,
+                                                            .time_ns = table->now_ns}};
     cr_assert(giro_handshake_begin(&peer->handshake, &options, peer->init));
 }
 
