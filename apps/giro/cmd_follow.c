@@ -204,7 +204,8 @@ static const char *block_print(struct printing *printing, const struct giro_gene
 
 /* ---- A file that goes on ------------------------------------------------------------------------------------ */
 
-/* The last whole line of the file into tail (LINE_MAX_BYTES + 1), cutting what a crash left behind it. NULL: it has none. */
+/* The last whole line of the file into tail (LINE_MAX_BYTES + 1), cutting what a crash left behind it. NULL: it has none; "": what is at
+ * its end is longer than any line. */
 static const char *last_line(FILE *file, char *tail)
 {
     long size = fseek(file, 0, SEEK_END) == 0 ? ftell(file) : 0;
@@ -213,6 +214,8 @@ static const char *last_line(FILE *file, char *tail)
     size_t got = fread(tail, 1, LINE_MAX_BYTES, file);
     while (got > 0 && tail[got - 1] != '\n')
         got--;
+    if (from > 0 && got == 0)
+        return "";
     if (from + (long)got < size && ftruncate(fileno(file), from + (long)got) != 0)
         return NULL;
     (void)fseek(file, 0, SEEK_END);
@@ -252,7 +255,8 @@ static enum giro_err append_open(struct arguments *arguments, const char *header
                 (arguments->json ? tail[0] == '{' : strcmp(tail, header) == 0);
     const char *line = last_line(*out, tail);
     *begun = line != NULL;
-    if (ours && line != NULL && (arguments->json || strncmp(line, header, strlen(line)) != 0))
+    if (ours && line != NULL &&
+        (arguments->json || line[0] == '\0' || strncmp(line, header, strlen(line)) != 0))
         ours = line_place(line, arguments);
     if (ours)
         return GIRO_ERR_OK;

@@ -101,6 +101,11 @@ place=$(sed -n 7p positions.csv | sed 's/.*,//')
 "$giro" follow "${member[@]}" --from "$place" --once --rows positions | tail -n +2 | cmp - <(tail -n +8 positions.csv) ||
   fail "what follows line 7 is something else"
 expect 1 'cannot be continued' "$giro" follow "${member[@]}" --append positions.csv --once
+# A power loss may leave zeros where lines were: more than one line is gone, so where to go on is not known.
+{ cat positions.csv; head -c 5000 /dev/zero; } >torn.csv
+cp torn.csv before.csv
+expect 1 'cannot be continued' "$giro" follow "${member[@]}" --append torn.csv --once --rows positions
+cmp torn.csv before.csv || fail "a file that cannot be continued was changed"
 "$giro" follow "${member[@]}" --from start --once | head -n 1 >/dev/null
 hub_stop
 step "from the start, and from a line's position"
