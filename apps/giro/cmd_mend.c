@@ -249,22 +249,33 @@ static enum giro_err verify_hole(struct mending *mending, const struct hole *hol
     return GIRO_ERR_OK;
 }
 
+static bool durable(const char *path, int flags)
+{
+    const int fd = open(path, flags | O_CLOEXEC);
+    const bool good =
+        fd >= 0 && ((flags & O_DIRECTORY) != 0 || fchmod(fd, 0600) == 0) && fsync(fd) == 0;
+    if (fd >= 0)
+        close(fd);
+    return good;
+}
+
+/* The marks go when the journals are there for certain: without either, a day would pass for one without windows. */
 static enum giro_err place_hole(struct mending *mending, const struct hole *hole)
 {
+    char from[740], to[740], gap[740];
     for (uint32_t date = hole->first; date <= hole->last; date++) {
-        char from[740], to[740], gap[740];
         path_make(mending, date, ".journal.mend", from, sizeof(from));
         path_make(mending, date, ".journal", to, sizeof(to));
+        if (!mending->fetched[date])
+            continue;
+        if (!durable(from, O_RDWR) || rename(from, to) != 0)
+            return GIRO_ERR_IO;
+        mending->marks[date] = JOURNAL;
+    }
+    if (!durable(mending->dir, O_RDONLY | O_DIRECTORY))
+        return GIRO_ERR_IO;
+    for (uint32_t date = hole->first; date <= hole->last; date++) {
         path_make(mending, date, ".gap", gap, sizeof(gap));
-        if (mending->fetched[date]) {
-            int fd = open(from, O_RDWR | O_CLOEXEC);
-            bool durable = fd >= 0 && fchmod(fd, 0600) == 0 && fsync(fd) == 0;
-            if (fd >= 0)
-                close(fd);
-            if (!durable || rename(from, to) != 0)
-                return GIRO_ERR_IO;
-            mending->marks[date] = JOURNAL;
-        }
         if (unlink(gap) == 0)
             mending->mended++;
     }
