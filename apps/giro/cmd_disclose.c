@@ -109,10 +109,37 @@ static const char *frame_look(void *context, const struct giro_disclosure *discl
     return NULL;
 }
 
+/* Encodes what there is and checks it as its reader will. */
+static enum giro_err encode(struct showing *showing, size_t *size_bytes,
+                            struct giro_diagnosis *diagnosis)
+{
+    struct giro_writer writer;
+    giro_writer_init(&writer, showing->bytes, sizeof(showing->bytes));
+    const bool fits = giro_disclosure_encode(&showing->one, &writer);
+    *size_bytes = writer.offset;
+    const char *wrong =
+        fits ? giro_disclosure_verify(&showing->view->genesis, showing->view->ring, showing->bytes,
+                                      *size_bytes, &showing->verified)
+             : "it is larger than a disclosure may be";
+    if (wrong == NULL)
+        return GIRO_ERR_OK;
+    giro_diagnosis_set(diagnosis, wrong, "ask other replicas for the proof",
+                       "payment %s cannot be shown", showing->arguments->uetr);
+    return GIRO_ERR_SIGNATURE;
+}
+
 /* ---- Proofs ---- */
 
-static enum giro_err proof_ask(struct showing *showing, size_t *size_bytes,
-                               struct giro_diagnosis *diagnosis)
+static void proof_set(struct showing *showing, uint8_t *proof, size_t size_bytes)
+{
+    free(showing->proof);
+    showing->proof = proof;
+    showing->one.proof = proof;
+    showing->one.header.proof_bytes = (uint32_t)size_bytes;
+}
+
+/* From the first replica whose proof is one, of this frame. */
+static enum giro_err proof_ask(struct showing *showing, struct giro_diagnosis *diagnosis)
 {
     const struct arguments *arguments = showing->arguments;
     struct giro_secret_key *key = NULL;
@@ -122,12 +149,18 @@ static enum giro_err proof_ask(struct showing *showing, size_t *size_bytes,
     GIRO_TRY(giro_key_file_load(arguments->access.keys, arguments->as, "session", &key, diagnosis));
     for (uint32_t i = 0; err != GIRO_ERR_OK && i < arguments->access.https_count; i++) {
         struct giro_https *https = NULL;
+        uint8_t *proof = NULL;
+        size_t size_bytes = 0;
         err = giro_https_open(&showing->view->genesis, &arguments->access.https[i], key, &https,
                               diagnosis);
         if (err != GIRO_ERR_OK)
             break;
-        err = giro_https_get(https, path, &showing->proof, size_bytes, diagnosis);
+        err = giro_https_get(https, path, &proof, &size_bytes, diagnosis);
         giro_https_close(https);
+        if (err != GIRO_ERR_OK)
+            continue;
+        proof_set(showing, proof, size_bytes < PROOF_BYTES_MAX ? size_bytes : 1);
+        err = encode(showing, &size_bytes, diagnosis);
     }
     giro_key_free(key);
     return err;
@@ -137,22 +170,16 @@ static enum giro_err proof_get(struct showing *showing, struct giro_diagnosis *d
 {
     const struct arguments *arguments = showing->arguments;
     size_t size_bytes = 0;
-    if (arguments->proof != NULL) {
-        char *text = NULL;
-        const enum giro_err err =
-            giro_file_read(arguments->proof, PROOF_BYTES_MAX, &text, &size_bytes);
-        showing->proof = (uint8_t *)text;
-        if (err != GIRO_ERR_OK) {
-            giro_diagnosis_set(diagnosis, giro_err_sentence(err), giro_err_advice(err),
-                               "\"%s\" cannot be read", arguments->proof);
-            return err;
-        }
-    } else if (arguments->access.https_count > 0) {
-        GIRO_TRY(proof_ask(showing, &size_bytes, diagnosis));
-    }
-    showing->one.proof = showing->proof;
-    showing->one.header.proof_bytes = (uint32_t)size_bytes;
-    return GIRO_ERR_OK;
+    char *text = NULL;
+    if (arguments->proof == NULL)
+        return arguments->access.https_count > 0 ? proof_ask(showing, diagnosis) : GIRO_ERR_OK;
+    const enum giro_err err = giro_file_read(arguments->proof, PROOF_BYTES_MAX, &text, &size_bytes);
+    if (err != GIRO_ERR_OK)
+        giro_diagnosis_set(diagnosis, giro_err_sentence(err), giro_err_advice(err),
+                           "\"%s\" cannot be read", arguments->proof);
+    else
+        proof_set(showing, (uint8_t *)text, size_bytes);
+    return err;
 }
 
 /* The block of the member's journal in which the cycle settled proves that, without anything else of the window. */
@@ -206,25 +233,6 @@ static void cycle_get(struct showing *showing)
 }
 
 /* ---- The file ---- */
-
-/* Encodes what there is and checks it as its reader will. */
-static enum giro_err encode(struct showing *showing, size_t *size_bytes,
-                            struct giro_diagnosis *diagnosis)
-{
-    struct giro_writer writer;
-    giro_writer_init(&writer, showing->bytes, sizeof(showing->bytes));
-    const bool fits = giro_disclosure_encode(&showing->one, &writer);
-    *size_bytes = writer.offset;
-    const char *wrong =
-        fits ? giro_disclosure_verify(&showing->view->genesis, showing->view->ring, showing->bytes,
-                                      *size_bytes, &showing->verified)
-             : "it is larger than a disclosure may be";
-    if (wrong == NULL)
-        return GIRO_ERR_OK;
-    giro_diagnosis_set(diagnosis, wrong, "ask another replica for the proof",
-                       "payment %s cannot be shown", showing->arguments->uetr);
-    return GIRO_ERR_SIGNATURE;
-}
 
 static enum giro_err disclose(struct showing *showing, const char *out,
                               struct giro_diagnosis *diagnosis)

@@ -45,7 +45,7 @@ add_executable(girod-traitor tools/traitor.c ${PROJECT_SOURCE_DIR}/apps/girod/ma
 target_compile_definitions(girod-traitor PRIVATE _GNU_SOURCE)
 target_link_libraries(girod-traitor PRIVATE giro_hub PkgConfig::XXHASH giro_warnings_tests)
 target_link_options(girod-traitor PRIVATE -Wl,--wrap=giro_links_send -Wl,--wrap=giro_journal_files_append
-  -Wl,--wrap=giro_journal_files_path
+  -Wl,--wrap=giro_journal_files_path -Wl,--wrap=giro_ledger_file_proof
   -Wl,--wrap=giro_details_files_path -Wl,--wrap=giro_hub_open -Wl,--wrap=giro_hub_close)
 set_target_properties(girod-traitor PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 giro_test_suite(e2e girod-traitor)

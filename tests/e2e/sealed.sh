@@ -114,7 +114,13 @@ pull lied
 grep -q 'no whole entry\|not what was listed' pulled || { cat pulled >&2; fail "the lie was not noticed"; }
 # Of the same windows another replica may have other signatures.
 diff -r -x windows.journal -x manifest.json -x SHA256SUMS files lied >&2 || fail "files differ by what one replica says"
-step "a replica that leaves out the end of journals, and serves other details than it lists: members have both from the others"
+later=11111111-2222-4333-8444-555555555555
+printf 'uetr,debtor_bic,creditor_bic,currency,amount,service,instruction_id\n%s,AAAACZPP,BBBBCZPP,CZK,1.00,GROSS,LATER\n' $later >later.csv
+"$giro" send "${keyed[@]}" --hub "$hub" --payments later.csv >out 2>&1 || { cat out >&2; fail "the later payment"; }
+hub_settle 20
+pull later
+show $later --as AAAACZPP --from later/AAAACZPP/*/ --https "$https" --out later.disclosure
+step "a replica that proves nothing, leaves out the end of journals, and serves other details than it lists: members have both from the others"
 
 # ---- Without keys there are no references, and no error
 mkdir -p poor/AAAACZPP

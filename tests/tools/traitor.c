@@ -8,6 +8,7 @@
  *  - batches are kept from one replica, which must ask for them;
  *  - the first window with bookings of each member is forged in the journal it serves: an amount, checksum made right;
  *  - of each journal that it did not forge, it leaves out the last window;
+ *  - of each proof it serves, the last signature is another;
  *  - under the digest and size of a member's day of details it serves zeros.
  * It says how often it did what when it stops. */
 #include <stdio.h>
@@ -18,6 +19,7 @@
 #include "apps/girod/details_files.h"
 #include "apps/girod/hub.h"
 #include "apps/girod/journal_files.h"
+#include "apps/girod/ledger_file.h"
 #include "apps/girod/links.h"
 #include "giro/consensus.h"
 #include "giro/genesis.h"
@@ -42,6 +44,12 @@ uint64_t __real_giro_details_files_path(const struct giro_details_files *files, 
                                         uint16_t business_date, char *path, size_t path_bytes);
 uint64_t __wrap_giro_details_files_path(const struct giro_details_files *files, uint16_t member,
                                         uint16_t business_date, char *path, size_t path_bytes);
+enum giro_err __real_giro_ledger_file_proof(struct giro_ledger_file *file, uint64_t height,
+                                            uint32_t leaf_index, uint8_t **proof,
+                                            size_t *size_bytes);
+enum giro_err __wrap_giro_ledger_file_proof(struct giro_ledger_file *file, uint64_t height,
+                                            uint32_t leaf_index, uint8_t **proof,
+                                            size_t *size_bytes);
 enum giro_err __real_giro_hub_open(const struct giro_config *config, struct giro_hub **hub,
                                    struct giro_diagnosis *diagnosis);
 enum giro_err __wrap_giro_hub_open(const struct giro_config *config, struct giro_hub **hub,
@@ -167,6 +175,17 @@ uint64_t __wrap_giro_journal_files_path(const struct giro_journal_files *files, 
         if (giro_journal_files_last(files, member, i, business_date, &offset) && offset > last)
             last = offset;
     return last > 0 && last < size_bytes ? last : size_bytes;
+}
+
+/* ---- Proofs of nothing --------------------------------------------------------------------------------- */
+
+enum giro_err __wrap_giro_ledger_file_proof(struct giro_ledger_file *file, uint64_t height,
+                                            uint32_t leaf_index, uint8_t **proof,
+                                            size_t *size_bytes)
+{
+    GIRO_TRY(__real_giro_ledger_file_proof(file, height, leaf_index, proof, size_bytes));
+    (*proof)[*size_bytes - 1] ^= 1;
+    return GIRO_ERR_OK;
 }
 
 /* ---- Details ------------------------------------------------------------------------------------------- */
