@@ -58,6 +58,7 @@ static const char *frame_add(struct recon_details *details, const struct giro_ge
                              const struct giro_disclosure *disclosure, uint16_t member)
 {
     uint8_t plaintext[GIRO_DETAILS_PLAIN_MAX];
+    const char *wrong = NULL;
     const struct reference *last =
         details->count == 0 ? NULL : &details->references[details->count - 1];
     if (disclosure->header.height == 0)
@@ -66,21 +67,21 @@ static const char *frame_add(struct recon_details *details, const struct giro_ge
                          (disclosure->header.height == last->height &&
                           disclosure->header.leaf_index <= last->leaf_index)))
         return "frames are not in ledger order";
-    for (uint32_t i = 0; i < disclosure->header.item_count; i++) {
+    for (uint32_t i = 0; wrong == NULL && i < disclosure->header.item_count; i++) {
         const struct giro_disclosure_item *item = &disclosure->items[i];
         struct giro_details opened;
         if (disclosure->frame.member != member && item->record.creditor != member)
-            return "a payment is neither to nor from the day's member";
-        if (item->key == NULL)
+            wrong = "a payment is neither to nor from the day's member";
+        else if (item->key == NULL)
             continue;
-        if (giro_disclosure_open(genesis, disclosure, i, item->key, plaintext, &opened) !=
-            GIRO_DETAILS_OPENED)
-            return "K does not open a payment's details"; /* verified a moment ago */
-        if (!reference_add(details, disclosure, i, &opened))
-            return "out of memory";
+        else if (giro_disclosure_open(genesis, disclosure, i, item->key, plaintext, &opened) !=
+                 GIRO_DETAILS_OPENED)
+            wrong = "K does not open a payment's details"; /* verified a moment ago */
+        else if (!reference_add(details, disclosure, i, &opened))
+            wrong = "out of memory";
     }
     sodium_memzero(plaintext, sizeof(plaintext));
-    return NULL;
+    return wrong;
 }
 
 const char *recon_day_walk(const struct giro_genesis *genesis, const struct giro_key_ring *ring,

@@ -1,4 +1,6 @@
 /* What a disclosure claims, checked under the genesis file alone. */
+#include <sodium.h>
+
 #include "giro/recon.h"
 
 static const char *signature_check(const struct giro_genesis *genesis,
@@ -105,16 +107,16 @@ static const char *keys_check(const struct giro_genesis *genesis, struct giro_di
     const struct giro_disclosure *disclosure = &view->disclosure;
     uint8_t plaintext[GIRO_DETAILS_PLAIN_MAX];
     struct giro_details details;
-    for (uint32_t i = 0; i < disclosure->header.item_count; i++) {
+    enum giro_details_verdict verdict = GIRO_DETAILS_OPENED;
+    for (uint32_t i = 0; verdict == GIRO_DETAILS_OPENED && i < disclosure->header.item_count; i++) {
         if (disclosure->items[i].key == NULL)
             continue;
-        const enum giro_details_verdict verdict = giro_disclosure_open(
-            genesis, disclosure, i, disclosure->items[i].key, plaintext, &details);
-        if (verdict != GIRO_DETAILS_OPENED)
-            return giro_details_verdict_text(verdict);
-        view->opened++;
+        verdict = giro_disclosure_open(genesis, disclosure, i, disclosure->items[i].key, plaintext,
+                                       &details);
+        view->opened += verdict == GIRO_DETAILS_OPENED;
     }
-    return NULL;
+    sodium_memzero(plaintext, sizeof(plaintext));
+    return verdict == GIRO_DETAILS_OPENED ? NULL : giro_details_verdict_text(verdict);
 }
 
 const char *giro_disclosure_verify(const struct giro_genesis *genesis,

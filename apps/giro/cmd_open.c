@@ -166,8 +166,10 @@ static const char *item_open(struct opening *opening, const struct giro_disclosu
         memcpy(key, item->key, sizeof(key));
     else if (!opening->has_opener || !giro_opener_key(&opening->opener, disclosure, index, key))
         return NULL;
-    if (opening->supervisor && !log_add(opening, disclosure, index))
+    if (opening->supervisor && !log_add(opening, disclosure, index)) {
+        sodium_memzero(key, sizeof(key));
         return "the supervisor's log cannot be written: nothing is opened";
+    }
     const enum giro_details_verdict verdict =
         giro_disclosure_open(opening->genesis, disclosure, index, key, plaintext, &details);
     if (verdict == GIRO_DETAILS_OPENED) {
