@@ -335,7 +335,7 @@ static void idle(const struct run *run, uint32_t base_port)
     struct replica_view before[HUB_REPLICAS], after[HUB_REPLICAS];
     double busy[HUB_REPLICAS];
     struct timespec wait = {.tv_sec = run->bench->smoke ? 1 : IDLE_S};
-    local_hub_start(&hub, base_port);
+    local_hub_start(&hub, base_port, 0);
     for (uint32_t i = 0; i < HUB_REPLICAS; i++)
         local_hub_view(&hub, i, &before[i]);
     uint64_t since_ns = giro_bench_now_ns();

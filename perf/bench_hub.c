@@ -1,6 +1,7 @@
 /* bench_hub: payments certified by a hub of four replicas on this machine, end to end from a pre-signed load, with 1, 8 and 20
  * payments in a frame: the rate when the load sends as fast as it is answered; latency, and the legs of a frame's way, at half
- * that rate; CPU per payment of a replica, by stage, and of the load. Each repeat has a hub of its own. */
+ * that rate; CPU per payment of a replica, by stage, and of the load. Then, in turn with it, with a thread in each replica that
+ * checks signatures. Each repeat has a hub of its own. */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,13 +53,17 @@ static const struct describe described[METRIC_COUNT] = {
     [LEG_FIRST + 4] = {"leg certify, half load", "ms"},
 };
 
+/* What is said of a hub with threads that verify, against one without. Stages are of the hub's thread alone. */
+static const enum metric compared[] = {RATE, HALF_CERTIFIED_P50, HALF_CERTIFIED_P99, REPLICA_CPU};
+
 struct size {
     uint32_t records, outstanding;
     uint64_t payments, smoke_payments;
+    bool compare;
 };
 /* Outstanding: as many frames as saturate the hub. */
 static const struct size sizes[] = {
-    {1, 4000, 80000, 300}, {8, 2000, 320000, 800}, {20, 1000, 800000, 2000}};
+    {1, 4000, 80000, 300, true}, {8, 2000, 320000, 800, false}, {20, 1000, 800000, 2000, true}};
 
 struct load {
     uint64_t payments, rate, certified_p50_us, certified_p99_us, durable_p50_us, durable_p99_us,
@@ -160,14 +165,19 @@ static void legs_of(const struct replica_view *before, const struct replica_view
         values[LEG_FIRST + leg] = legs_ns[leg] / frames / 1e6;
 }
 
-static void measure(const struct giro_bench *bench, uint32_t base_port, const struct size *size,
+struct run {
+    struct giro_bench *bench;
+    uint32_t base_port, repeats;
+};
+
+static void measure(const struct run *run, const struct size *size, uint32_t verify_threads,
                     double values[METRIC_COUNT])
 {
     static struct local_hub hub;
     struct replica_view before[HUB_REPLICAS], between[HUB_REPLICAS], after[HUB_REPLICAS];
     struct load full, half;
-    uint64_t payments = bench->smoke ? size->smoke_payments : size->payments;
-    local_hub_start(&hub, base_port);
+    uint64_t payments = run->bench->smoke ? size->smoke_payments : size->payments;
+    local_hub_start(&hub, run->base_port, verify_threads);
     presign(&hub, "full.spool", size->records, payments);
     presign(&hub, "half.spool", size->records, payments / 2);
     views(&hub, before);
@@ -186,38 +196,59 @@ static void measure(const struct giro_bench *bench, uint32_t base_port, const st
     legs_of(between, after, values);
 }
 
+static void row(const struct run *run, enum metric metric, const char *parameters, double *values,
+                double *without)
+{
+    struct giro_bench_row one = {.metric = described[metric].name,
+                                 .unit = described[metric].unit,
+                                 .parameters = parameters,
+                                 .median = giro_bench_quantile(values, run->repeats, 500),
+                                 .p99 = giro_bench_quantile(values, run->repeats, 990)};
+    if (without != NULL) {
+        const double base = giro_bench_quantile(without, run->repeats, 500);
+        one.against = "no thread for it";
+        one.ratio = base > 0 ? one.median / base : 0;
+    }
+    giro_bench_row(run->bench, &one);
+}
+
+static void size_run(const struct run *run, const struct size *size)
+{
+    static double values[METRIC_COUNT][REPEATS_MAX], threaded[METRIC_COUNT][REPEATS_MAX];
+    double once[METRIC_COUNT];
+    char parameters[64], with_thread[96];
+    snprintf(parameters, sizeof(parameters), "\"records\": %u, \"replicas\": 4", size->records);
+    snprintf(with_thread, sizeof(with_thread), "%s, \"verify_threads\": 1", parameters);
+    const bool compare = size->compare && giro_bench_wanted(run->bench, with_thread);
+    const bool wanted = giro_bench_wanted(run->bench, parameters);
+    for (uint32_t repeat = 0; repeat < run->repeats && (wanted || compare); repeat++) {
+        measure(run, size, 0, once);
+        for (uint32_t m = 0; m < METRIC_COUNT; m++)
+            values[m][repeat] = once[m];
+        if (compare)
+            measure(run, size, 1, once);
+        for (uint32_t m = 0; m < METRIC_COUNT && compare; m++)
+            threaded[m][repeat] = once[m];
+    }
+    for (uint32_t m = 0; m < METRIC_COUNT && wanted; m++)
+        if (m != STAGE_FIRST + GIRO_STAGE_sleep && m != SHARE_FIRST + GIRO_STAGE_sleep)
+            row(run, m, parameters, values[m], NULL);
+    for (uint32_t i = 0; i < sizeof(compared) / sizeof(compared[0]) && compare; i++)
+        row(run, compared[i], with_thread, threaded[compared[i]], values[compared[i]]);
+}
+
 int main(int argc, char **argv)
 {
     struct giro_bench bench;
-    static double values[METRIC_COUNT][REPEATS_MAX], once[METRIC_COUNT];
     giro_bench_open(&bench, "hub",
                     "Streams pre-signed payments through four replicas on this machine.", argc,
                     argv);
     giro_bench_must(giro_crypto_init() == GIRO_ERR_OK, "libsodium cannot be used");
-    uint32_t base_port = local_hub_isolate();
-    uint32_t repeats = bench.smoke ? 1 : REPEATS_MAX;
-    uint32_t count = sizeof(sizes) / sizeof(sizes[0]);
-    for (uint32_t i = bench.smoke ? count - 1 : 0; i < count; i++) { /* smoke: one hub is enough */
-        char parameters[64];
-        snprintf(parameters, sizeof(parameters), "\"records\": %u, \"replicas\": 4",
-                 sizes[i].records);
-        if (!giro_bench_wanted(&bench, parameters))
-            continue;
-        for (uint32_t repeat = 0; repeat < repeats; repeat++) {
-            measure(&bench, base_port, &sizes[i], once);
-            for (uint32_t m = 0; m < METRIC_COUNT; m++)
-                values[m][repeat] = once[m];
-        }
-        for (uint32_t m = 0; m < METRIC_COUNT; m++) {
-            if (m == STAGE_FIRST + GIRO_STAGE_sleep || m == SHARE_FIRST + GIRO_STAGE_sleep)
-                continue;
-            struct giro_bench_row row = {.metric = described[m].name,
-                                         .unit = described[m].unit,
-                                         .parameters = parameters,
-                                         .median = giro_bench_quantile(values[m], repeats, 500),
-                                         .p99 = giro_bench_quantile(values[m], repeats, 990)};
-            giro_bench_row(&bench, &row);
-        }
-    }
+    const struct run run = {.bench = &bench,
+                            .base_port = local_hub_isolate(),
+                            .repeats = bench.smoke ? 1 : REPEATS_MAX};
+    const uint32_t count = sizeof(sizes) / sizeof(sizes[0]);
+    for (uint32_t i = bench.smoke ? count - 1 : 0; i < count; i++) /* smoke: one size is enough */
+        size_run(&run, &sizes[i]);
     return giro_bench_close(&bench);
 }

@@ -281,7 +281,16 @@ static void make_hub(struct local_hub *hub)
                     "a session key cannot be read");
 }
 
-void local_hub_start(struct local_hub *hub, uint32_t base_port)
+/* The limits stand last in what `giro hub` writes. */
+static void limit_add(const char *config, const char *name, uint32_t value)
+{
+    FILE *file = fopen(config, "a");
+    giro_bench_must(file != NULL && fprintf(file, "  %s: %u\n", name, value) > 0 &&
+                        fclose(file) == 0,
+                    "a configuration cannot be written");
+}
+
+void local_hub_start(struct local_hub *hub, uint32_t base_port, uint32_t verify_threads)
 {
     memset(hub, 0, sizeof(*hub));
     hub->base_port = base_port;
@@ -296,6 +305,7 @@ void local_hub_start(struct local_hub *hub, uint32_t base_port)
         snprintf(name, sizeof(name), "replica-%u.yaml", i);
         char config[3400];
         snprintf(config, sizeof(config), "%s", local_hub_path(hub, name));
+        limit_add(config, "verify_threads", verify_threads);
         snprintf(name, sizeof(name), "replica-%u.log", i);
         hub->replicas[i] =
             spawn(program, (char *[]){program, config, NULL}, local_hub_path(hub, name));

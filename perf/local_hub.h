@@ -27,8 +27,9 @@ struct replica_view {
 
 /* local_hub_isolate enters a namespace if it may; call once, first. Returns the first port to use. */
 uint32_t local_hub_isolate(void);
-/* local_hub_start makes keys, genesis and configurations in a new folder and starts the replicas; returns when all are linked. */
-void local_hub_start(struct local_hub *hub, uint32_t base_port);
+/* local_hub_start makes keys, genesis and configurations in a new folder and starts the replicas, each with so many threads that
+ * check signatures; returns when all are linked. */
+void local_hub_start(struct local_hub *hub, uint32_t base_port, uint32_t verify_threads);
 void local_hub_stop(struct local_hub *hub);
 /* local_hub_run runs `giro` with arguments (NULL at the end) to its end; its CPU goes to *cpu_us unless NULL. */
 void local_hub_run(struct local_hub *hub, uint64_t *cpu_us, const char *const *arguments);
