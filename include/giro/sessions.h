@@ -56,7 +56,7 @@ struct giro_sessions_options {
                 const struct giro_session_ask *ask);
 };
 struct giro_sessions;
-/* giro_sessions_footprint: 0 means bad options. With 1,000 members and 500 handshakes a second 10.1 MiB. */
+/* giro_sessions_footprint: 0 means bad options. With 1,000 members and 500 handshakes a second 10.2 MiB. */
 size_t giro_sessions_footprint(const struct giro_sessions_options *options);
 /* mem: 64-byte aligned, holds session keys. NULL: bad options, or a member's session key is no key. 20 us a member. */
 struct giro_sessions *giro_sessions_init(void *mem, size_t size_bytes,
