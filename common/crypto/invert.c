@@ -26,6 +26,12 @@ struct steps {
     int64_t u, v, q, r;
 };
 
+/* All ones if a is negative, else zero. */
+static inline int64_t sign_of(int64_t a)
+{
+    return -(int64_t)((uint64_t)a >> 63);
+}
+
 /* Unknown to the compiler, so that it makes no branch of a mask. */
 static inline uint64_t hidden(uint64_t mask)
 {
@@ -39,7 +45,7 @@ static int64_t steps_make(struct steps *steps, int64_t counter, uint64_t f, uint
 {
     uint64_t u = 8, v = 0, q = 0, r = 8;
     for (int i = 0; i < STEPS; i++) {
-        uint64_t swap = hidden((uint64_t)(counter >> 63));
+        uint64_t swap = hidden((uint64_t)sign_of(counter));
         const uint64_t odd = hidden(-(g & 1));
         g += ((f ^ swap) - swap) & odd;
         q += ((u ^ swap) - swap) & odd;
@@ -82,7 +88,7 @@ static void steps_apply(const struct steps *t, struct wide *f, struct wide *g)
 static inline int64_t multiple_of_p(int64_t u, int64_t v, const struct wide *d,
                                     const struct wide *e, __int128 low)
 {
-    const int64_t multiple = (u & (d->v[4] >> 63)) + (v & (e->v[4] >> 63));
+    const int64_t multiple = (u & sign_of(d->v[4])) + (v & sign_of(e->v[4]));
     const uint64_t clear = P_INVERSE * (uint64_t)low + (uint64_t)multiple;
     return multiple - (int64_t)(clear & (uint64_t)LIMB_MASK);
 }
@@ -127,11 +133,11 @@ static void add_p_if(struct wide *a, int64_t mask)
 /* a, or -a where sign is negative, from (-2p, p) to [0, p). */
 static void normalize(struct wide *a, int64_t sign)
 {
-    add_p_if(a, a->v[4] >> 63);
+    add_p_if(a, sign_of(a->v[4]));
     for (int i = 0; i < 5; i++)
         a->v[i] = (a->v[i] ^ sign) - sign;
     limbs_carry(a);
-    add_p_if(a, a->v[4] >> 63);
+    add_p_if(a, sign_of(a->v[4]));
     limbs_carry(a);
 }
 
@@ -164,6 +170,6 @@ struct giro_fe giro_fe_invert(const struct giro_fe *a)
         steps_apply_mod_p(&steps, &d, &e);
         steps_apply(&steps, &f, &g);
     }
-    normalize(&d, f.v[4] >> 63);
+    normalize(&d, sign_of(f.v[4]));
     return wide_out(&d);
 }

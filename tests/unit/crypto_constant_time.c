@@ -128,8 +128,10 @@ static void maps_write(const char *path)
     FILE *maps = fopen("/proc/self/maps", "r"), *file = fopen(name, "w");
     must(maps != NULL && file != NULL, name);
     const size_t size_bytes = fread(bytes, 1, sizeof(bytes), maps);
-    must(fwrite(bytes, 1, size_bytes, file) == size_bytes && fclose(file) == 0, name);
     fclose(maps);
+    const size_t written_bytes = fwrite(bytes, 1, size_bytes, file);
+    const int closed = fclose(file);
+    must(written_bytes == size_bytes && closed == 0, name);
 }
 
 static void child_run(struct job *job)
@@ -201,7 +203,7 @@ int main(int argc, char **argv)
     if (argc == 3 && strcmp(argv[1], "secret") == 0)
         return secret(argv[2]);
     if (argc == 5 && strcmp(argv[1], "trace") == 0)
-        return trace(argv[2], (uint8_t)atoi(argv[3]), argv[4]);
+        return trace(argv[2], (uint8_t)strtoul(argv[3], NULL, 10), argv[4]);
     fprintf(stderr, "usage: crypto_constant_time secret SUM | trace SUM KEYS FILE\n");
     return 2;
 }

@@ -236,8 +236,10 @@ Test(crypto_sign, a_flipped_bit_in_the_table_never_gives_a_signature)
 
 Test(crypto_sign, a_key_whose_signatures_differ_is_not_made, .signal = SIGABRT)
 {
-    if (giro_variant_sign() == NULL)
-        abort(); /* libsodium signs: nothing differs */
+    if (giro_variant_sign() == NULL) {
+        fprintf(stderr, "SKIPPED: libsodium signs, nothing can differ\n");
+        abort();
+    }
     static struct giro_sign_row other[GIRO_SIGN_ROWS];
     memcpy(other, giro_sign_table, sizeof(other));
     for (uint32_t i = 0; i < GIRO_SIGN_ROWS; i++) /* 16^(8 i) B where 16^(56 - 8 i) B should be */
