@@ -28,16 +28,19 @@
 #define FRAME_LEAF_BYTES_MAX                                                                       \
     (GIRO_TAG_BYTES + sizeof(struct giro_leaf_frame) +                                             \
      GIRO_FRAME_RECORDS_MAX * sizeof(struct giro_result))
-#define CONNECTIONS_MAX        192u /* with all journals open still below 1,024 descriptors */
-#define CONNECTIONS_PER_MEMBER 16u  /* so that none keeps the others and the operators out */
+#define CONNECTIONS_MAX        192u
+#define DISPLACED_MAX          16u /* more than that, while they are being closed */
+#define CONNECTIONS_PER_MEMBER 16u /* so that none keeps the others and the operators out */
 
+TAILQ_HEAD(connections, connection);
 struct giro_api {
     struct giro_api_options options;
     SSL_CTX *tls;
     struct evhttp *http;
     struct evconnlistener *listener; /* evhttp's; paused while CONNECTIONS_MAX are open */
     uint32_t connection_count;
-    uint16_t *of_member; /* connections, by member */
+    uint16_t *of_member;          /* connections, by member */
+    struct connections strangers; /* oldest first */
     struct giro_waits *waits;
     bool closed; /* waits for its last connection: libevent frees those later, from its loop */
 };
@@ -333,13 +336,23 @@ static int connection_index = -1;
 
 struct connection {
     struct giro_api *api;
+    const SSL *ssl;
+    bool stranger;   /* in the list of those that have not shown a key yet */
     uint32_t member; /* GIRO_NONE: not known yet, or no member */
+    TAILQ_ENTRY(connection) next;
 };
 
 static void api_free(struct giro_api *api)
 {
     free(api->of_member);
     free(api);
+}
+
+static void no_stranger(struct connection *connection)
+{
+    if (connection->stranger)
+        TAILQ_REMOVE(&connection->api->strangers, connection, next);
+    connection->stranger = false;
 }
 
 static void connection_closed(void *parent, void *data, CRYPTO_EX_DATA *ad, int index, long number,
@@ -356,6 +369,7 @@ static void connection_closed(void *parent, void *data, CRYPTO_EX_DATA *ad, int 
     struct giro_api *api = connection->api;
     GIRO_ASSERT(api->connection_count > 0);
     api->connection_count--;
+    no_stranger(connection);
     if (connection->member != GIRO_NONE)
         api->of_member[connection->member]--;
     free(connection);
@@ -374,12 +388,28 @@ static void connection_known(const SSL *ssl, int where, int result)
     if ((where & SSL_CB_HANDSHAKE_DONE) == 0 || connection == NULL ||
         connection->member != GIRO_NONE || !giro_tls_peer_key(ssl, &key))
         return;
+    no_stranger(connection);
     const uint32_t client = client_by_key(connection->api->options.genesis, &key);
     if (client >= connection->api->options.genesis->member_count)
         return;
     connection->member = client;
     if (++connection->api->of_member[client] > CONNECTIONS_PER_MEMBER)
         (void)shutdown(SSL_get_fd(ssl), SHUT_RDWR);
+}
+
+/* When all are taken, the one that has shown no key for the longest time makes room: whoever has one needs a moment for that. Without
+ * such, or with too many that are still being closed, new ones wait. */
+static void room_make(struct giro_api *api)
+{
+    struct connection *oldest = TAILQ_FIRST(&api->strangers);
+    if (api->connection_count < CONNECTIONS_MAX)
+        return;
+    if (oldest == NULL || api->connection_count >= CONNECTIONS_MAX + DISPLACED_MAX) {
+        evconnlistener_disable(api->listener);
+        return;
+    }
+    no_stranger(oldest);
+    (void)shutdown(SSL_get_fd(oldest->ssl), SHUT_RDWR);
 }
 
 static SSL *connection_make(struct giro_api *api)
@@ -391,9 +421,11 @@ static SSL *connection_make(struct giro_api *api)
         free(connection);
         return NULL;
     }
-    *connection = (struct connection){.api = api, .member = GIRO_NONE};
-    if (++api->connection_count >= CONNECTIONS_MAX)
-        evconnlistener_disable(api->listener);
+    api->connection_count++;
+    room_make(api);
+    *connection =
+        (struct connection){.api = api, .ssl = ssl, .stranger = true, .member = GIRO_NONE};
+    TAILQ_INSERT_TAIL(&api->strangers, connection, next);
     return ssl;
 }
 
@@ -418,6 +450,7 @@ enum giro_err giro_api_open(const struct giro_api_options *options, struct giro_
     if (api == NULL)
         return GIRO_ERR_NOMEM;
     api->options = *options;
+    TAILQ_INIT(&api->strangers);
     struct giro_tls_options tls = {.key = options->transport_key,
                                    .common_name = "giro hub",
                                    .server = true,

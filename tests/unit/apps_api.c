@@ -1,8 +1,11 @@
 /* The HTTPS interface of a whole girod with n = 1, in a child process: who may read what, and malformed requests. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -534,6 +537,37 @@ Test(api, one_member_cannot_take_all_connections, .timeout = 60)
             giro_https_close(clients[i]);
         pause_ms(200);
     }
+    site_close(site);
+}
+
+/* Whoever only connects is in the way for as long as there is room. */
+Test(api, connections_that_show_no_key_keep_nobody_out, .timeout = 60)
+{
+    struct site *site = site_open();
+    struct giro_config_address https = {.host = "127.0.0.1", .port = site->ports[2]};
+    struct giro_diagnosis diagnosis = {.fact = ""};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons(site->ports[2]),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fds[300];
+    for (uint32_t i = 0; i < 300; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        (void)connect(fds[i], (struct sockaddr *)&address, sizeof(address));
+    }
+    pause_ms(300);
+    for (uint32_t i = 0; i < 20; i++) {
+        struct giro_https *client;
+        uint8_t *bytes = NULL;
+        size_t size;
+        cr_assert(giro_https_open(&site->hub.genesis, &https, site->keys[i % CLIENTS], &client,
+                                  &diagnosis) == OK);
+        giro_https_patience(client, 3000, NULL);
+        cr_expect(giro_https_get(client, "/v1/status", &bytes, &size, &diagnosis) == OK);
+        free(bytes);
+        giro_https_close(client);
+    }
+    for (uint32_t i = 0; i < 300; i++)
+        close(fds[i]);
     site_close(site);
 }
 
