@@ -5,10 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "apps/girod/hub.h"
 #include "giro/crypto.h"
+
+#define DESCRIPTORS 2048u
 
 const char *argp_program_version = "girod 0.1.0";
 
@@ -80,6 +83,19 @@ static enum giro_err set_verifier(const struct giro_config *config,
     return GIRO_ERR_CONFIG;
 }
 
+/* Journals, days of details and indexes that are kept open, connections and the files they are being sent: more than the usual 1,024. */
+static void descriptors_raise(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= DESCRIPTORS)
+        return;
+    limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < DESCRIPTORS)
+        GIRO_LOG(WARN, "hub",
+                 "the process may have %lu files open, and may need %u: raise the limit",
+                 (unsigned long)limit.rlim_cur, DESCRIPTORS);
+}
+
 int main(int argc, char **argv)
 {
     struct arguments arguments = {NULL, NULL};
@@ -113,6 +129,7 @@ int main(int argc, char **argv)
                 arguments.level);
         return 2;
     }
+    descriptors_raise();
     struct giro_hub *hub = NULL;
     err = giro_hub_open(&config, &hub, &diagnosis);
     if (err == GIRO_ERR_OK) {

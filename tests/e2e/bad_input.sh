@@ -7,7 +7,10 @@ bad_frames=${GIRO_BAD_FRAMES:-$bin/../tests/bad_frames}
 [ -x "$bad_frames" ] || fail "no bad_frames at $bad_frames"
 hub_make "--members AAAACZPP,BBBBCZPP,CCCCCZPP,DDDDCZPP --currency CZK --currency JPY" --prefunded 1000000 --hold 500000 --cap 1000
 replica_https() { echo "127.0.0.1:$((base_port + 200 + $1))"; }
+ulimit -Sn 1024
 hub_start
+# A thousand members' files and as many requests as may come at once never leave a replica without a descriptor for its own.
+[ "$(awk '/Max open files/ { print $4 }' "/proc/${pid_of[0]}/limits")" -ge 2048 ] || fail "a replica may run out of descriptors"
 
 # ---- Frames
 lines() { wc -l <hub/replica-0.log; }
