@@ -6,6 +6,8 @@
 #include <time.h>
 
 #define QUIET_NS (2 * GIRO_NS_PER_S)
+#define SILENCE_MS                                                                                 \
+    3000u /* whoever asks how the hub is wants to hear it, the more when some are silent */
 
 struct said {
     bool answered;
@@ -26,6 +28,7 @@ static void ask(const struct giro_hub_view *view, const struct giro_secret_key *
     memset(said, 0, sizeof(*said));
     if (giro_https_open(&view->genesis, address, key, &https, &diagnosis) != GIRO_ERR_OK)
         return;
+    giro_https_patience(https, SILENCE_MS, NULL);
     if (giro_https_get(https, "/v1/status", &bytes, &size, &diagnosis) == GIRO_ERR_OK) {
         json_t *json = json_loadb((const char *)bytes, size, 0, NULL);
         const struct {
