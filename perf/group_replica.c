@@ -440,6 +440,7 @@ static void turn(struct replica *replica, const struct pollfd *fds)
             break;
     }
     body_cut(replica, now_ns, wall_ns);
+    links_write(replica); /* others begin while this one hands its writes to the disk */
     do {
         giro_bench_must(giro_node_poll(replica->node, now_ns, wall_ns) == GIRO_ERR_OK,
                         "a replica stopped");
