@@ -5,7 +5,6 @@
 #include "effort.h"
 #include "store_support.h"
 
-
 static uint8_t body[GIRO_LOG_BODY_BYTES_MAX];
 
 /* Small ones mostly, a few that cross groups and segments. */
