@@ -1,12 +1,13 @@
 #!/bin/bash
-# kill -9 of each replica in turn, then of all four at once, in the middle of a load. Every frame gets its certified outcome,
-# every payment is there exactly once, all four replicas hold the same certified ledger, and the hub goes on by itself.
+# kill -9 of each replica in turn, SIGTERM to one, then kill -9 of all four at once, each in the middle of a load. Every frame gets
+# its certified outcome, every payment is there exactly once, all four replicas hold the same certified ledger, and the hub goes on
+# by itself.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 e2e_begin "$@"
 each=6000
-payments=$((5 * each))
+payments=$((6 * each))
 hub_make "--members-count 8"
-for i in 0 1 2 3 all; do
+for i in 0 1 2 3 term all; do
   "$giro" load "${keyed[@]}" --presign load-$i.spool --payments $each --records 20 --wrong 20 --quiet 2>/dev/null
 done
 hub_start
@@ -40,6 +41,14 @@ for i in 0 1 2 3; do
   load_end $i
 done
 step "each was killed in the middle of a load and restarted"
+load_start term
+load_runs
+kill "${pid_of[2]}"
+replica_stopped 2
+replica_start 2
+replica_wait 2
+load_end term
+step "one stopped in good order in the middle of a load"
 load_start all
 load_runs
 for i in 0 1 2 3; do kill -9 "${pid_of[$i]}"; done

@@ -160,15 +160,18 @@ hub_start() {
   for ((i = 0; i < replicas; i++)); do replica_wait $i; done
 }
 
-# Stops every replica in good order; each must end with 0.
+# replica_stopped I: it was told to stop, and does so in good order, with 0.
+replica_stopped() {
+  local code=0
+  wait "${pid_of[$1]}" || code=$?
+  [ $code = 0 ] || fail "replica $1 stopped with exit code $code"
+}
+
+# Stops every replica in good order.
 hub_stop() {
-  local i code
+  local i
   for ((i = 0; i < replicas; i++)); do kill "${pid_of[$i]}"; done
-  for ((i = 0; i < replicas; i++)); do
-    code=0
-    wait "${pid_of[$i]}" || code=$?
-    [ $code = 0 ] || fail "replica $i stopped with exit code $code"
-  done
+  for ((i = 0; i < replicas; i++)); do replica_stopped $i; done
 }
 
 # All replicas answer, agree and have been quiet for two seconds; their words go to $work/status.json.
