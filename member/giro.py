@@ -22,10 +22,16 @@ PAYMENTS_MAX = 20
 ERROR_FULL = 13  # of submit and ask: poll, then try again
 
 
+class Details(ctypes.Structure):
+    _fields_ = [(name, c_char_p) for name in ("instruction_id", "end_to_end_id", "debtor_name", "debtor_account", "creditor_name",
+                                              "creditor_account", "remittance")]
+
+
 class Payment(ctypes.Structure):
     _fields_ = [("uetr", c_uint8 * 16), ("amount_minor", c_int64), ("creditor", c_char * 12), ("currency", c_char * 4),
                 ("service", c_uint8), ("kind", c_uint8), ("priority", c_uint8), ("reserved", c_uint8), ("reason", c_uint16),
-                ("value_date", c_uint16), ("earliest_s", c_uint32), ("latest_s", c_uint32), ("link", c_uint8 * 16)]
+                ("value_date", c_uint16), ("earliest_s", c_uint32), ("latest_s", c_uint32), ("link", c_uint8 * 16),
+                ("details", ctypes.POINTER(Details))]
 
 
 class Ticket(ctypes.Structure):
@@ -100,11 +106,14 @@ def library_load():
     return library
 
 
-def payment(creditor, currency, amount_minor, service=1, **others):
-    """A Payment; others are its members by name. Without uetr, submit makes one and writes it there."""
+def payment(creditor, currency, amount_minor, service=1, details=None, **others):
+    """A Payment; others are its members by name. Without uetr, submit makes one and writes it there. details: a dict of texts,
+    which only debtor, creditor and the hub's supervisor can read."""
     for name in ("uetr", "link"):
         if name in others:
             others[name] = (c_uint8 * 16)(*others[name])
+    if details:
+        others["details"] = ctypes.pointer(Details(**{name: text.encode() for name, text in details.items()}))
     return Payment(creditor=creditor.encode(), currency=currency.encode(), amount_minor=amount_minor, service=service, **others)
 
 

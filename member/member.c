@@ -260,14 +260,37 @@ static enum giro_err channel_choose(struct giro_member *member, uint16_t *number
     return GIRO_ERR_FULL;
 }
 
-int giro_member_submit(struct giro_member *member, struct giro_member_payment *payments,
-                       uint32_t count, struct giro_member_ticket *ticket)
+/* Signs member->records with their details and puts the frame into the outbox. */
+static enum giro_err frame_put(struct giro_member *member, struct giro_member_payment *payments,
+                               uint32_t count, const struct giro_frame_details *details,
+                               struct giro_member_ticket *ticket)
 {
     struct giro_diagnosis diagnosis = {.fact = ""};
     uint8_t frame[GIRO_FRAME_MTU_BYTES];
     uint16_t channel;
     uint64_t sequence;
-    uint32_t slot;
+    uint32_t slot, key_count;
+    GIRO_TRY(channel_choose(member, &channel, &sequence, &diagnosis));
+    for (uint32_t i = 0; i < count; i++)
+        uetr_fill(&payments[i], &member->records[i]);
+    size_t size = giro_frame_make_detailed(
+        &member->genesis, member->frame_key, member->index, member->frame_key_id, channel, sequence,
+        member->records, details, count, member->details_keys + member->details_key_count,
+        &key_count, frame);
+    if (size == 0)
+        return GIRO_ERR_KEY;
+    GIRO_TRY(giro_outbox_put(member->outbox, frame, (uint32_t)size, &slot));
+    member->details_key_count += key_count;
+    *ticket = (struct giro_member_ticket){.sequence = sequence, .channel = channel};
+    member->frames_submitted++;
+    giro_member_wake(member);
+    return GIRO_ERR_OK;
+}
+
+int giro_member_submit(struct giro_member *member, struct giro_member_payment *payments,
+                       uint32_t count, struct giro_member_ticket *ticket)
+{
+    struct member_plaintexts plaintexts;
     if (member->failed != GIRO_ERR_OK)
         return (int)member->failed;
     if (count < 1 || count > GIRO_MEMBER_PAYMENTS_MAX)
@@ -275,17 +298,13 @@ int giro_member_submit(struct giro_member *member, struct giro_member_payment *p
     for (uint32_t i = 0; i < count; i++)
         if (!record_make(member, &payments[i], &member->records[i]))
             return (int)GIRO_ERR_ARGUMENT;
-    GIRO_TRY(channel_choose(member, &channel, &sequence, &diagnosis));
-    for (uint32_t i = 0; i < count; i++)
-        uetr_fill(&payments[i], &member->records[i]);
-    size_t size =
-        giro_frame_make(&member->genesis, member->frame_key, member->index, member->frame_key_id,
-                        channel, sequence, member->records, count, frame);
-    GIRO_TRY(giro_outbox_put(member->outbox, frame, (uint32_t)size, &slot));
-    *ticket = (struct giro_member_ticket){.sequence = sequence, .channel = channel};
-    member->frames_submitted++;
-    giro_member_wake(member);
-    return 0;
+    enum giro_err err = GIRO_ERR_ARGUMENT;
+    if (giro_member_details_encode(payments, count, &plaintexts))
+        err = member->details_key_count + plaintexts.count <= DETAILS_KEYS
+                  ? frame_put(member, payments, count, plaintexts.list, ticket)
+                  : GIRO_ERR_FULL;
+    sodium_memzero(plaintexts.bytes, sizeof(plaintexts.bytes));
+    return (int)err;
 }
 
 int giro_member_ask(struct giro_member *member, uint16_t channel, uint64_t sequence, int proof)
@@ -305,6 +324,7 @@ enum giro_err giro_member_disk(struct giro_member *member, bool with_done)
 {
     struct giro_disk_completion done[COMPLETIONS];
     uint64_t count;
+    GIRO_TRY(giro_member_details_keep(member)); /* a completion may start the next write */
     ssize_t got = read(member->disk_event, &count, sizeof(count)); /* counts wake-ups only */
     (void)got;
     uint32_t completed = member->disk.ops->poll(member->disk.self, done, COMPLETIONS);

@@ -3,17 +3,25 @@
 #define GIRO_MEMBER_MEMBER_INTERNAL_H
 
 #include "giro/member.h"
+#include "member/details.h"
 #include "member/outbox.h"
 #include "member/socket.h"
 
 #define TAG_QUESTION UINT64_MAX
 #define TAG_CHANNEL  (UINT64_MAX - 1)
 #define QUESTIONS    64u
+#define DETAILS_KEYS 192u /* of payments submitted since the last round */
 
 struct member_channel {
     bool open;
     uint64_t lowest; /* no sequence below it is in the outbox */
     struct giro_outbox_stand stand;
+};
+/* The plaintexts of a frame's details, one after the other; secret. */
+struct member_plaintexts {
+    uint32_t count; /* of those that are not empty */
+    struct giro_frame_details list[GIRO_MEMBER_PAYMENTS_MAX];
+    uint8_t bytes[GIRO_FRAME_ORDINARY_BYTES + GIRO_DETAILS_PLAIN_MAX];
 };
 struct giro_member {
     struct giro_member_options options;
@@ -41,6 +49,8 @@ struct giro_member {
     struct member_channel channels[GIRO_CHANNELS_MAX];
     struct giro_member_result results[GIRO_FRAME_RECORDS_MAX];
     struct giro_record records[GIRO_MEMBER_PAYMENTS_MAX];
+    struct giro_details_key *details_keys; /* DETAILS_KEYS; not on disk yet, nor their frames */
+    uint32_t details_key_count;
     uint64_t frames_submitted, frames_found, frames_kept, frames_refused, payments_certified;
 };
 
@@ -53,5 +63,12 @@ enum giro_err giro_member_channels_open(struct giro_member *member,
 /* giro_member_disk takes completions and writes what waits. */
 enum giro_err giro_member_disk(struct giro_member *member, bool with_done) GIRO_MUST_USE;
 void giro_member_wake(struct giro_member *member);
+
+/* member_details.c */
+/* giro_member_details_encode: false: a text is none or too long, or all do not fit one frame. */
+bool giro_member_details_encode(const struct giro_member_payment *payments, uint32_t count,
+                                struct member_plaintexts *plaintexts);
+/* giro_member_details_keep writes the keys of what was submitted; before anything is written of its frames. */
+enum giro_err giro_member_details_keep(struct giro_member *member) GIRO_MUST_USE;
 
 #endif

@@ -79,6 +79,10 @@ static enum giro_err keys_load(struct giro_member *member, struct giro_diagnosis
     if (member->frame_key_id == 0)
         return refuse(diagnosis, GIRO_ERR_KEY, "use the key that the genesis file names",
                       "not an enrolled frame key of", bic);
+    /* Ends at a guard page, so begins aligned because keys are a multiple of 16 bytes. */
+    member->details_keys = sodium_malloc(DETAILS_KEYS * sizeof(*member->details_keys));
+    if (member->details_keys == NULL)
+        return GIRO_ERR_NOMEM;
     return (member->options.flags & GIRO_MEMBER_PROVE) != 0 ? ring_make(member, diagnosis)
                                                             : GIRO_ERR_OK;
 }
@@ -240,6 +244,7 @@ static void free_all(struct giro_member *member)
         close(member->timer);
     if (member->frame_key != NULL)
         giro_key_free(member->frame_key);
+    sodium_free(member->details_keys);
     if (member->genesis.members != NULL)
         giro_genesis_free(&member->genesis);
     free(member->ring_mem);

@@ -66,6 +66,15 @@ const char *giro_member_error_text(int error);
 
 /* ---- Paying --------------------------------------------------------------------------------------------------------------- */
 
+/* What only the debtor, the creditor and the hub's supervisor read. UTF-8 without line breaks; NULL or "": absent. They share an
+ * ordinary packet with their frame's payments: one payment with 896 bytes of details, two with 256, or three with 128; a payment
+ * has 4 bytes and 4 more with each text, rounded up to 128. */
+struct giro_member_details {
+    const char *instruction_id, *end_to_end_id;   /* 35 characters at most */
+    const char *debtor_name, *debtor_account;     /* 140, 34 */
+    const char *creditor_name, *creditor_account; /* 140, 34 */
+    const char *remittance;                       /* 140 */
+};
 struct giro_member_payment {
     uint8_t uetr[16];     /* all zero: a random one is made and written here */
     int64_t amount_minor; /* in the currency's minor unit: 12345 is 123.45 EUR */
@@ -80,6 +89,7 @@ struct giro_member_payment {
     uint32_t earliest_s;  /* seconds since 1970; 0: at once */
     uint32_t latest_s;    /* 0: no limit */
     uint8_t link[16];     /* the original payment's UETR of a return or recall, else zeros */
+    const struct giro_member_details *details; /* read during submit; NULL: none */
 };
 /* Names a frame for ever. */
 struct giro_member_ticket {
@@ -92,9 +102,11 @@ struct giro_member_ticket {
 
 /* giro_member_submit signs 1..GIRO_MEMBER_PAYMENTS_MAX payments into one frame. 0: it is on its way to the disk. FULL (13): as
  * many frames as allowed have no outcome yet, the disk is behind, or a crash left a gap in the channels and the hub has not said yet
- * where they stand; nothing happened, poll and try again. ARGUMENT (2): an
- * unknown BIC or currency, or an amount that is not positive; nothing happened. STATE (14): the channel is not the outbox's.
- * Cost: 20 us, most of it the signature. */
+ * where they stand; nothing happened, poll and try again. ARGUMENT (2): an unknown BIC or currency, an amount that is not positive,
+ * or details that are too long or no text; nothing happened. KEY (12): one cannot seal to the creditor's key or the supervisor's.
+ * STATE (14): the channel is not the outbox's.
+ * Cost: 20 us, most of it the signature. Details cost 0.3 ms a payment, and their keys, which the next poll writes into keys_dir
+ * (<bic>/details-<UTC date>.keys) before the frame goes anywhere, two fsyncs for all payments since the last poll. */
 int giro_member_submit(struct giro_member *member, struct giro_member_payment *payments,
                        uint32_t count, struct giro_member_ticket *ticket);
 

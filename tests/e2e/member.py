@@ -91,6 +91,12 @@ def send():
         again = seen.of(giro.EVENT_PROVEN)[-1]
         expect(again.frame_hash == told[tickets[0].sequence].frame_hash, "asked again, another frame is told")
         proof_write(again)
+        detailed = [giro.payment(CREDITOR, "CZK", 500, details={"end_to_end_id": f"E2E-{i}", "remittance": "Faktura, děkujeme"})
+                    for i in range(3)]
+        refused(2, member.submit, [*detailed, detailed[0]])
+        refused(2, member.submit, [giro.payment(CREDITOR, "CZK", 1, details={"instruction_id": 36 * "x"})])
+        member.submit(detailed)
+        wait(member, lambda: len(seen.of(giro.EVENT_PROVEN)) == 4)
     try:
         member.poll(0)
         sys.exit("member.py: a closed member is polled")

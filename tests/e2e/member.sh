@@ -66,4 +66,13 @@ pull
 hub_stop
 verify files cxx.proof rejected.proof python.proof resumed.proof
 books_conserved
-check payments files 45
+check payments files 48
+for bic in "${bics[@]}"; do "$giro" open "${keyed[@]}" --json --as "$bic" "files/$bic"/*/ >"$bic.json" || fail "$bic's details"; done
+cmp AAAACZPP.json BBBBCZPP.json || fail "debtor and creditor read different details"
+python3 - <<'PYTHON' || fail "the details are not those that were submitted"
+import json
+import sys
+found = sorted((one["end_to_end_id"], one["remittance"], one["amount"]) for one in json.load(open("AAAACZPP.json")))
+sys.exit(found != [(f"E2E-{i}", "Faktura, děkujeme", "5.00") for i in range(3)])
+PYTHON
+step "debtor and creditor read the details"

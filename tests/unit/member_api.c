@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include <criterion/criterion.h>
 
 #include "giro/member.h"
+#include "member/details.h"
 #include "member/sender.h"
 #include "member_udp.h"
 #include "sys_support.h"
@@ -94,13 +96,21 @@ static struct giro_member *member_open(struct seen *seen, uint32_t flags)
     return member;
 }
 
-static int submit(struct giro_member *member, uint32_t count, struct giro_member_ticket *ticket)
+static const struct giro_member_details texts = {.end_to_end_id = "E2E-4711",
+                                                 .debtor_name = "Žofie Nováková",
+                                                 .creditor_name = "",
+                                                 .remittance = "Faktura 12/2026, děkujeme"};
+
+/* details: of every payment. */
+static int submit_with(struct giro_member *member, uint32_t count,
+                       const struct giro_member_details *details, struct giro_member_ticket *ticket)
 {
     struct giro_member_payment payments[GIRO_MEMBER_PAYMENTS_MAX];
     memset(payments, 0, sizeof(payments));
     for (uint32_t i = 0; i < count; i++) {
         payments[i].amount_minor = 100 + i;
         payments[i].service = 1;
+        payments[i].details = details;
         snprintf(payments[i].creditor, sizeof(payments[i].creditor), "%s",
                  udp.world.hub.genesis.members[2].bic);
         snprintf(payments[i].currency, sizeof(payments[i].currency), "%s",
@@ -110,6 +120,11 @@ static int submit(struct giro_member *member, uint32_t count, struct giro_member
     for (uint32_t i = 0; err == 0 && i < count; i++)
         cr_assert(payments[i].uetr[6] >> 4 == 4, "a random UETR is made");
     return err;
+}
+
+static int submit(struct giro_member *member, uint32_t count, struct giro_member_ticket *ticket)
+{
+    return submit_with(member, count, NULL, ticket);
 }
 
 static uint64_t waiting(const struct giro_member *member)
@@ -201,6 +216,141 @@ Test(member_api, outcomes_are_proven_where_that_is_wanted, .timeout = 60)
     udp_hub_stop(&udp);
 }
 
+/* ---- Details --------------------------------------------------------------------------------------------- */
+
+/* The debtor can open all that is with the hub, and it says what was submitted. Returns how many blocks there are. */
+static uint32_t expect_details(void)
+{
+    const struct giro_genesis *genesis = &udp.world.hub.genesis;
+    struct giro_diagnosis diagnosis = {.fact = ""};
+    struct giro_details_keys *keys;
+    uint32_t count = 0;
+    cr_assert(giro_details_keys_load(udp.dir, genesis, 1, &keys, &diagnosis) == GIRO_ERR_OK, "%s",
+              diagnosis.fact);
+    pthread_mutex_lock(&udp.lock);
+    for (uint32_t i = 0; i < udp.world.frame_count; i++) {
+        struct giro_details_block blocks[GIRO_DETAILS_BLOCKS_MAX];
+        struct giro_details details;
+        struct giro_frame frame;
+        const struct world_frame *known = &udp.world.frames[i];
+        if (known->detailed == NULL)
+            continue;
+        cr_assert(known->detailed_bytes <= GIRO_FRAME_ORDINARY_BYTES);
+        cr_assert(giro_frame_decode(known->detailed, known->detailed_bytes, genesis->chain_prefix,
+                                    &frame) == GIRO_REJECT_NONE);
+        const uint32_t block_count = giro_details_blocks(&frame, blocks);
+        for (uint32_t b = 0; b < block_count; b++) {
+            const uint8_t *key = giro_details_keys_find(keys, &blocks[b].header.commitment);
+            cr_assert(key != NULL, "frame %lu was sent and its key is lost", known->sequence);
+            cr_assert(hub_details_open(genesis, &frame, &blocks[b], key, &details));
+            cr_assert(hub_details_say(&details, GIRO_DETAILS_END_TO_END_ID, texts.end_to_end_id));
+            cr_assert(hub_details_say(&details, GIRO_DETAILS_DEBTOR_NAME, texts.debtor_name));
+            cr_assert(hub_details_say(&details, GIRO_DETAILS_REMITTANCE, texts.remittance));
+            cr_assert(hub_details_say(&details, GIRO_DETAILS_CREDITOR_NAME, ""));
+        }
+        count += block_count;
+    }
+    pthread_mutex_unlock(&udp.lock);
+    giro_details_keys_free(keys);
+    return count;
+}
+
+Test(member_api, details_go_sealed_and_their_keys_are_kept_before, .timeout = 60)
+{
+    static struct seen seen;
+    struct giro_member_ticket ticket;
+    struct giro_member *member;
+    char name[141], long_name[142], message[600];
+    udp_hub_start(&udp, 7);
+    struct giro_member_options options = options_of(&seen, 0);
+    options.frames_max = 128;
+    cr_assert(giro_member_open(&options, &member, message, sizeof(message)) == 0, "%s", message);
+    memset(name, 'n', sizeof(name));
+    memset(long_name, 'n', sizeof(long_name));
+    name[140] = long_name[141] = '\0';
+    const struct {
+        struct giro_member_details details;
+        uint32_t count;
+        int err;
+    } rows[] = {
+        {texts, 3, 0},
+        {texts, 4, GIRO_ERR_ARGUMENT}, /* they do not fit a packet */
+        {texts, 20, GIRO_ERR_ARGUMENT},
+        {{.remittance = NULL, .debtor_account = ""}, 20, 0},
+        {{.debtor_name = name}, 2, 0},
+        {{.debtor_name = long_name}, 1, GIRO_ERR_ARGUMENT},
+        {{.end_to_end_id = long_name}, 1, GIRO_ERR_ARGUMENT},
+        {{.remittance = "two\nlines"}, 1, GIRO_ERR_ARGUMENT},
+        {{.remittance = "\xff"}, 1, GIRO_ERR_ARGUMENT},
+    };
+    uint32_t keys = 0, frames = 0;
+    for (size_t i = 1; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int err = submit_with(member, rows[i].count, &rows[i].details, &ticket);
+        cr_expect(err == rows[i].err, "row %zu: %d", i, err);
+        frames += err == 0;
+    }
+    cr_assert(frames == 2);
+    run_out(member);
+    for (uint32_t i = 0; i < udp.world.frame_count; i++) { /* the name in two of them */
+        free(udp.world.frames[i].detailed);
+        udp.world.frames[i].detailed = NULL;
+    }
+    /* Without a poll the keys have so much room and no more. */
+    int err;
+    while ((err = submit_with(member, 3, &texts, &ticket)) == 0)
+        keys += 3;
+    cr_assert(err == GIRO_ERR_FULL && keys == 192, "%d after %u", err, keys);
+    cr_assert(submit(member, 3, &ticket) == 0, "others have");
+    cr_assert(giro_member_poll(member, 50) == 0);
+    cr_assert(submit_with(member, 3, &texts, &ticket) == 0);
+    run_out(member);
+    cr_assert(!seen.wrong && seen.refused == 0);
+    cr_assert(expect_details() == keys + 3);
+    cr_assert(giro_member_close(member, 2000) == 0);
+    udp_hub_stop(&udp);
+}
+
+/* Folders where the files of keys of yesterday, today and tomorrow would be, or none any more. */
+static void key_files_block(bool block)
+{
+    char path[700];
+    const struct giro_clock clock = giro_clock_system();
+    const uint64_t today = clock.wall_ns(clock.self) / (86400 * GIRO_NS_PER_S);
+    for (uint64_t day = today - 1; day <= today + 1; day++) {
+        char date[11];
+        giro_date_format((uint16_t)day, date);
+        snprintf(path, sizeof(path), "%s/%s/details-%s.keys", udp.dir,
+                 udp.world.hub.genesis.members[1].bic, date);
+        cr_assert((block ? mkdir(path, 0700) : rmdir(path)) == 0);
+    }
+}
+
+Test(member_api, a_frame_whose_keys_cannot_be_kept_never_leaves, .timeout = 60)
+{
+    static struct seen seen;
+    struct giro_member_ticket ticket;
+    udp_hub_start(&udp, 8);
+    struct giro_member *member = member_open(&seen, 0);
+    taken_up(member);
+    key_files_block(true);
+    cr_assert(submit_with(member, 2, &texts, &ticket) == 0);
+    for (uint32_t i = 0; i < 20; i++)
+        cr_assert(giro_member_poll(member, 10) == GIRO_ERR_IO);
+    cr_assert(submit(member, 2, &ticket) == GIRO_ERR_IO);
+    cr_assert(giro_member_close(member, 2000) == GIRO_ERR_IO);
+    cr_assert(udp.world.frame_count == 0 && seen.kept == 0);
+    key_files_block(false);
+    member = member_open(&seen, 0);
+    taken_up(member);
+    run_out(member);
+    cr_assert(seen.found == 0 && seen.refused == 0, "%u found", seen.found);
+    cr_assert(submit_with(member, 2, &texts, &ticket) == 0);
+    run_out(member);
+    cr_assert(expect_details() == 2);
+    cr_assert(giro_member_close(member, 2000) == 0);
+    udp_hub_stop(&udp);
+}
+
 /* ---- Death ---------------------------------------------------------------------------------------------- */
 
 /* Submits for ever; killed by its parent. */
@@ -210,8 +360,8 @@ static void die_working(int pipe_fd)
     struct giro_member_ticket ticket;
     seen.pipe = pipe_fd;
     struct giro_member *member = member_open(&seen, 0);
-    for (;;) {
-        submit(member, 2, &ticket);
+    for (uint32_t i = 0;; i++) {
+        submit_with(member, 2, i % 4 == 3 ? &texts : NULL, &ticket);
         if (giro_member_poll(member, 0) != 0)
             _exit(1);
     }
@@ -255,7 +405,7 @@ Test(member_api, kill_9_at_any_moment_loses_nothing_that_was_kept_and_doubles_no
         if (child == 0)
             die_working(pipes[1]);
         close(pipes[1]);
-        struct timespec pause = {.tv_nsec = (20 + life * 7) * 1000000};
+        struct timespec pause = {.tv_nsec = (30 + life * 12) * 1000000};
         nanosleep(&pause, NULL);
         kill(child, SIGKILL);
         cr_assert(waitpid(child, NULL, 0) == child);
@@ -275,6 +425,7 @@ Test(member_api, kill_9_at_any_moment_loses_nothing_that_was_kept_and_doubles_no
         expect_whole(kept);
     }
     cr_assert(found > 0 && skips > 0, "%u frames found, %u skips", found, skips);
+    cr_assert(expect_details() > 0);
     udp_hub_stop(&udp);
 }
 

@@ -80,17 +80,9 @@ static size_t frame_make(const struct sealed_hub *sealed, struct giro_details_ke
 static bool opens(const struct sealed_hub *sealed, const struct giro_frame *frame,
                   const struct giro_details_block *block, const uint8_t *key, const char *reference)
 {
-    static uint8_t plaintext[GIRO_DETAILS_PLAIN_MAX];
-    uint32_t plaintext_bytes = 0;
     struct giro_details details;
-    const struct giro_record record = giro_record_get(frame, block->header.record);
-    const struct giro_details_place place = giro_details_place_of(
-        &sealed->hub.genesis.chain_id, &frame->header, block->header.record, record.uetr);
-    if (giro_details_open(block, &place, key, plaintext, &plaintext_bytes, &details) !=
-        GIRO_DETAILS_OPENED)
-        return false;
-    const struct giro_details_text *text = &details.fields[GIRO_DETAILS_END_TO_END_ID];
-    return text->length == strlen(reference) && memcmp(text->text, reference, text->length) == 0;
+    return hub_details_open(&sealed->hub.genesis, frame, block, key, &details) &&
+           hub_details_say(&details, GIRO_DETAILS_END_TO_END_ID, reference);
 }
 
 Test(member_details, each_creditor_the_supervisor_and_the_debtors_keys_open_what_is_theirs)

@@ -167,6 +167,26 @@ struct giro_hash hub_frame_hash(const struct hub *hub, const uint8_t *bytes, siz
     return giro_sha256(message, giro_frame_message(&frame, &hub->genesis.chain_id, message));
 }
 
+bool hub_details_open(const struct giro_genesis *genesis, const struct giro_frame *frame,
+                      const struct giro_details_block *block, const uint8_t *key,
+                      struct giro_details *details)
+{
+    static uint8_t plaintext[GIRO_DETAILS_PLAIN_MAX];
+    uint32_t plaintext_bytes = 0;
+    const struct giro_record record = giro_record_get(frame, block->header.record);
+    const struct giro_details_place place = giro_details_place_of(
+        &genesis->chain_id, &frame->header, block->header.record, record.uetr);
+    return giro_details_open(block, &place, key, plaintext, &plaintext_bytes, details) ==
+           GIRO_DETAILS_OPENED;
+}
+
+bool hub_details_say(const struct giro_details *details, enum giro_details_field field,
+                     const char *text)
+{
+    const struct giro_details_text *found = &details->fields[field];
+    return found->length == strlen(text) && memcmp(found->text, text, found->length) == 0;
+}
+
 uint64_t hub_environment(const char *name, uint64_t otherwise)
 {
     const char *text = getenv(name);

@@ -2,6 +2,7 @@
 #ifndef TESTS_UNIT_MEMBER_SUPPORT_H
 #define TESTS_UNIT_MEMBER_SUPPORT_H
 
+#include "giro/details.h"
 #include "giro/genesis.h"
 
 struct hub {
@@ -24,6 +25,13 @@ void hub_ports(uint16_t *ports, uint32_t count);
 size_t hub_frame(const struct hub *hub, uint16_t member, uint16_t creditor, uint64_t sequence,
                  uint32_t records, uint8_t *out);
 struct giro_hash hub_frame_hash(const struct hub *hub, const uint8_t *bytes, size_t size_bytes);
+/* hub_details_open opens a block under K; the texts are good until the next call. */
+bool hub_details_open(const struct giro_genesis *genesis, const struct giro_frame *frame,
+                      const struct giro_details_block *block, const uint8_t *key,
+                      struct giro_details *details);
+/* Is a field of details this text? */
+bool hub_details_say(const struct giro_details *details, enum giro_details_field field,
+                     const char *text);
 uint64_t hub_environment(const char *name, uint64_t otherwise);
 
 #endif

@@ -244,6 +244,11 @@ static void on_frame(struct world *world, uint16_t number, struct world_session 
                                       .outcome = world->outcome,
                                       .durable_ns = world->now_ns + world->durable_ns,
                                       .certified_ns = world->now_ns + world->certify_ns};
+        if (frame.header.details_bytes > 0) {
+            known->detailed = malloc(block->size_bytes);
+            known->detailed_bytes = block->size_bytes;
+            memcpy(known->detailed, block->bytes, block->size_bytes);
+        }
     }
     cr_assert(giro_hash_equal(&known->hash, &hash), "a resend is the same bytes");
     replica->frames++;
@@ -579,6 +584,8 @@ void world_close(struct world *world)
     for (uint32_t i = 0; i < world->flying_count; i++)
         free(world->flying[i].bytes);
     free(world->flying);
+    for (uint32_t i = 0; i < world->frame_count; i++)
+        free(world->frames[i].detailed);
     hub_free(&world->hub);
 }
 

@@ -52,6 +52,8 @@ struct world_frame {
     uint32_t not_consumed;
     uint8_t asked_by; /* bitmap of replicas that have it */
     uint8_t told[WORLD_REPLICAS];
+    uint8_t *detailed; /* the whole frame, if it has sealed details */
+    uint32_t detailed_bytes;
 };
 struct world_told {
     uint32_t durable, certified, proven, final, nothing;
