@@ -197,6 +197,7 @@ static enum giro_err source_open(struct pulling *pulling, const struct giro_secr
     size_t size = 0;
     GIRO_TRY(giro_https_open(&pulling->view->genesis, source->address, key, &source->https,
                              pulling->diagnosis));
+    giro_https_patience(source->https, GIRO_HTTPS_ONE_OF_MANY_MS, NULL);
     GIRO_TRY(giro_https_get(source->https, "/v1/journals", &bytes, &size, pulling->diagnosis));
     json_t *list = json_loadb((const char *)bytes, size, 0, NULL);
     free(bytes);

@@ -108,6 +108,7 @@ static void list_fetch(struct giro_details_client *client, struct replica *repli
     struct giro_diagnosis unused = {.fact = ""};
     uint8_t *bytes = NULL;
     size_t size_bytes = 0;
+    giro_https_patience(replica->https, GIRO_HTTPS_ONE_OF_MANY_MS, NULL);
     if (giro_https_get(replica->https, "/v1/details", &bytes, &size_bytes, &unused) != GIRO_ERR_OK)
         return;
     replica->days = json_loadb((const char *)bytes, size_bytes, 0, NULL);

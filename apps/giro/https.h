@@ -5,6 +5,9 @@
 
 #include "apps/giro/giro.h"
 
+/* For whoever asks several replicas in turn. */
+#define GIRO_HTTPS_ONE_OF_MANY_MS 6000u
+
 struct giro_https;
 /* giro_https_open prepares a client that shows `key` and accepts only a replica of the genesis file. */
 enum giro_err giro_https_open(const struct giro_genesis *genesis,
