@@ -78,7 +78,8 @@ void giro_batches_executed(struct giro_batches *batches,
  * *executed* block: what a committed but not yet executed block references expires later than that. Own batches stay:
  * when their proof expired unreferenced, acknowledgements are collected anew. */
 void giro_batches_expire(struct giro_batches *batches, uint64_t committed_time_ns);
-/* giro_batches_starved: a wanted body was asked for everywhere, and nobody has it any more. */
+/* giro_batches_starved: more than f peers say that they have not got a wanted body, so an honest one does. It goes on being
+ * asked for; not of all before this counts, for a peer that is down says nothing. */
 bool giro_batches_starved(const struct giro_batches *batches);
 
 /* For images (batches_image.c). */

@@ -183,7 +183,7 @@ void giro_batches_on_not_found(struct giro_batches *batches, uint16_t sender,
 bool giro_batches_starved(const struct giro_batches *batches)
 {
     for (uint32_t i = 0; i < batches->want_count; i++) {
-        if (giro_bitmap_count(batches->wants[i].refused) + 1 >= batches->env->options.replica_count)
+        if (giro_bitmap_count(batches->wants[i].refused) > batches->env->faults)
             return true;
     }
     return false;

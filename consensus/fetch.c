@@ -99,8 +99,8 @@ static bool fetch_needed(const struct giro_consensus *core)
     return slot == GIRO_NONE || !giro_tree_rooted(&core->tree, slot);
 }
 
-/* More than f peers have not got what comes next, or nobody has a body that a committed block needs: one of them is honest, so
- * it is gone, and an image stands in its place. Blocks are asked for all the same. */
+/* More than f peers have not got the block that comes next, or a body that a committed block needs: one of them is honest, so it
+ * may be gone, and an image stand in its place. Blocks and bodies are asked for all the same. */
 static void image_ask(struct giro_consensus *core)
 {
     struct giro_fetch *const fetch = &core->fetch;

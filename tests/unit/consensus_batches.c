@@ -429,6 +429,32 @@ Test(consensus_batches, not_found_asks_the_next_at_once_but_not_for_ever)
     finish(bench);
 }
 
+/* Of four replicas one is down and says nothing: two that have let the body go are enough, one is not. */
+Test(consensus_batches, more_than_f_peers_without_a_body_call_for_an_image)
+{
+    struct bench *bench = started(3);
+    struct bench_bytes batch;
+    bench_batch(bench, &batch, 0, 1);
+    struct giro_batch_reference reference = bench_reference(&batch, EXPIRY_NS);
+    bench_step(bench, 0);
+    giro_batches_want(bench->batches, &reference, NULL, 0);
+    uint32_t refused = 0;
+    while (bench_sent(bench, GIRO_KIND_FETCH_BATCHES) == 1 && refused < 2) {
+        const uint16_t peer = bench_send(bench, GIRO_KIND_FETCH_BATCHES)->send.peer;
+        cr_assert(giro_batches_starved(bench->batches) == (refused > 1));
+        if (peer == 0) { /* silent: the timer asks the next one */
+            bench_step(bench, 10 * GIRO_NS_PER_S);
+            giro_batches_on_tick(bench->batches);
+            continue;
+        }
+        bench_step(bench, 0);
+        giro_batches_on_not_found(bench->batches, peer, &batch.id);
+        refused++;
+    }
+    cr_assert(refused == 2 && giro_batches_starved(bench->batches));
+    finish(bench);
+}
+
 Test(consensus_batches, fetch_is_answered_from_memory_or_handed_to_the_disk)
 {
     struct bench *bench = started(1);
