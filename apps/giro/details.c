@@ -168,6 +168,7 @@ void giro_details_client_close(struct giro_details_client *client)
 /* Sources of one date: each distinct file once, with how many replicas have it. */
 struct sources {
     uint32_t count;
+    uint32_t gap_count; /* replicas that say themselves that something of it may be missing there */
     struct giro_details_source list[GIRO_REPLICAS_MAX];
     char paths[GIRO_REPLICAS_MAX][PATH_BYTES];
     char digests[GIRO_REPLICAS_MAX][65];
@@ -199,9 +200,12 @@ static void source_fetch(struct giro_details_client *client, struct replica *rep
         const char *own_date = json_string_value(json_object_get(day, "date"));
         const char *digest = json_string_value(json_object_get(day, "digest"));
         const json_int_t size_bytes = json_integer_value(json_object_get(day, "bytes"));
-        if (bic == NULL || own_date == NULL || digest == NULL || strlen(digest) != 64 ||
-            size_bytes <= 0 || strcmp(bic, client->bic) != 0 || strcmp(own_date, date) != 0)
+        if (bic == NULL || own_date == NULL || strcmp(bic, client->bic) != 0 ||
+            strcmp(own_date, date) != 0)
             continue;
+        sources->gap_count += json_is_true(json_object_get(day, "gap"));
+        if (digest == NULL || strlen(digest) != 64 || size_bytes <= 0)
+            return;
         for (uint32_t i = 0; i < sources->count; i++) {
             if (strcmp(sources->digests[i], digest) == 0) {
                 sources->list[i].replicas++;
@@ -273,6 +277,19 @@ static void on_broken(void *context, const struct giro_disclosure *disclosure, u
         break_write(client, disclosure, index, key, uetr);
 }
 
+/* What the others have is enough while there are f + 1 of them. */
+static void gaps_tell(const struct giro_details_client *client, const char *date, uint32_t gaps)
+{
+    const struct giro_genesis *genesis = &client->view->genesis;
+    const uint32_t faults = genesis->replica_count - giro_genesis_quorum(genesis);
+    const uint32_t whole = client->answered > gaps ? client->answered - gaps : 0;
+    if (gaps > 0 && whole <= faults)
+        fprintf(stderr,
+                "giro: details of %s, %s: %u replicas lack a part of them, and the %u others may "
+                "all leave some out: ask %u others\n",
+                client->bic, date, gaps, whole, faults + 1);
+}
+
 enum giro_err giro_details_client_day(struct giro_details_client *client, const char *date,
                                       const char *dir, const char *journal_path, char *path,
                                       size_t path_bytes, struct giro_details_merge_result *result,
@@ -280,13 +297,14 @@ enum giro_err giro_details_client_day(struct giro_details_client *client, const 
 {
     static struct sources sources;
     uint16_t day = 0;
-    sources.count = 0;
+    sources.count = sources.gap_count = 0;
     path[0] = '\0';
     *result = (struct giro_details_merge_result){.frames = 0};
     if (!giro_date_parse(date, strlen(date), &day))
         return GIRO_ERR_ARGUMENT;
     for (uint32_t i = 0; i < client->replica_count; i++)
         source_fetch(client, &client->replicas[i], date, dir, &sources);
+    gaps_tell(client, date, sources.gap_count);
     if (sources.count == 0)
         return GIRO_ERR_OK;
     snprintf(client->breaks, sizeof(client->breaks), "%s/breaks", dir);

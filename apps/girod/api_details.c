@@ -6,14 +6,23 @@ static json_t *day_render(const struct giro_api_options *options, uint16_t membe
 {
     char path[700], text[11], hex[2 * GIRO_HASH_BYTES + 1];
     struct giro_hash digest;
-    const uint64_t size_bytes =
-        giro_details_files_path(options->details, member, date, path, sizeof(path));
-    if (size_bytes == 0 || !giro_details_files_digest(options->details, member, date, &digest))
+    const bool gap = giro_details_files_gap(options->details, member, date);
+    const bool there = giro_details_files_digest(options->details, member, date, &digest);
+    if (!there && !gap)
         return NULL;
     giro_date_format(date, text);
-    giro_hex_format(digest.bytes, sizeof(digest.bytes), hex);
-    return json_pack("{s:s, s:s, s:I, s:s}", "bic", options->genesis->members[member].bic, "date",
-                     text, "bytes", (json_int_t)size_bytes, "digest", hex);
+    json_t *day = json_pack("{s:s, s:s, s:I}", "bic", options->genesis->members[member].bic, "date",
+                            text, "bytes", (json_int_t)0);
+    if (gap)
+        json_object_set_new(day, "gap", json_true());
+    if (there) {
+        giro_hex_format(digest.bytes, sizeof(digest.bytes), hex);
+        json_object_set_new(day, "bytes",
+                            json_integer((json_int_t)giro_details_files_path(
+                                options->details, member, date, path, sizeof(path))));
+        json_object_set_new(day, "digest", json_string(hex));
+    }
+    return day;
 }
 
 static json_t *list_render(const struct giro_api_options *options, uint32_t client)

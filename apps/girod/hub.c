@@ -160,6 +160,16 @@ static void on_details(void *context, const struct giro_details_executed *execut
         file_failed(hub, "a day of details", err);
 }
 
+/* An image that the ledger file does not reach came from the others. */
+static void on_restored(void *context, uint64_t height, uint16_t business_date)
+{
+    struct giro_hub *hub = context;
+    const enum giro_err err = giro_details_files_restored(
+        hub->details, height, business_date, giro_ledger_file_height(hub->ledger) >= height);
+    if (err != GIRO_ERR_OK)
+        file_failed(hub, "the days of details that have gaps", err);
+}
+
 static uint32_t on_leaf(void *context, uint64_t height, uint32_t leaf_index, uint8_t *out,
                         uint32_t out_bytes)
 {
@@ -553,6 +563,7 @@ static enum giro_err open_replica(struct giro_hub *hub)
                                                          .ledger_block = on_ledger_block,
                                                          .certificate = on_certificate,
                                                          .details = on_details,
+                                                         .restored = on_restored,
                                                          .leaf = on_leaf,
                                                          .files_synced = on_files_synced,
                                                          .evidence = on_evidence,

@@ -470,6 +470,11 @@ enum giro_err giro_ledger_file_flush(struct giro_ledger_file *file)
     return tail_flush(&file->certificates);
 }
 
+uint64_t giro_ledger_file_height(const struct giro_ledger_file *file)
+{
+    return file->last_height;
+}
+
 uint64_t giro_ledger_file_bytes(const struct giro_ledger_file *file)
 {
     return file->ledger.size_bytes + file->ledger.buffered + file->certificates.size_bytes +

@@ -38,6 +38,8 @@ uint32_t giro_ledger_file_find(struct giro_ledger_file *file, uint16_t member, u
                                uint8_t *out, uint32_t out_bytes);
 /* giro_ledger_file_certified: a certificate of this height is there. */
 bool giro_ledger_file_certified(const struct giro_ledger_file *file, uint64_t height);
+/* giro_ledger_file_height: of the newest block in it; 0: none. */
+uint64_t giro_ledger_file_height(const struct giro_ledger_file *file);
 /* giro_ledger_file_flush hands what is buffered to the operating system. */
 enum giro_err giro_ledger_file_flush(struct giro_ledger_file *file) GIRO_MUST_USE;
 uint64_t giro_ledger_file_bytes(const struct giro_ledger_file *file);

@@ -38,12 +38,14 @@ struct giro_replica_callbacks {
     void (*certificate)(void *context, const struct giro_certificate *certificate);
     /* details: a frame with sealed details was executed; in ledger order, again after a restart as ledger_block. May be NULL. */
     void (*details)(void *context, const struct giro_details_executed *executed);
+    /* restored: the state is an image's, of that height and business date; what comes next is behind it. May be NULL. */
+    void (*restored)(void *context, uint64_t height, uint16_t business_date);
     /* leaf: read back a frame leaf's preimage of an earlier block (for repeats); returns its size, 0 if not to be had. */
     uint32_t (*leaf)(void *context, uint64_t height, uint32_t leaf_index, uint8_t *out,
                      uint32_t out_bytes);
     void (*evidence)(void *context, const struct giro_action *evidence);
     void (*halted)(void *context, const char *reason, uint64_t height);
-    /* files_synced: true when what journal, ledger_block and certificate were told so far for heights up to this one survives a
+    /* files_synced: true when what journal, ledger_block, certificate and details were told so far for heights up to this one survives a
      * power loss; false: not yet, it is asked again. May be NULL: always. */
     bool (*files_synced)(void *context, uint64_t height);
     /* stage: work of another kind begins; returns the kind before, which is named again at its end. May be NULL. */

@@ -76,6 +76,9 @@ enum giro_reject giro_replica_restore(void *context, struct giro_image_reader *i
                                          .next_due_ns = giro_replica_next_due(replica)};
     /* A cycle that settled in this block waits for it; windows sealed up to here were handed out before the image counted, or,
      * if it came from a peer, are in the journals of the others. */
+    if (replica->options.callbacks.restored != NULL)
+        replica->options.callbacks.restored(replica->options.callbacks.context, height,
+                                            giro_settlement_business_date(replica->settlement));
     giro_windows_certified(replica->windows, certificate);
     replica->options.callbacks.certificate(replica->options.callbacks.context, certificate);
     return GIRO_REJECT_NONE;

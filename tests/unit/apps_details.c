@@ -8,6 +8,8 @@
 
 #include "apps/girod/details_files.h"
 #include "giro/recon.h"
+#include "giro/sys.h"
+#include "giro/wire/disclosure.h"
 #include "member/details.h"
 #include "member_support.h"
 #include "sys_support.h"
@@ -98,9 +100,9 @@ static uint16_t date_of(uint32_t date)
 }
 
 /* Three frames a height; a third of them on each date. */
-static void replay(struct giro_details_files *files)
+static void replay_from(struct giro_details_files *files, uint32_t first)
 {
-    for (uint32_t i = 0; i < FRAMES; i++) {
+    for (uint32_t i = first; i < FRAMES; i++) {
         const struct giro_details_executed executed = {.frame = &rig.decoded[i],
                                                        .results = rig.results[i],
                                                        .height = 10 + i / 3,
@@ -109,6 +111,11 @@ static void replay(struct giro_details_files *files)
                                                            date_of(i / (FRAMES / DATES))};
         cr_assert(giro_details_files_frame(files, &executed) == GIRO_ERR_OK);
     }
+}
+
+static void replay(struct giro_details_files *files)
+{
+    replay_from(files, 0);
 }
 
 /* ---- What is in them ---- */
@@ -216,6 +223,120 @@ Test(details_files, replay_after_any_cut_or_damage_gives_the_same_days)
         cr_assert(memcmp(first, again, sizeof(first)) == 0, "round %u", round);
         cr_assert(giro_details_files_bytes(files) == bytes, "round %u", round);
     }
+    giro_details_files_close(files);
+    rig_close();
+}
+
+/* ---- Power loss, and images ---- */
+
+/* Where each entry of a day begins; returns how many there are. The last offset is the end. */
+static uint32_t offsets_of(const char *path, uint64_t offsets[FRAMES + 1])
+{
+    char *bytes = NULL;
+    size_t size_bytes = 0;
+    struct giro_reader reader;
+    struct giro_hash digest = giro_hash_zero;
+    const uint8_t *entry = NULL;
+    uint32_t entry_bytes = 0, count = 0;
+    cr_assert(giro_file_read(path, 1u << 24, &bytes, &size_bytes) == GIRO_ERR_OK);
+    giro_reader_init(&reader, bytes, size_bytes);
+    giro_reader_take(&reader, sizeof(struct giro_details_day_header));
+    do {
+        offsets[count] = reader.offset;
+        cr_assert(giro_details_day_next(&reader, &digest, &entry, &entry_bytes) ==
+                  GIRO_REJECT_NONE);
+    } while (entry != NULL && ++count <= FRAMES);
+    free(bytes);
+    return count;
+}
+
+Test(details_files, a_day_that_lost_whole_entries_while_the_next_went_on_is_filled_by_replay)
+{
+    struct giro_hash first[3][DATES], again[3][DATES];
+    rig_open();
+    struct giro_details_files *files = files_open();
+    replay(files);
+    digests_read(files, first);
+    char path[700];
+    uint64_t offsets[FRAMES + 1];
+    giro_details_files_path(files, 0, date_of(0), path, sizeof(path));
+    const uint32_t count = offsets_of(path, offsets);
+    cr_assert(count == FRAMES / DATES);
+    for (uint32_t left = 0; left < count; left++) {
+        giro_details_files_close(files);
+        cr_assert(truncate(path, (off_t)offsets[left]) == 0);
+        files = files_open();
+        replay(files);
+        digests_read(files, again);
+        cr_assert(memcmp(first, again, sizeof(first)) == 0, "%u entries left", left);
+    }
+    giro_details_files_close(files);
+    cr_assert(unlink(path) == 0);
+    files = files_open();
+    replay(files);
+    digests_read(files, again);
+    cr_assert(memcmp(first, again, sizeof(first)) == 0, "no file left");
+    cr_assert(!giro_details_files_gap(files, 0, date_of(0)));
+    giro_details_files_close(files);
+    rig_close();
+}
+
+/* Of frame i, see replay_from. */
+#define HEIGHT_OF(i) (10 + (i) / 3)
+
+Test(details_files, what_was_cut_behind_an_image_is_a_gap_for_ever_and_what_replay_brings_is_none)
+{
+    rig_open();
+    struct giro_details_files *files = files_open();
+    char path[700];
+    uint64_t offsets[FRAMES + 1];
+    replay(files);
+    giro_details_files_path(files, 0, date_of(1), path, sizeof(path));
+    const uint32_t count = offsets_of(path, offsets);
+    giro_details_files_close(files);
+    /* Torn in its last entry, which is behind the image: replay brings it. */
+    cr_assert(truncate(path, (off_t)offsets[count] - 40) == 0);
+    files = files_open();
+    cr_assert(giro_details_files_restored(files, HEIGHT_OF(30), date_of(1), true) == GIRO_ERR_OK);
+    replay_from(files, 33);
+    cr_assert(!giro_details_files_gap(files, 0, date_of(1)));
+    cr_assert(giro_details_files_path(files, 0, date_of(1), path, sizeof(path)) == offsets[count]);
+    giro_details_files_close(files);
+    /* Torn in one before the image: the rest of the day is there, and the day is named. */
+    cr_assert(truncate(path, (off_t)offsets[2] - 40) == 0);
+    files = files_open();
+    cr_assert(giro_details_files_restored(files, HEIGHT_OF(30), date_of(1), true) == GIRO_ERR_OK);
+    replay_from(files, 33);
+    for (uint32_t round = 0; round < 2; round++) {
+        for (uint16_t member = 0; member < 3; member++)
+            for (uint32_t date = 0; date < DATES; date++)
+                cr_assert(giro_details_files_gap(files, member, date_of(date)) ==
+                              (member == 0 && date == 1),
+                          "member %u, date %u, round %u", member, date, round);
+        const uint64_t size = giro_details_files_path(files, 0, date_of(1), path, sizeof(path));
+        cr_assert(size > offsets[1] && size < offsets[count]);
+        giro_details_files_close(files);
+        files = files_open();
+    }
+    giro_details_files_close(files);
+    rig_close();
+}
+
+Test(details_files, days_that_came_as_an_image_of_others_are_gaps_of_all_members)
+{
+    rig_open();
+    struct giro_details_files *files = files_open();
+    replay(files);
+    giro_details_files_close(files);
+    files = files_open();
+    cr_assert(giro_details_files_restored(files, 100, date_of(DATES + 1), false) == GIRO_ERR_OK);
+    giro_details_files_close(files);
+    files = files_open();
+    for (uint16_t member = 0; member < 3; member++)
+        for (uint32_t date = 0; date < DATES + 3; date++)
+            cr_assert(giro_details_files_gap(files, member, date_of(date)) ==
+                          (date >= DATES - 1 && date <= DATES + 1),
+                      "member %u, date %u", member, date);
     giro_details_files_close(files);
     rig_close();
 }
