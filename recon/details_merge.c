@@ -81,12 +81,17 @@ static bool write_all(struct merge *merge, const void *bytes, size_t size_bytes)
     return fwrite(bytes, size_bytes, 1, merge->file) == 1;
 }
 
+/* What holds K or what K opens, while one day is written. */
+struct secrets {
+    uint8_t keys[GIRO_FRAME_RECORDS_MAX][32];
+    uint8_t encoded[GIRO_DISCLOSURE_BYTES_MAX];
+    uint8_t entry[GIRO_DISCLOSURE_BYTES_MAX + GIRO_DETAILS_DAY_EXTRA];
+};
+
 /* Opens what can be opened and appends the disclosure with its keys. */
 static enum giro_err piece_write(struct merge *merge, const struct recon_piece *piece,
-                                 struct giro_disclosure *disclosure)
+                                 struct giro_disclosure *disclosure, struct secrets *secrets)
 {
-    static uint8_t keys[GIRO_FRAME_RECORDS_MAX][32], encoded[GIRO_DISCLOSURE_BYTES_MAX];
-    static uint8_t entry[GIRO_DISCLOSURE_BYTES_MAX + GIRO_DETAILS_DAY_EXTRA];
     const struct giro_details_merge_options *options = merge->options;
     struct giro_writer writer;
     const enum giro_reject reject = giro_disclosure_decode(
@@ -98,26 +103,27 @@ static enum giro_err piece_write(struct merge *merge, const struct recon_piece *
         struct giro_details details;
         item->key = NULL;
         merge->result->payments++;
-        if (item->block.bytes == NULL || !options->key(options->context, disclosure, i, keys[i]))
+        if (item->block.bytes == NULL ||
+            !options->key(options->context, disclosure, i, secrets->keys[i]))
             continue;
-        const enum giro_details_verdict verdict =
-            giro_disclosure_open(options->genesis, disclosure, i, keys[i], plaintext, &details);
+        const enum giro_details_verdict verdict = giro_disclosure_open(
+            options->genesis, disclosure, i, secrets->keys[i], plaintext, &details);
         if (verdict == GIRO_DETAILS_OPENED) {
-            item->key = keys[i];
+            item->key = secrets->keys[i];
             merge->result->opened++;
         } else {
-            options->broken(options->context, disclosure, i, keys[i], verdict);
+            options->broken(options->context, disclosure, i, secrets->keys[i], verdict);
             merge->result->broken++;
         }
         sodium_memzero(plaintext, sizeof(plaintext));
     }
-    giro_writer_init(&writer, encoded, sizeof(encoded));
+    giro_writer_init(&writer, secrets->encoded, sizeof(secrets->encoded));
     if (!giro_disclosure_encode(disclosure, &writer))
         return GIRO_ERR_FORMAT;
-    const size_t size_bytes =
-        giro_details_day_put(encoded, (uint32_t)writer.offset, &merge->digest, entry);
+    const size_t size_bytes = giro_details_day_put(secrets->encoded, (uint32_t)writer.offset,
+                                                   &merge->digest, secrets->entry);
     merge->result->frames++;
-    return write_all(merge, entry, size_bytes) ? GIRO_ERR_OK : GIRO_ERR_IO;
+    return write_all(merge, secrets->entry, size_bytes) ? GIRO_ERR_OK : GIRO_ERR_IO;
 }
 
 static enum giro_err merge_write(struct merge *merge, struct giro_disclosure *disclosure,
@@ -129,13 +135,18 @@ static enum giro_err merge_write(struct merge *merge, struct giro_disclosure *di
                                                    .member = options->member,
                                                    .business_date = options->business_date};
     const int fd = open(options->out_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    struct secrets *secrets = malloc(sizeof(*secrets));
     merge->file = fd < 0 ? NULL : fdopen(fd, "wb");
-    enum giro_err err = merge->file != NULL && write_all(merge, &header, sizeof(header))
-                            ? GIRO_ERR_OK
-                            : GIRO_ERR_IO;
+    enum giro_err err = secrets == NULL ? GIRO_ERR_NOMEM : GIRO_ERR_OK;
+    if (err == GIRO_ERR_OK && (merge->file == NULL || setvbuf(merge->file, NULL, _IONBF, 0) != 0 ||
+                               !write_all(merge, &header, sizeof(header))))
+        err = GIRO_ERR_IO; /* unbuffered: a buffer of stdio would keep K */
     for (uint64_t i = 0; err == GIRO_ERR_OK && i < merge->count; i++)
-        err = piece_write(merge, &merge->pieces[i], disclosure);
+        err = piece_write(merge, &merge->pieces[i], disclosure, secrets);
     const int number = errno;
+    if (secrets != NULL)
+        sodium_memzero(secrets, sizeof(*secrets));
+    free(secrets);
     if (merge->file != NULL && fclose(merge->file) != 0 && err == GIRO_ERR_OK)
         err = GIRO_ERR_IO;
     else if (merge->file == NULL && fd >= 0)
