@@ -29,7 +29,7 @@ struct member_days {
     struct day *days; /* by date */
 };
 
-/* One record of <dir>/details.gap: of these dates some of a member's details came to others only. */
+/* One record of <dir>/details.gaps: of these dates some of a member's details came to others only. */
 struct gap {
     uint16_t member; /* ALL_MEMBERS */
     uint16_t first, last, reserved;
@@ -245,7 +245,7 @@ static enum giro_err member_recover(struct giro_details_files *files, uint16_t m
 
 static void gaps_path(const struct giro_details_files *files, char *path, size_t path_bytes)
 {
-    snprintf(path, path_bytes, "%s/details.gap", files->dir);
+    snprintf(path, path_bytes, "%s/details.gaps", files->dir);
 }
 
 static enum giro_err gaps_read(struct giro_details_files *files)

@@ -5,7 +5,7 @@
  * that were not refused. The replica holds no K: what it keeps is what it was sent, and nobody can read it here.
  * Derived from the log, like journals: appended behind it; what a replay brings again is recognised, in each day by itself, by (height,
  * leaf); a torn tail is cut at open and filled by the replay. What was executed elsewhere and came as an image is missing, and so is
- * what was cut off before the image that the replay begins at: such days are named gaps (records of 8 bytes in <dir>/details.gap),
+ * what was cut off before the image that the replay begins at: such days are named gaps (records of 8 bytes in <dir>/details.gaps),
  * and what is there of them stays, since members' tools put together what all replicas have. Sizes and digests of all days are in
  * memory, 64 bytes a day: a file that was removed by hand is named until the next start. Threads: one writer; readers may read
  * what giro_details_files_path says. */

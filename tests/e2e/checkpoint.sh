@@ -81,6 +81,8 @@ hub_settle 20
 gaps() { find "hub/replica-$1/journal" -name '*.gap' | wc -l; }
 mend() { "$giro" hub mend "hub/replica-$1" "${keyed[@]}" --https "127.0.0.1:$((base_port + 200)),127.0.0.1:$((base_port + 201))" >out 2>&1; }
 [ "$(gaps 2)" = 6 ] && [ "$(gaps 3)" = 6 ] || fail "$(gaps 2) and $(gaps 3) journals withheld instead of 6"
+for i in 2 3; do [ -s hub/replica-$i/journal/details.gaps ] || fail "replica $i calls its days of details whole"; done
+[ ! -e hub/replica-0/journal/details.gaps ] || fail "replica 0 fetched nothing and misses details"
 mend 3 || { cat out >&2; fail "giro hub mend"; }
 [ "$(gaps 3)" = 6 ] || fail "a day that is not over was mended"
 all=$https

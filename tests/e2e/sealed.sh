@@ -98,6 +98,7 @@ replica_start 2
 replica_wait 2
 hub_settle 20
 digests 2 >days_2
+cmp -s days days_2 || [ -s hub/replica-2/journal/details.gaps ] || fail "replica 2 calls days whole that it lost the end of"
 cmp -s days days_2 || step "replica 2 lost the end of its days behind a checkpoint: other replicas have it"
 pull again
 diff -r files again >&2 || fail "files differ after a replica lost a part"
