@@ -192,6 +192,17 @@ static void ask_peer(struct giro_statesync *sync, uint64_t now_ns, uint16_t peer
     }
 }
 
+/* Those that were asked in vain since the last chunk came are asked after all others: dead peers would take turns with the last
+ * chunks, and nobody else be asked. */
+static void ask_those(struct giro_statesync *sync, uint64_t now_ns, bool in_vain)
+{
+    for (uint32_t i = 1; i < sync->replica_count && sync->state == GIRO_SYNC_FETCHING; i++) {
+        const uint32_t peer = (sync->self + i) % sync->replica_count;
+        if (sync->peers[peer].in_vain == in_vain)
+            ask_peer(sync, now_ns, (uint16_t)peer);
+    }
+}
+
 static struct giro_statesync_request *request_of(struct giro_statesync *sync, uint16_t sender,
                                                  const struct giro_hash *hash)
 {
@@ -380,8 +391,8 @@ void giro_statesync_poll(struct giro_statesync *sync, uint64_t now_ns, uint64_t 
     }
     for (uint32_t i = 1; i < sync->replica_count; i++)
         expire(sync, now_ns, (uint16_t)((sync->self + i) % sync->replica_count));
-    for (uint32_t i = 1; i < sync->replica_count && sync->state == GIRO_SYNC_FETCHING; i++)
-        ask_peer(sync, now_ns, (uint16_t)((sync->self + i) % sync->replica_count));
+    ask_those(sync, now_ns, false);
+    ask_those(sync, now_ns, true);
 }
 
 uint64_t giro_statesync_next_ns(const struct giro_statesync *sync)

@@ -428,6 +428,25 @@ Test(consensus_images, a_sync_goes_on_after_a_death_with_the_chunks_that_came)
     parties_close();
 }
 
+/* Two chunks are left, and the two peers that are asked first are dead: each is given up in turn, and then the third is asked. */
+Test(consensus_images, dead_peers_do_not_take_turns_with_the_last_chunks)
+{
+    parties_open(20, HONEST, HONEST);
+    giro_statesync_want(parties[0].sync, now_ns, 5);
+    for (uint32_t i = 0; i < 4000 && parties[0].sync->chunks_fetched < CHUNKS - 1; i++)
+        (void)parties_run(1);
+    turns(&parties[0].store, 5);
+    store_stop(&parties[0].store, true);
+    munmap(parties[0].mem, giro_statesync_footprint(REPLICAS));
+    store_open(&parties[0].store);
+    party_open(&parties[0]);
+    parties[1].lie = parties[2].lie = SILENT;
+    giro_statesync_want(parties[0].sync, now_ns, 5);
+    cr_assert(parties_run(10000));
+    demand_loaded(20);
+    parties_close();
+}
+
 /* When the image is gone everywhere, a newer one is asked for, and only what is not here comes. */
 Test(consensus_images, an_image_that_peers_let_go_is_given_up_for_a_newer_one)
 {
