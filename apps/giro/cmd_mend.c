@@ -193,7 +193,9 @@ static enum giro_err fetch_hole(struct mending *mending, struct giro_https *http
 {
     uint8_t *bytes = NULL;
     size_t size = 0;
-    GIRO_TRY(giro_https_get(https, "/v1/journals", &bytes, &size, mending->diagnosis));
+    char list_url[64];
+    snprintf(list_url, sizeof(list_url), "/v1/journals?member=%s", mending->bic);
+    GIRO_TRY(giro_https_get(https, list_url, &bytes, &size, mending->diagnosis));
     json_t *list = json_loadb((const char *)bytes, size, 0, NULL);
     free(bytes);
     enum giro_err err = json_is_array(list) ? GIRO_ERR_OK : GIRO_ERR_FORMAT;

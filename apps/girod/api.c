@@ -125,11 +125,14 @@ static void get_journal(struct giro_api *api, struct evhttp_request *request, ui
 
 static void get_journals(struct giro_api *api, struct evhttp_request *request, uint32_t client)
 {
-    giro_api_answer_json(
-        request, 200,
-        giro_api_render_journals(
-            api->options.genesis, api->options.journals,
-            giro_settlement_business_date(giro_replica_settlement(api->options.replica)), client));
+    uint16_t member;
+    if (giro_api_list_member(api->options.genesis, request, client, &member))
+        giro_api_answer_json(
+            request, 200,
+            giro_api_render_journals(
+                api->options.genesis, api->options.journals,
+                giro_settlement_business_date(giro_replica_settlement(api->options.replica)),
+                member));
 }
 
 /* ---- Payments --------------------------------------------------------------------------------------------- */

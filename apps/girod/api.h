@@ -5,7 +5,7 @@
  *
  *   GET /v1/status                     heights, round, counters, rejects by reason, port, links       any client
  *   GET /v1/channel/<n>                {"base","next","stopped"} of the client's channel n             member, operator
- *   GET /v1/journals                   [{"bic","date","bytes","last"}] of the client (operator: all); last: {currency: offset
+ *   GET /v1/journals                   [{"bic","date","bytes","last"}] of the client (operator: of ?member=BIC); last: {currency: offset
  *                                      of its newest block}, where that is in this journal              member, operator
  *   GET /v1/journal/<BIC>/<date>?from=<offset>&to=<offset>&wait=<ms>   bytes of the journal, whose end is a block's; with wait
  *                                      (15,000 at most) the answer comes when there are bytes from `from` on, the member has a

@@ -59,6 +59,32 @@ bool giro_api_numbers(struct evhttp_request *request, const struct giro_api_numb
     return good;
 }
 
+bool giro_api_list_member(const struct giro_genesis *genesis, struct evhttp_request *request,
+                          uint32_t client, uint16_t *member)
+{
+    const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
+    struct evkeyvalq values;
+    TAILQ_INIT(&values);
+    if (query != NULL && evhttp_parse_query_str(query, &values) != 0) {
+        giro_api_answer_error(request, 400, "the query is not well-formed");
+        return false;
+    }
+    const char *bic = evhttp_find_header(&values, "member");
+    const bool named = bic != NULL;
+    const uint32_t found = named ? giro_genesis_member_by_bic(genesis, bic) : client;
+    evhttp_clear_headers(&values);
+    *member = (uint16_t)found;
+    if (!named && client == GIRO_MEMBER_OPERATOR)
+        giro_api_answer_error(request, 400, "an operator names whose list: ?member=<BIC>");
+    else if (client != GIRO_MEMBER_OPERATOR && found != client)
+        giro_api_answer_error(request, 403, "a member lists its own days only");
+    else if (found == GIRO_NONE)
+        giro_api_answer_error(request, 404, "no such member");
+    else
+        return true;
+    return false;
+}
+
 void giro_api_answer_file(struct evhttp_request *request, const char *path, uint64_t size_bytes,
                           uint64_t from, uint64_t to)
 {

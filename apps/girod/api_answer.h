@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "giro/genesis.h"
+
 void giro_api_answer_bytes(struct evhttp_request *request, int code, const char *type,
                            struct evbuffer *body);
 /* giro_api_answer_json takes json over; NULL answers 500. */
@@ -24,5 +26,10 @@ struct giro_api_number {
 /* giro_api_numbers reads numbers of the query; false if one is not a number. */
 bool giro_api_numbers(struct evhttp_request *request, const struct giro_api_number *numbers,
                       uint32_t count);
+
+/* giro_api_list_member tells whose list is asked for: a member's own, or the one that an operator names by ?member=BIC (a list of all
+ * members' days would take the loop seconds). false: answered with what is wrong. */
+bool giro_api_list_member(const struct giro_genesis *genesis, struct evhttp_request *request,
+                          uint32_t client, uint16_t *member);
 
 #endif

@@ -25,20 +25,20 @@ static json_t *day_render(const struct giro_api_options *options, uint16_t membe
     return day;
 }
 
-static json_t *list_render(const struct giro_api_options *options, uint32_t client)
+static void get_list(const struct giro_api_options *options, struct evhttp_request *request,
+                     uint32_t client)
 {
     const uint16_t today = giro_settlement_business_date(giro_replica_settlement(options->replica));
+    uint16_t member;
+    if (!giro_api_list_member(options->genesis, request, client, &member))
+        return;
     json_t *list = json_array();
-    for (uint32_t member = 0; member < options->genesis->member_count; member++) {
-        if (client != GIRO_MEMBER_OPERATOR && client != member)
-            continue;
-        for (uint32_t date = options->genesis->business_date; date <= today; date++) {
-            json_t *day = day_render(options, (uint16_t)member, (uint16_t)date);
-            if (day != NULL)
-                json_array_append_new(list, day);
-        }
+    for (uint32_t date = options->genesis->business_date; date <= today; date++) {
+        json_t *day = day_render(options, member, (uint16_t)date);
+        if (day != NULL)
+            json_array_append_new(list, day);
     }
-    return list;
+    giro_api_answer_json(request, 200, list);
 }
 
 static void get_day(const struct giro_api_options *options, struct evhttp_request *request,
@@ -76,7 +76,7 @@ void giro_api_details(const struct giro_api_options *options, struct evhttp_requ
                       uint32_t client, const char *rest)
 {
     if (rest[0] == '\0')
-        giro_api_answer_json(request, 200, list_render(options, client));
+        get_list(options, request, client);
     else if (rest[0] == '/')
         get_day(options, request, client, rest);
     else

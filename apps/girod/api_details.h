@@ -1,6 +1,6 @@
 /* apps/girod/api_details.h - the pages of the members' days of details (apps/girod/details_files.h). Internal to girod.
  *
- *   GET /v1/details                     [{"bic","date","bytes","digest"}] of the client (operator: all); equal digests: equal bytes;
+ *   GET /v1/details                     [{"bic","date","bytes","digest"}] of the client (operator: ?member=BIC); equal digests: equal bytes;
  *                                       "gap": true: something of that day may be missing here, what is there can be had
  *   GET /v1/details/<BIC>/<date>?from=<offset>&to=<offset>   bytes of that day               own BIC, operator
  * Whoever asks for another member's gets 403, whether there is one or not. */

@@ -274,28 +274,23 @@ static json_t *render_last(const struct giro_genesis *genesis,
 
 json_t *giro_api_render_journals(const struct giro_genesis *genesis,
                                  const struct giro_journal_files *journals, uint16_t today,
-                                 uint32_t client)
+                                 uint16_t member)
 {
     json_t *list = json_array();
-    for (uint32_t member = 0; member < genesis->member_count; member++) {
-        if (client != GIRO_MEMBER_OPERATOR && client != member)
-            continue;
-        for (uint32_t date = genesis->business_date; date <= today; date++) {
-            char path[700], text[11];
-            uint64_t size_bytes = giro_journal_files_path(journals, (uint16_t)member,
-                                                          (uint16_t)date, path, sizeof(path));
-            giro_date_format((uint16_t)date, text);
-            if (size_bytes > 0)
-                json_array_append_new(
-                    list,
-                    json_pack("{s:s, s:s, s:I, s:o}", "bic", genesis->members[member].bic, "date",
-                              text, "bytes", (json_int_t)size_bytes, "last",
-                              render_last(genesis, journals, (uint16_t)member, (uint16_t)date)));
-            else if (giro_journal_files_gap(journals, (uint16_t)member, (uint16_t)date))
-                json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:b}", "bic",
-                                                      genesis->members[member].bic, "date", text,
-                                                      "bytes", 0, "gap", 1));
-        }
+    const char *bic = genesis->members[member].bic;
+    for (uint32_t date = genesis->business_date; date <= today; date++) {
+        char path[700], text[11];
+        const uint64_t size_bytes =
+            giro_journal_files_path(journals, member, (uint16_t)date, path, sizeof(path));
+        giro_date_format((uint16_t)date, text);
+        if (size_bytes > 0)
+            json_array_append_new(
+                list, json_pack("{s:s, s:s, s:I, s:o}", "bic", bic, "date", text, "bytes",
+                                (json_int_t)size_bytes, "last",
+                                render_last(genesis, journals, member, (uint16_t)date)));
+        else if (giro_journal_files_gap(journals, member, (uint16_t)date))
+            json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:b}", "bic", bic, "date", text,
+                                                  "bytes", 0, "gap", 1));
     }
     return list;
 }

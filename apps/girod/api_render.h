@@ -9,10 +9,10 @@
 struct evbuffer;
 json_t *giro_api_render_status(const struct giro_api_options *api);
 json_t *giro_api_render_payment(const struct giro_genesis *genesis, const struct giro_found *found);
-/* Journals of one member or, for the operator, of all; dates from the first to `today`. */
+/* Journals of one member; dates from the first to `today`. Cost: two questions to the file system a date. */
 json_t *giro_api_render_journals(const struct giro_genesis *genesis,
                                  const struct giro_journal_files *journals, uint16_t today,
-                                 uint32_t client);
+                                 uint16_t member);
 void giro_api_render_metrics(const struct giro_api_options *api, struct evbuffer *out);
 
 #endif
