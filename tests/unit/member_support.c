@@ -184,7 +184,8 @@ bool hub_details_say(const struct giro_details *details, enum giro_details_field
                      const char *text)
 {
     const struct giro_details_text *found = &details->fields[field];
-    return found->length == strlen(text) && memcmp(found->text, text, found->length) == 0;
+    return found->length == strlen(text) &&
+           (found->length == 0 || memcmp(found->text, text, found->length) == 0);
 }
 
 uint64_t hub_environment(const char *name, uint64_t otherwise)
