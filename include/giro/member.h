@@ -55,7 +55,7 @@ struct giro_member_options {
     void (*event)(void *context, const struct giro_member_event *event);
     void *context;
 };
-/* giro_member_open reads genesis, keys and outbox, and sends nothing yet; FOUND events of the first poll tell what is still under way. message
+/* giro_member_open reads genesis, keys and outbox, and sends nothing yet; FOUND events of the first polls tell what is still under way. message
  * (may be NULL) gets what is wrong and what to do about it. Takes about 20 MiB of disk for an outbox of 1,024 frames. */
 int giro_member_open(const struct giro_member_options *options, struct giro_member **member,
                      char *message, size_t message_bytes);
