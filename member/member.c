@@ -143,16 +143,30 @@ static enum giro_err release(struct giro_member *member)
             return GIRO_ERR_OK;
         GIRO_TRY(err);
         giro_outbox_take(member->outbox);
-        bool found = member->found_left > 0;
-        struct giro_member_event event = {.kind = found ? GIRO_MEMBER_EVENT_FOUND
-                                                        : GIRO_MEMBER_EVENT_KEPT};
+        if (member->found_left > 0) { /* told before */
+            member->found_left--;
+            continue;
+        }
+        struct giro_member_event event = {.kind = GIRO_MEMBER_EVENT_KEPT};
         describe(member, slot, &event);
-        member->found_left -= found;
-        member->frames_found += found;
-        member->frames_kept += !found;
+        member->frames_kept++;
         tell(member, &event);
     }
     return GIRO_ERR_OK;
+}
+
+/* All in the first poll, sent already or not: whoever submits after it must not submit again what was kept. */
+static void found_tell(struct giro_member *member)
+{
+    uint32_t slot = GIRO_NONE;
+    while (member->frames_found < member->found_left) {
+        slot = giro_outbox_next(member->outbox, slot);
+        GIRO_ASSERT(slot != GIRO_NONE);
+        struct giro_member_event event = {.kind = GIRO_MEMBER_EVENT_FOUND};
+        describe(member, slot, &event);
+        member->frames_found++;
+        tell(member, &event);
+    }
 }
 
 /* ---- Submitting -------------------------------------------------------------------------------------- */
@@ -338,6 +352,7 @@ static enum giro_err round_of_work(struct giro_member *member)
     struct giro_diagnosis diagnosis = {.fact = ""};
     const uint64_t now = time_now(member).mono_ns;
     bool late = member->done_since_ns != 0 && now - member->done_since_ns >= DONE_WAIT_NS;
+    found_tell(member);
     giro_socket_receive(member->socket, member->courier, &member->clock);
     GIRO_TRY(giro_member_channels_open(member, &diagnosis));
     GIRO_TRY(giro_member_disk(member, late));

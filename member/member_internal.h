@@ -42,7 +42,7 @@ struct giro_member {
     bool socket_blocked; /* waits for room in the kernel */
     bool closing;
     enum giro_err failed;   /* final */
-    uint32_t found_left;    /* frames of earlier runs not told yet */
+    uint32_t found_left;    /* frames of earlier runs not handed to the courier yet */
     uint64_t done_since_ns; /* an outcome waits to be written; 0 none */
     enum giro_member_state told_state;
     uint32_t next_channel; /* from channel_first: which has its turn */

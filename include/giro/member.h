@@ -55,8 +55,8 @@ struct giro_member_options {
     void (*event)(void *context, const struct giro_member_event *event);
     void *context;
 };
-/* giro_member_open reads genesis, keys and outbox, and sends nothing yet; FOUND events of the first polls tell what is still under way. message
- * (may be NULL) gets what is wrong and what to do about it. Takes about 20 MiB of disk for an outbox of 1,024 frames. */
+/* giro_member_open reads genesis, keys and outbox, and sends nothing yet; the first poll begins with a FOUND event for each frame
+ * still under way: submit nothing of an earlier run before. message (may be NULL) gets what is wrong and what to do about it. Takes about 20 MiB of disk for an outbox of 1,024 frames. */
 int giro_member_open(const struct giro_member_options *options, struct giro_member **member,
                      char *message, size_t message_bytes);
 /* giro_member_close waits up to timeout_ms until everything submitted is on disk (not: settled) and gives unused sequences back.
@@ -127,9 +127,9 @@ enum giro_member_state {
 enum giro_member_state giro_member_state(const struct giro_member *member);
 
 enum giro_member_event_kind {
-    GIRO_MEMBER_EVENT_STATE = 1,   /* state */
-    GIRO_MEMBER_EVENT_FOUND = 2,   /* at open: a frame of an earlier run; results hold its UETRs */
-    GIRO_MEMBER_EVENT_KEPT = 3,    /* on disk */
+    GIRO_MEMBER_EVENT_STATE = 1, /* state */
+    GIRO_MEMBER_EVENT_FOUND = 2, /* first poll: a frame of an earlier run; results hold its UETRs */
+    GIRO_MEMBER_EVENT_KEPT = 3,  /* on disk */
     GIRO_MEMBER_EVENT_DURABLE = 4, /* ordered, or dead after `height`, a block time in ns */
     GIRO_MEMBER_EVENT_CERTIFIED =
         5, /* outcome and results; the last word without PROVE, or where the outcome is above 2. The same frame may be told again

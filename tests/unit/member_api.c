@@ -351,6 +351,29 @@ Test(member_api, a_frame_whose_keys_cannot_be_kept_never_leaves, .timeout = 60)
     udp_hub_stop(&udp);
 }
 
+/* A question about the first frame keeps it, and those behind it, from being sent; but a program that submits after the first poll
+ * must know of all. */
+Test(member_api, what_an_earlier_run_kept_is_told_in_the_first_poll, .timeout = 60)
+{
+    static struct seen seen;
+    struct giro_member_ticket first, ticket;
+    udp_hub_start(&udp, 9);
+    struct giro_member *member = member_open(&seen, 0);
+    taken_up(member);
+    cr_assert(submit(member, 2, &first) == 0);
+    cr_assert(submit(member, 2, &ticket) == 0 && submit(member, 2, &ticket) == 0);
+    cr_assert(giro_member_close(member, 2000) == 0);
+    memset(&seen, 0, sizeof(seen));
+    member = member_open(&seen, 0);
+    cr_assert(giro_member_ask(member, first.channel, first.sequence, 0) == 0);
+    cr_assert(giro_member_poll(member, 0) == 0);
+    cr_assert(seen.found == 3, "%u found", seen.found);
+    run_out(member);
+    cr_assert(seen.found == 3 && seen.refused == 0 && !seen.wrong);
+    cr_assert(giro_member_close(member, 2000) == 0);
+    udp_hub_stop(&udp);
+}
+
 /* ---- Death ---------------------------------------------------------------------------------------------- */
 
 /* Submits for ever; killed by its parent. */
