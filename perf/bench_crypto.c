@@ -99,6 +99,20 @@ static void parameters_put(char text[160], enum giro_crypto_variant variant,
              shape->width);
 }
 
+/* What a call took, against libsodium in the same turns. */
+static void row_put(struct giro_bench *bench, const char *metric, const char *parameters,
+                    double *ns, double *ratios, uint32_t repeats)
+{
+    const struct giro_bench_row row = {.metric = metric,
+                                       .unit = "ns",
+                                       .parameters = parameters,
+                                       .median = giro_bench_quantile(ns, repeats, 500),
+                                       .p99 = giro_bench_quantile(ns, repeats, 990),
+                                       .against = "libsodium, one by one",
+                                       .ratio = giro_bench_quantile(ratios, repeats, 500)};
+    giro_bench_row(bench, &row);
+}
+
 /* The variants that run here and that --only leaves in; bit v of the result. libsodium is not among them. */
 static uint32_t variants_wanted(const struct giro_bench *bench, const struct shape *shape)
 {
@@ -146,14 +160,7 @@ static void measure(struct giro_bench *bench, struct load *load, const struct sh
             continue;
         char parameters[160];
         parameters_put(parameters, (enum giro_crypto_variant)v, shape);
-        const struct giro_bench_row row = {.metric = "verify a signature",
-                                           .unit = "ns",
-                                           .parameters = parameters,
-                                           .median = giro_bench_quantile(ns[v], repeats, 500),
-                                           .p99 = giro_bench_quantile(ns[v], repeats, 990),
-                                           .against = "libsodium, one by one",
-                                           .ratio = giro_bench_quantile(ratios[v], repeats, 500)};
-        giro_bench_row(bench, &row);
+        row_put(bench, "verify a signature", parameters, ns[v], ratios[v], repeats);
     }
 }
 
@@ -272,14 +279,7 @@ static void measure_sign(struct giro_bench *bench, uint32_t message_bytes)
     for (int v = GIRO_VARIANT_PORTABLE; v < GIRO_VARIANT_COUNT; v++) {
         if (!sign_wanted(bench, v, message_bytes, parameters))
             continue;
-        const struct giro_bench_row row = {.metric = "sign a message",
-                                           .unit = "ns",
-                                           .parameters = parameters,
-                                           .median = giro_bench_quantile(ns[v], repeats, 500),
-                                           .p99 = giro_bench_quantile(ns[v], repeats, 990),
-                                           .against = "libsodium, one by one",
-                                           .ratio = giro_bench_quantile(ratios[v], repeats, 500)};
-        giro_bench_row(bench, &row);
+        row_put(bench, "sign a message", parameters, ns[v], ratios[v], repeats);
     }
 }
 
