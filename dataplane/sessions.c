@@ -11,6 +11,7 @@
 #define ASK_COST_NS          1000000u  /* 1,000 a second, shared by those that ask */
 #define PROOF_COST_NS        10000000u /* 100 a second */
 #define ASK_BURST_NS         200000000u
+#define STRANGER_COST_NS     (GIRO_NS_PER_S / GIRO_STRANGERS_PER_SECOND)
 #define EPHEMERAL_LIFE_S     240u /* as long as a cookie may be good */
 
 static_assert(GIRO_MEMBERS_MAX * PLACES <= 1u << INDEX_BITS, "an id holds every place");
@@ -280,6 +281,14 @@ static bool take_blocks(struct giro_sessions *sessions, uint64_t now_ns, struct 
     return open;
 }
 
+/* Whoever knows a session's identifier can make the hub check a tag; from the member's own address only who is on its path. */
+static bool may_open(struct entry *entry, uint64_t now_ns, const struct giro_endpoint *from)
+{
+    return sessions_same_address(from, &entry->path) ||
+           sessions_same_address(from, &entry->proved) ||
+           sessions_pay(&entry->stranger_ns, now_ns, STRANGER_COST_NS, GIRO_NS_PER_S);
+}
+
 static enum giro_reject take_session(struct giro_sessions *sessions, uint64_t now_ns,
                                      const struct giro_datagram *datagram)
 {
@@ -298,6 +307,8 @@ static enum giro_reject take_session(struct giro_sessions *sessions, uint64_t no
     const uint64_t next = entry->session.window.next;
     if (!giro_allow_member(sessions->options.allow, datagram->from.ipv4, entry->member))
         return sessions_count(sessions, entry->member, GIRO_REJECT_ADDRESS);
+    if (!may_open(entry, now_ns, &datagram->from))
+        return sessions_count(sessions, entry->member, GIRO_REJECT_POLICED);
     reject = giro_session_open(&entry->session, datagram->bytes, datagram->size_bytes,
                                sessions->blocks, &blocks_bytes, &header);
     if (reject != GIRO_REJECT_NONE)

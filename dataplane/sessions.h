@@ -8,7 +8,7 @@
 #define PLACES         10u        /* a member: live, replaced, half-open */
 #define HALF_OPEN_MAX  2u         /* of them, beside one that follows each live one */
 #define INDEX_BITS     14u        /* of an id: place in the table; the rest is random */
-#define ADDRESSES      4096u      /* budgets of addresses, by hash */
+#define ADDRESSES      4096u      /* budgets of addresses, and of addresses with ports, by hash */
 #define OUTBOXES       256u       /* sessions with something to send at a time */
 #define OUTBOX_BYTES   1472u      /* largest datagram sent */
 #define DATAGRAM_BYTES 9216u      /* largest datagram opened */
@@ -42,6 +42,7 @@ struct entry {
     uint64_t due_ns; /* in the list of due acknowledgements; 0: not in it */
     uint32_t due_next, due_previous;
     uint64_t ask_ns;       /* until when its questions are paid for */
+    uint64_t stranger_ns;  /* until when datagrams from elsewhere are paid for */
     uint32_t outbox;       /* GIRO_NONE: nothing gathered */
     uint8_t ephemeral[32]; /* of the INIT, whose RESPONSE may be asked for again */
     uint8_t response[GIRO_HANDSHAKE_RESPONSE_BYTES];
@@ -66,6 +67,7 @@ struct giro_sessions {
     uint64_t swept_ns;
     uint64_t budget_ns; /* until when handshakes are paid for */
     uint64_t ask_ns;    /* until when questions are paid for */
+    uint64_t cookie_ns; /* until when COOKIEs are paid for */
     uint64_t period;
     uint32_t active, active_before; /* sessions that sent a frame in this period and the last */
     uint32_t asking, asking_before; /* that asked something */
@@ -73,6 +75,7 @@ struct giro_sessions {
     uint32_t outbox_count; /* [0, outbox_count) hold something */
     struct outbox outboxes[OUTBOXES];
     uint64_t addresses[ADDRESSES]; /* until when an address's handshakes are paid for */
+    uint64_t sources[ADDRESSES];   /* until when COOKIEs to an address and port are paid for */
     uint8_t blocks[DATAGRAM_BYTES];
     uint8_t (*member_keys)[32]; /* X25519 */
     struct ephemeral *ephemerals;

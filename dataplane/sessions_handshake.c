@@ -8,6 +8,7 @@
 #define REPLACED_NS     (GIRO_SESSION_REPLACED_S * GIRO_NS_PER_S)
 #define EPHEMERAL_NS    (2u * GIRO_COOKIE_PERIOD_NS)
 #define EPHEMERAL_WAYS  4u
+#define COOKIE_BURST_NS (GIRO_NS_PER_S / 10)
 #define REKEY_DATAGRAMS (UINT64_C(1) << 30)
 
 /* ---- Ephemeral keys of INITs that were opened: a copy opens nothing -------------------------------------- */
@@ -161,16 +162,33 @@ static void answer(struct giro_sessions *sessions, const struct giro_datagram *d
     sessions->options.send(sessions->options.context, &datagram->from, bytes, size_bytes);
 }
 
-static void cookie_answer(struct giro_sessions *sessions, uint64_t now_ns,
-                          const struct giro_datagram *datagram,
-                          const struct giro_handshake_header *init)
+/* By port, too: who forges an address, but does not know the port that its owner will use, does not spend the owner's budget. */
+static bool cookie_pay(struct giro_sessions *sessions, uint64_t now_ns,
+                       const struct giro_endpoint *from)
 {
+    const uint64_t source = (uint64_t)from->ipv4 << 16 | from->port;
+    const uint64_t hash = XXH3_64bits_withSeed(&source, sizeof(source), sessions->options.map_seed);
+    return sessions_pay(&sessions->sources[hash % ADDRESSES], now_ns,
+                        GIRO_NS_PER_S / GIRO_COOKIES_PER_SOURCE, GIRO_NS_PER_S) &&
+           sessions_pay(&sessions->cookie_ns, now_ns, GIRO_NS_PER_S / GIRO_COOKIES_PER_SECOND,
+                        COOKIE_BURST_NS);
+}
+
+/* Returns the reason with which the INIT is counted. */
+static enum giro_reject cookie_answer(struct giro_sessions *sessions, uint64_t now_ns,
+                                      const struct giro_datagram *datagram,
+                                      const struct giro_handshake_header *init,
+                                      enum giro_reject reason)
+{
+    if (!cookie_pay(sessions, now_ns, &datagram->from))
+        return GIRO_REJECT_POLICED;
     uint8_t cookie[GIRO_SESSION_COOKIE_SIZE], bytes[GIRO_HANDSHAKE_COOKIE_BYTES];
     giro_cookie_make(sessions->options.cookie_secret, now_ns / GIRO_COOKIE_PERIOD_NS,
                      datagram->from.ipv4, datagram->from.port, cookie);
     giro_handshake_cookie_answer(init, cookie, bytes);
     sessions->counters.cookies++;
     answer(sessions, datagram, bytes, sizeof(bytes));
+    return reason;
 }
 
 static uint32_t id_make(struct giro_sessions *sessions, const struct entry *entry)
@@ -279,19 +297,19 @@ enum giro_reject sessions_handshake(struct giro_sessions *sessions, uint64_t now
                                     const struct giro_datagram *datagram)
 {
     struct giro_handshake_header header;
-    const enum giro_reject reject = giro_handshake_check(datagram->bytes, datagram->size_bytes,
-                                                         sessions->options.genesis->chain_prefix,
-                                                         sessions->options.replica, &header);
+    enum giro_reject reject = giro_handshake_check(datagram->bytes, datagram->size_bytes,
+                                                   sessions->options.genesis->chain_prefix,
+                                                   sessions->options.replica, &header);
     if (reject == GIRO_REJECT_VERSION && header.head.version == GIRO_VERSION)
-        cookie_answer(sessions, now_ns, datagram,
-                      &header); /* an INIT in order: tells our versions */
+        reject = cookie_answer(sessions, now_ns, datagram, &header,
+                               reject); /* an INIT in order: tells our versions */
     if (reject != GIRO_REJECT_NONE)
         return sessions_count(sessions, GIRO_NONE, reject);
     if (!giro_cookie_good(sessions->options.cookie_secret, now_ns, datagram->from.ipv4,
-                          datagram->from.port, datagram->bytes + sizeof(header))) {
-        cookie_answer(sessions, now_ns, datagram, &header);
-        return sessions_count(sessions, GIRO_NONE, GIRO_REJECT_COOKIE);
-    }
+                          datagram->from.port, datagram->bytes + sizeof(header)))
+        return sessions_count(
+            sessions, GIRO_NONE,
+            cookie_answer(sessions, now_ns, datagram, &header, GIRO_REJECT_COOKIE));
     const uint8_t *ephemeral =
         datagram->bytes + sizeof(header) + GIRO_SESSION_COOKIE_SIZE; /* 32, first of Noise's */
     const struct ephemeral *seen = ephemeral_find(sessions, now_ns, ephemeral);

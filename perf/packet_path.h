@@ -43,7 +43,8 @@ enum path_garbage {
     PATH_NO_GARBAGE,
     PATH_RANDOM,  /* random bytes */
     PATH_UNKNOWN, /* a session datagram of no session */
-    PATH_FORGED,  /* a session's own identifier and a fresh number: only its tag is wrong */
+    PATH_FORGED, /* a session's identifier and a fresh number, from another port: only its tag is wrong */
+    PATH_SPOOFED, /* the same from the session's own address and port */
     PATH_INITS,   /* handshakes without a cookie: each is answered by a smaller COOKIE */
 };
 

@@ -348,9 +348,11 @@ void path_send(const struct path_options *options, struct path_shared *shared)
     sender->shared = shared;
     sender->pool = options->pool;
     sender->fd = socket_make(sender, own);
-    sender->garbage_fd = socket_make(sender, !options->strict     ? own
-                                             : options->af_packet ? "10.77.0.3"
-                                                                  : "127.0.0.3");
+    sender->garbage_fd = options->garbage == PATH_SPOOFED
+                             ? sender->fd
+                             : socket_make(sender, !options->strict     ? own
+                                                   : options->af_packet ? "10.77.0.3"
+                                                                        : "127.0.0.3");
     datagrams_get(sender);
     garbage_make(sender);
     atomic_store(&shared->sealed, 1);

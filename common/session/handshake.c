@@ -6,6 +6,7 @@
 #define INIT_COOKIE     32u
 #define INIT_NOISE      64u
 #define RESPONSE_NOISE  32u
+#define COOKIE_TAG      16u
 #define PROLOGUE_BYTES  (GIRO_TAG_BYTES + GIRO_HASH_BYTES + PROLOGUE_HEADER)
 #define PROLOGUE_HEADER 16u /* bytes 16..32 of the INIT: step, versions, replica, initiator_id */
 
@@ -236,8 +237,8 @@ enum giro_reject giro_handshake_check(const void *bytes, size_t size_bytes, uint
     return GIRO_REJECT_NONE;
 }
 
-void giro_cookie_make(const uint8_t secret[32], uint64_t period, uint32_t ipv4, uint16_t port,
-                      uint8_t cookie[GIRO_SESSION_COOKIE_SIZE])
+void giro_cookie_make(const uint8_t secret[GIRO_COOKIE_SECRET_BYTES], uint64_t period,
+                      uint32_t ipv4, uint16_t port, uint8_t cookie[GIRO_SESSION_COOKIE_SIZE])
 {
     uint8_t text[14];
     struct giro_writer writer;
@@ -246,20 +247,23 @@ void giro_cookie_make(const uint8_t secret[32], uint64_t period, uint32_t ipv4, 
     giro_writer_u16(&writer, port);
     const bool fits = giro_writer_u64(&writer, period);
     GIRO_ASSERT(fits);
-    crypto_generichash(cookie, GIRO_SESSION_COOKIE_SIZE, text, sizeof(text), secret, 32);
+    memset(cookie, 0, GIRO_SESSION_COOKIE_SIZE);
+    memcpy(cookie, &period, sizeof(period));
+    crypto_shorthash_siphashx24(cookie + GIRO_SESSION_COOKIE_SIZE - COOKIE_TAG, text, sizeof(text),
+                                secret);
 }
 
-bool giro_cookie_good(const uint8_t secret[32], uint64_t now_ns, uint32_t ipv4, uint16_t port,
-                      const uint8_t cookie[GIRO_SESSION_COOKIE_SIZE])
+bool giro_cookie_good(const uint8_t secret[GIRO_COOKIE_SECRET_BYTES], uint64_t now_ns,
+                      uint32_t ipv4, uint16_t port, const uint8_t cookie[GIRO_SESSION_COOKIE_SIZE])
 {
-    const uint64_t period = now_ns / GIRO_COOKIE_PERIOD_NS;
+    const uint64_t period_now = now_ns / GIRO_COOKIE_PERIOD_NS;
+    uint64_t period;
     uint8_t expected[GIRO_SESSION_COOKIE_SIZE];
-    for (uint64_t age = 0; age <= 1 && age <= period; age++) {
-        giro_cookie_make(secret, period - age, ipv4, port, expected);
-        if (sodium_memcmp(cookie, expected, sizeof(expected)) == 0)
-            return true;
-    }
-    return false;
+    memcpy(&period, cookie, sizeof(period));
+    if (period > period_now || period_now - period > 1)
+        return false;
+    giro_cookie_make(secret, period, ipv4, port, expected);
+    return sodium_memcmp(cookie, expected, sizeof(expected)) == 0;
 }
 
 void giro_handshake_cookie_answer(const struct giro_handshake_header *init,

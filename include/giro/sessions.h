@@ -3,11 +3,15 @@
  *
  * Model: one table, sized at start: ten places a member (4 live, as many replaced by a re-key and received for 60 s more, 2
  * half-open). Sans IO: datagrams come in by giro_sessions_take, leave by the callback `send`; time is an argument, randomness a
- * callback. Order of checks, cheapest first: size, head, chain or receiver id, replay bit, tag, blocks; then the ingress.
+ * callback. Order of checks, cheapest first: size, head, chain or receiver id, address, replay bit, tag, blocks; then the ingress.
  *
  * Promises: an address that is not proved never gets more bytes than it sent, in sum over a session's move, datagram by datagram
  * before a session. A member that acknowledges nothing costs nothing: the hub keeps no datagram for a second sending. Every refusal
  * is counted by reason and member, in the ingress's counters.
+ *
+ * What costs something before its sender is known has a budget: of INITs without a good cookie, GIRO_COOKIES_PER_SECOND are answered
+ * in all and GIRO_COOKIES_PER_SOURCE of an address and port; of datagrams that name a session and come from another address and port
+ * than its own, GIRO_STRANGERS_PER_SECOND are opened. The rest is POLICED. A member that moves needs one of these.
  *
  * Credit: of the frames a member may send ahead, its share is free slots / members that sent within the last 0.2 s, at most what
  * the ingress would take of it now, 1 at least, GIRO_CREDIT_MAX at most.
@@ -33,6 +37,9 @@ extern "C" {
 #define GIRO_ACK_DATAGRAMS        32u
 #define GIRO_ACK_DELAY_NS         1000000u
 #define GIRO_PROOF_PARTS_MAX      8u /* sent for one question */
+#define GIRO_COOKIES_PER_SECOND   20000u
+#define GIRO_COOKIES_PER_SOURCE   20u
+#define GIRO_STRANGERS_PER_SECOND 100u /* and session */
 
 struct giro_sessions_options {
     const struct giro_genesis *genesis;
@@ -43,9 +50,9 @@ struct giro_sessions_options {
     uint32_t datagram_max;           /* largest UDP payload the port takes, 1,200..65,507 */
     uint32_t handshakes_per_second;  /* X25519 work is done for so many, in all; 1.. */
     uint32_t handshakes_per_address; /* and for so many of one IPv4 address; 1.. */
-    uint8_t cookie_secret[32];       /* fresh random */
-    uint64_t map_seed;               /* fresh random */
-    void *context;                   /* of the callbacks */
+    uint8_t cookie_secret[GIRO_COOKIE_SECRET_BYTES]; /* fresh random */
+    uint64_t map_seed;                               /* fresh random */
+    void *context;                                   /* of the callbacks */
     void (*random)(void *bytes, size_t size_bytes);
     /* send hands one datagram to the port; it may be lost. */
     void (*send)(void *context, const struct giro_endpoint *to, const void *bytes,

@@ -165,7 +165,7 @@ bool giro_head_is(const struct giro_head *head, enum giro_kind kind);
     X(ROUND, "round not acceptable")                                                               \
     X(LIMIT, "a queue or quota is full")                                                           \
     X(EQUIVOCATION, "conflicts with something its author signed before")                           \
-    X(POLICED, "over the member's rate")                                                           \
+    X(POLICED, "over a rate that has a limit")                                                     \
     X(NETWORK, "not an IPv4 UDP datagram for this hub")                                            \
     X(CHECKSUM, "checksum does not match")                                                         \
     X(SESSION, "no such session")                                                                  \

@@ -551,7 +551,7 @@ void world_hub_open(struct world *world, uint64_t seed)
         struct giro_secret_key *key = hub_key(world->hub.genesis.replicas[r].name, "transport", 1);
         giro_session_pair(key, &world->replicas[r].pair);
         giro_key_free(key);
-        giro_prng_fill(&world->prng, world->replicas[r].cookie_secret, 32);
+        giro_prng_fill(&world->prng, world->replicas[r].cookie_secret, GIRO_COOKIE_SECRET_BYTES);
     }
 }
 

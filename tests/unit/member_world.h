@@ -34,7 +34,7 @@ struct world_replica {
     struct giro_session_key_pair pair;
     struct world_session sessions[WORLD_SESSIONS];
     uint32_t next_session, newest[WORLD_MEMBERS]; /* + 1 */
-    uint8_t cookie_secret[32];
+    uint8_t cookie_secret[GIRO_COOKIE_SECRET_BYTES];
     bool dead, mute; /* mute: takes frames, acknowledges, says nothing about them */
     /* What a lying one does. */
     bool lies_results, lies_proofs, denies;

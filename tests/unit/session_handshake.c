@@ -267,7 +267,7 @@ Test(session_handshake, versions_cannot_be_talked_down)
 
 Test(session_handshake, a_cookie_is_good_for_its_address_in_two_periods)
 {
-    uint8_t secret[32], cookie[32];
+    uint8_t secret[GIRO_COOKIE_SECRET_BYTES], cookie[GIRO_SESSION_COOKIE_SIZE];
     session_fill(secret, sizeof(secret), 0x11);
     const uint64_t now_ns = 7 * GIRO_COOKIE_PERIOD_NS + 5;
     giro_cookie_make(secret, 7, 0x0A000002, 4711, cookie);
