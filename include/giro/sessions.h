@@ -38,7 +38,7 @@ extern "C" {
 #define GIRO_ACK_DELAY_NS         1000000u
 #define GIRO_PROOF_PARTS_MAX      8u /* sent for one question */
 #define GIRO_COOKIES_PER_SECOND   20000u
-#define GIRO_COOKIES_PER_SOURCE   20u
+#define GIRO_COOKIES_PER_SOURCE   100u
 #define GIRO_STRANGERS_PER_SECOND 100u /* and session */
 
 struct giro_sessions_options {
