@@ -129,6 +129,7 @@ enum giro_said { GIRO_SAID_BLOCK, GIRO_SAID_VOTE, GIRO_SAID_TIMEOUT, GIRO_SAID_C
 struct giro_peer {
     uint64_t committed_height; /* as its last message claims */
     uint64_t ask_next_ns;      /* not to be asked before */
+    uint64_t commit_next_ns;   /* not to be sent the QC of the last commit before */
     /* The sync info it was sent last, and how long it is not sent the same again. */
     uint64_t told_qc_round, told_tc_round, told_ns, tell_wait_ns;
     uint64_t serve_refilled_ns;

@@ -1,6 +1,8 @@
 /* Sync info: five numbers ride on every message. A peer that is behind is sent our high QC and TC, one that is ahead is
  * asked for its own; both at most once per interval and peer. The same QC and TC again: each time after twice the wait, for
- * behind a long wire a peer looks behind until what it was told has arrived. */
+ * behind a long wire a peer looks behind until what it was told has arrived. A peer that waits, level in rounds, with blocks that
+ * are committed here is sent the QC that committed them: where one of a later round took its place before all had it (two blocks
+ * on one parent, the second after a TC), it is in no other message, and a quiet chain makes no new one. */
 #include "consensus/internal.h"
 
 #define SYNC_INTERVAL_MIN_NS 5000000ull
@@ -40,7 +42,9 @@ static uint64_t own_round(const struct giro_consensus *core)
     return later(core->high_qc.header.round, core->high_tc.header.round);
 }
 
-static void sync_send(struct giro_consensus *core, uint16_t peer)
+/* tc: NULL for none. */
+static void sync_send(struct giro_consensus *core, uint16_t peer, const struct giro_qc *qc,
+                      const struct giro_tc *tc)
 {
     uint8_t *const bytes = giro_env_scratch(&core->env, SYNC_BYTES_MAX);
     if (bytes == NULL || giro_env_room(&core->env) < 4)
@@ -49,19 +53,25 @@ static void sync_send(struct giro_consensus *core, uint16_t peer)
     struct giro_writer writer;
     giro_writer_init(&writer, bytes, SYNC_BYTES_MAX);
     giro_writer_reserve(&writer, sizeof(header));
-    giro_qc_encode(&core->high_qc, &writer);
+    giro_qc_encode(qc, &writer);
     header.qc_bytes = (uint32_t)(writer.offset - sizeof(header));
-    if (core->high_tc.header.round > core->high_qc.header.round)
-        giro_tc_encode(&core->high_tc, &writer);
+    if (tc != NULL)
+        giro_tc_encode(tc, &writer);
     header.tc_bytes = (uint32_t)(writer.offset - sizeof(header) - header.qc_bytes);
     GIRO_ASSERT(!writer.failed);
     memcpy(bytes, &header, sizeof(header));
     giro_env_send(&core->env, peer, GIRO_KIND_SYNC, bytes, writer.offset);
 }
 
+static void highest_send(struct giro_consensus *core, uint16_t peer)
+{
+    const bool has_tc = core->high_tc.header.round > core->high_qc.header.round;
+    sync_send(core, peer, &core->high_qc, has_tc ? &core->high_tc : NULL);
+}
+
 void giro_sync_announce(struct giro_consensus *core)
 {
-    sync_send(core, GIRO_PEER_ALL);
+    highest_send(core, GIRO_PEER_ALL);
 }
 
 void giro_sync_tell(struct giro_consensus *core, uint16_t peer)
@@ -78,7 +88,16 @@ void giro_sync_tell(struct giro_consensus *core, uint16_t peer)
     state->told_tc_round = tc_round;
     state->told_ns = core->env.now_ns;
     state->tell_wait_ns = 2 * wait_ns < SYNC_SAME_MAX_NS ? 2 * wait_ns : SYNC_SAME_MAX_NS;
-    sync_send(core, peer);
+    highest_send(core, peer);
+}
+
+static void commit_tell(struct giro_consensus *core, uint16_t peer)
+{
+    struct giro_peer *const state = &core->peers[peer];
+    if (core->commit_qc.header.round == 0 || core->env.now_ns < state->commit_next_ns)
+        return;
+    state->commit_next_ns = core->env.now_ns + SYNC_SAME_MAX_NS;
+    sync_send(core, peer, &core->commit_qc, NULL);
 }
 
 void giro_sync_ask(struct giro_consensus *core, uint16_t peer)
@@ -111,6 +130,9 @@ void giro_sync_note(struct giro_consensus *core, const struct giro_peer_envelope
     const uint64_t behind = theirs > ours ? theirs - ours : 0;
     if (ahead > (waiting ? 0u : 1u))
         giro_sync_tell(core, envelope->sender);
+    else if (envelope->body_kind == GIRO_KIND_TIMEOUT &&
+             envelope->committed_height < core->tree.committed_height)
+        commit_tell(core, envelope->sender);
     /* The last QC before quiet may be missing here: the peer's commit votes say so. */
     const bool missed = behind == 1 && envelope->body_kind == GIRO_KIND_COMMIT_VOTE &&
                         envelope->committed_height > core->tree.committed_height &&
@@ -148,6 +170,12 @@ static enum giro_reject sync_decode(struct giro_consensus *core, const uint8_t *
     return reject;
 }
 
+static bool commits_more(const struct giro_tree *tree, const struct giro_qc *qc)
+{
+    const uint32_t slot = giro_tree_find(tree, &qc->header.commit_id);
+    return slot != GIRO_NONE && tree->blocks[slot].state == GIRO_BLOCK_PENDING;
+}
+
 void giro_sync_on_message(struct giro_consensus *core, uint16_t sender, const uint8_t *body,
                           size_t size_bytes)
 {
@@ -156,9 +184,9 @@ void giro_sync_on_message(struct giro_consensus *core, uint16_t sender, const ui
     enum giro_reject reject = sync_decode(core, body, size_bytes, &header);
     const struct giro_qc *const qc = &core->timeout_in.high_qc;
     const struct giro_tc *const tc = &core->timeout_in.last_tc;
-    /* Only what is newer is worth the signatures. */
+    /* Only what is newer, or commits what is not committed here, is worth the signatures. */
     if (reject == GIRO_REJECT_NONE && header.qc_bytes != 0 &&
-        qc->header.round > core->high_qc.header.round) {
+        (qc->header.round > core->high_qc.header.round || commits_more(&core->tree, qc))) {
         reject = GIRO_MUTANT_IS(SYNC_NOT_VERIFIED) ? GIRO_REJECT_NONE : giro_qc_check(core, qc);
         if (reject == GIRO_REJECT_NONE)
             giro_qc_take(core, qc, false);
