@@ -382,29 +382,34 @@ static void overdue(struct giro_courier *courier, struct flight *flight)
 }
 
 /* New frames go to the home replica, or to the first one after it that answers. Each gets a moment to answer. */
+/* The first from home on that answers. If all were silent at once, that is no reason to wait with frames until it is forgotten: then
+ * the one that gave a receipt last. */
 static uint16_t route_find(struct giro_courier *courier, uint16_t number)
 {
     const struct member *member = &courier->members[number];
+    const struct peer *last = NULL;
     for (uint32_t k = 0; k < courier->replica_count; k++) {
         uint32_t replica = (member->home + k) % courier->replica_count;
         struct peer *peer = peer_of(courier, number, replica);
         giro_peer_want(courier, peer);
         if (giro_peer_alive(courier, peer))
             return (uint16_t)replica;
+        if (peer->live && (last == NULL || peer->receipt_ns > last->receipt_ns))
+            last = peer;
         if (!peer->live && now_of(courier) - peer->want_began_ns < SILENT_NS)
-            break;
+            return (uint16_t)courier->replica_count;
     }
-    return (uint16_t)courier->replica_count;
+    return last != NULL ? last->replica : (uint16_t)courier->replica_count;
 }
 
 static enum giro_courier_state state_find(const struct giro_courier *courier,
                                           const struct member *member)
 {
     uint64_t since = member->heard_ns > member->began_ns ? member->heard_ns : member->began_ns;
-    if (member->route == member->home)
-        return GIRO_COURIER_UP;
-    if (member->route < courier->replica_count)
-        return GIRO_COURIER_FAILING_OVER;
+    if (member->route < courier->replica_count &&
+        giro_peer_alive(courier,
+                        peer_of(courier, (uint32_t)(member - courier->members), member->route)))
+        return member->route == member->home ? GIRO_COURIER_UP : GIRO_COURIER_FAILING_OVER;
     if (now_of(courier) - since > DOWN_NS)
         return GIRO_COURIER_DOWN;
     return member->heard_ns == 0 ? GIRO_COURIER_CONNECTING : GIRO_COURIER_FAILING_OVER;

@@ -134,6 +134,31 @@ Test(courier, a_replica_that_takes_frames_and_says_nothing_is_not_waited_for)
     world_close(&world);
 }
 
+Test(courier, a_pause_of_all_replicas_ends_with_it)
+{
+    world_open(&world, false, 14);
+    for (uint32_t r = 0; r < WORLD_REPLICAS; r++)
+        world.replicas[r].mute = true;
+    for (uint32_t i = 0; i < 20;
+         i++) { /* whoever new ones go to is found silent, one after the other */
+        world_add(&world, 0, 0, 2 * i, 2, 2);
+        world_idle(&world, 50 * WORLD_MS);
+    }
+    for (uint32_t r = 0; r < WORLD_REPLICAS; r++) {
+        cr_assert(world.replicas[r].frames > 0, "replica %u", r);
+        world.replicas[r].mute = false;
+    }
+    const uint64_t began = world.now_ns;
+    world_add(&world, 0, 1, 0, 20, 2);
+    while (world.told[59].final == 0 && world.now_ns - began < 5 * GIRO_NS_PER_S)
+        world_idle(&world, 10 * WORLD_MS);
+    cr_assert(world.now_ns - began < 300 * WORLD_MS, "%lu ms", (world.now_ns - began) / WORLD_MS);
+    cr_assert(world_run(&world, 10 * GIRO_NS_PER_S));
+    expect_each_once(60, false);
+    cr_assert(giro_courier_state(world.courier, 0) < GIRO_COURIER_DOWN);
+    world_close(&world);
+}
+
 Test(courier, a_lie_about_results_is_found_out_by_the_proof)
 {
     world_open(&world, true, 5);
