@@ -259,9 +259,8 @@ json_t *giro_api_render_payment(const struct giro_genesis *genesis, const struct
 }
 
 /* {currency: offset} of the blocks that are the newest of their currency and in this journal. */
-static json_t *render_last(const struct giro_genesis *genesis,
-                           const struct giro_journal_files *journals, uint16_t member,
-                           uint16_t date)
+static json_t *render_last(const struct giro_genesis *genesis, struct giro_journal_files *journals,
+                           uint16_t member, uint16_t date)
 {
     json_t *json = json_object();
     uint64_t offset;
@@ -273,24 +272,25 @@ static json_t *render_last(const struct giro_genesis *genesis,
 }
 
 json_t *giro_api_render_journals(const struct giro_genesis *genesis,
-                                 const struct giro_journal_files *journals, uint16_t today,
+                                 struct giro_journal_files *journals, uint16_t today,
                                  uint16_t member)
 {
     json_t *list = json_array();
     const char *bic = genesis->members[member].bic;
     for (uint32_t date = genesis->business_date; date <= today; date++) {
         char path[700], text[11];
+        /* before the size, so that what is named is in it */
+        json_t *last = render_last(genesis, journals, member, (uint16_t)date);
         const uint64_t size_bytes =
             giro_journal_files_path(journals, member, (uint16_t)date, path, sizeof(path));
         giro_date_format((uint16_t)date, text);
         if (size_bytes > 0)
-            json_array_append_new(
-                list, json_pack("{s:s, s:s, s:I, s:o}", "bic", bic, "date", text, "bytes",
-                                (json_int_t)size_bytes, "last",
-                                render_last(genesis, journals, member, (uint16_t)date)));
+            json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:O}", "bic", bic, "date", text,
+                                                  "bytes", (json_int_t)size_bytes, "last", last));
         else if (giro_journal_files_gap(journals, member, (uint16_t)date))
             json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:b}", "bic", bic, "date", text,
                                                   "bytes", 0, "gap", 1));
+        json_decref(last);
     }
     return list;
 }

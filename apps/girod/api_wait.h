@@ -26,7 +26,7 @@ struct giro_wait {
 struct giro_waits;
 struct giro_waits_options {
     struct event_base *base;
-    const struct giro_journal_files *journals;
+    struct giro_journal_files *journals;
     void *context;
     /* answer: the journal has grown beyond `from`, the member has a journal of a later date, or the time is over. */
     void (*answer)(void *context, struct evhttp_request *request, const struct giro_wait *wait);

@@ -15,6 +15,7 @@
 #include "apps/girod/event_file.h"
 #include "apps/girod/file_sync.h"
 #include "apps/girod/hub_port.h"
+#include "apps/girod/journal_writer.h"
 #include "apps/girod/members.h"
 #include "apps/girod/postmortem.h"
 #include "apps/girod/publish.h"
@@ -22,9 +23,10 @@
 #include "apps/girod/verify_stage.h"
 #include "giro/keys.h"
 
-#define HALT_FLUSH_ROUNDS  20u        /* of 10 ms, for the last messages to leave */
-#define RECEIVE_BURSTS     4u         /* bursts taken per turn */
-#define IDLE_TURNS         32u        /* empty turns before the loop sleeps */
+#define HALT_FLUSH_ROUNDS  20u /* of 10 ms, for the last messages to leave */
+#define RECEIVE_BURSTS     4u  /* bursts taken per turn */
+#define IDLE_TURNS         32u /* empty turns before the loop sleeps */
+#define JOURNAL_RING_BYTES (64u * 1024u * 1024u)
 #define LEDGER_HEIGHTS_MAX (1u << 28) /* 2 x 2 GiB of address space, touched as heights come */
 #define ENTRIES_MAX        (1u << 24)
 /* Tables of keys are scrubbed at 6.5 MB/s, 7 us every 10 ms: those of 512 keys in 40 s. A loop that slept makes up for at most
@@ -53,6 +55,9 @@ struct giro_hub {
     struct giro_members *members;
     struct giro_ledger_file *ledger;
     struct giro_journal_files *journals;
+    struct giro_journal_writer *journal_writer;
+    uint64_t publish_mark;           /* of the journal writer: then files are to be cut; 0 = none */
+    uint64_t sync_height, sync_mark; /* the checkpoint that waits, and what was put before it */
     struct giro_details_files *details;
     struct giro_publish *publish;
     struct giro_file_sync *file_sync;
@@ -61,7 +66,8 @@ struct giro_hub {
     struct giro_api *api;
     char capture_path[600];
     struct event_base *base;
-    struct event *port_event, *disk_event, *verify_event, *timer_event, *signal_events[2];
+    struct event *port_event, *disk_event, *verify_event, *journal_event, *timer_event,
+        *signal_events[2];
     struct giro_verify_stage *verify;
     enum giro_err failed;
     bool stopping, recovering;
@@ -120,7 +126,7 @@ static void on_journal(void *context, uint16_t member, uint16_t business_date, c
     struct giro_hub *hub = context;
     enum giro_stage before = enter(hub, GIRO_STAGE_files);
     enum giro_err err =
-        giro_journal_files_append(hub->journals, member, business_date, bytes, size_bytes);
+        giro_journal_writer_put(hub->journal_writer, member, business_date, bytes, size_bytes);
     enter(hub, before);
     if (err != GIRO_ERR_OK)
         file_failed(hub, "the journal", err);
@@ -129,7 +135,16 @@ static void on_journal(void *context, uint16_t member, uint16_t business_date, c
     bool new_date = business_date > hub->journal_date;
     hub->journal_date = new_date ? business_date : hub->journal_date;
     if ((block.has_cycle || new_date) && !hub->recovering && hub->publish != NULL)
-        giro_publish_request(hub->publish);
+        hub->publish_mark = giro_journal_writer_mark(hub->journal_writer);
+}
+
+/* Files are cut from journals, so behind the block that says it is time. */
+static void publish_look(struct giro_hub *hub)
+{
+    if (hub->publish_mark == 0 || !giro_journal_writer_done(hub->journal_writer, hub->publish_mark))
+        return;
+    hub->publish_mark = 0;
+    giro_publish_request(hub->publish);
 }
 
 static void on_ledger_block(void *context, uint64_t height, const void *bytes, size_t size_bytes)
@@ -180,6 +195,12 @@ static uint32_t on_leaf(void *context, uint64_t height, uint32_t leaf_index, uin
 static bool on_files_synced(void *context, uint64_t height)
 {
     struct giro_hub *hub = context;
+    if (height != hub->sync_height) {
+        hub->sync_height = height;
+        hub->sync_mark = giro_journal_writer_mark(hub->journal_writer);
+    }
+    if (!giro_journal_writer_done(hub->journal_writer, hub->sync_mark))
+        return false;
     enum giro_err err = giro_ledger_file_flush(hub->ledger);
     bool done = err == GIRO_ERR_OK && giro_file_sync_done(hub->file_sync, height, &err);
     if (err != GIRO_ERR_OK)
@@ -327,6 +348,16 @@ static void on_disk(evutil_socket_t fd, short what, void *context)
         continue;
 }
 
+/* What waited for journal blocks is looked at in the turn that follows. */
+static void on_journal_written(evutil_socket_t fd, short what, void *context)
+{
+    struct giro_hub *hub = context;
+    on_disk(fd, what, context);
+    const enum giro_err err = giro_journal_writer_failed(hub->journal_writer);
+    if (err != GIRO_ERR_OK)
+        file_failed(hub, "the journal", err);
+}
+
 static void on_verified(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
@@ -393,6 +424,7 @@ enum giro_err giro_hub_run(struct giro_hub *hub, struct giro_diagnosis *diagnosi
         idle = turn(hub) > 0 ? 0 : idle + 1;
         tell(hub);
         scrub(hub);
+        publish_look(hub);
         enter(hub, GIRO_STAGE_links);
         giro_api_look(hub->api);
         if (idle >= IDLE_TURNS)
@@ -490,6 +522,7 @@ static enum giro_err open_files(struct giro_hub *hub, struct giro_diagnosis *dia
         return GIRO_ERR_IO;
     snprintf(path, sizeof(path), "%s/journal", config->data_path);
     GIRO_TRY(giro_journal_files_open(path, &hub->genesis, &hub->journals, diagnosis));
+    GIRO_TRY(giro_journal_writer_open(hub->journals, JOURNAL_RING_BYTES, &hub->journal_writer));
     GIRO_TRY(giro_details_files_open(path, &hub->genesis, &hub->details, diagnosis));
     if (config->event_log_path[0] != '\0')
         GIRO_TRY(giro_event_file_open(config->event_log_path, config->event_log_mb, &hub->events,
@@ -650,6 +683,9 @@ static enum giro_err open_events(struct giro_hub *hub, struct giro_diagnosis *di
     }
     hub->disk_event = event_new(hub->base, hub->disk_fd, EV_READ | EV_PERSIST, on_disk, hub);
     event_add(hub->disk_event, NULL);
+    hub->journal_event = event_new(hub->base, giro_journal_writer_fd(hub->journal_writer),
+                                   EV_READ | EV_PERSIST, on_journal_written, hub);
+    event_add(hub->journal_event, NULL);
     hub->timer_event = evtimer_new(hub->base, on_ready, hub);
     static const int signals[2] = {SIGINT, SIGTERM};
     for (uint32_t i = 0; i < 2; i++) {
@@ -687,6 +723,8 @@ static enum giro_err open_all(struct giro_hub *hub, struct giro_diagnosis *diagn
     hub->recovering = false;
     if (err == GIRO_ERR_OK)
         err = hub->failed;
+    if (err == GIRO_ERR_OK)
+        err = giro_journal_writer_drain(hub->journal_writer);
     start_halt_tell(hub);
     if (err == GIRO_ERR_OK)
         giro_alarms_start(hub->replica);
@@ -722,9 +760,10 @@ enum giro_err giro_hub_open(const struct giro_config *config, struct giro_hub **
 
 static void close_events(struct giro_hub *hub)
 {
-    struct event *events[] = {hub->port_event,  hub->disk_event,       hub->verify_event,
-                              hub->timer_event, hub->signal_events[0], hub->signal_events[1]};
-    for (uint32_t i = 0; i < 6; i++)
+    struct event *events[] = {hub->port_event,      hub->disk_event,  hub->verify_event,
+                              hub->journal_event,   hub->timer_event, hub->signal_events[0],
+                              hub->signal_events[1]};
+    for (uint32_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
         if (events[i] != NULL)
             event_free(events[i]);
     if (hub->api != NULL)
@@ -745,6 +784,8 @@ void giro_hub_close(struct giro_hub *hub)
         giro_replica_free(hub->replica);
     if (hub->events != NULL)
         giro_event_file_close(hub->events);
+    if (hub->journal_writer != NULL)
+        giro_journal_writer_close(hub->journal_writer);
     if (hub->journals != NULL) {
         enum giro_err err = giro_journal_files_sync(hub->journals);
         if (err != GIRO_ERR_OK) /* nothing is lost: replay restores what is missing */

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -26,6 +27,7 @@ struct member_files {
 struct giro_journal_files {
     const struct giro_genesis *genesis;
     char dir[600];
+    pthread_mutex_t mutex; /* over what follows, but not held while a block is written */
     uint64_t bytes;
     uint32_t open_count;
     enum giro_err failed; /* of the first append that failed: nothing follows it */
@@ -279,6 +281,7 @@ enum giro_err giro_journal_files_open(const char *dir, const struct giro_genesis
     if (files == NULL)
         return GIRO_ERR_NOMEM;
     files->genesis = genesis;
+    pthread_mutex_init(&files->mutex, NULL);
     snprintf(files->dir, sizeof(files->dir), "%s", dir);
     files->members = calloc(genesis->member_count, sizeof(*files->members));
     enum giro_err err = files->members == NULL ? GIRO_ERR_NOMEM : GIRO_ERR_OK;
@@ -301,8 +304,39 @@ void giro_journal_files_close(struct giro_journal_files *files)
     for (uint32_t i = 0; files->members != NULL && i < files->genesis->member_count; i++)
         if (files->members[i].fd >= 0)
             close(files->members[i].fd);
+    pthread_mutex_destroy(&files->mutex);
     free(files->members);
     free(files);
+}
+
+/* Opens the journal that a block belongs into. *wanted: it is to be written, at its end. */
+static enum giro_err block_place(struct giro_journal_files *files, uint16_t member,
+                                 uint16_t business_date, uint32_t currency, uint64_t sequence,
+                                 bool *wanted)
+{
+    struct member_files *own = &files->members[member];
+    *wanted = false;
+    if (sequence <= own->sequences[currency])
+        return GIRO_ERR_OK; /* replay after a restart */
+    if (sequence != own->sequences[currency] + 1)
+        GIRO_TRY(gap_note(files, member, business_date));
+    if (own->gap_date == business_date) {
+        own->sequences[currency] = sequence;
+        return gap_write(files, member, business_date);
+    }
+    *wanted = true;
+    return open_date(files, member, business_date);
+}
+
+static void block_note(struct giro_journal_files *files, uint16_t member, uint16_t business_date,
+                       uint32_t currency, uint64_t sequence, uint32_t size_bytes)
+{
+    struct member_files *own = &files->members[member];
+    own->last[currency].date = business_date;
+    own->last[currency].offset = own->size_bytes;
+    own->size_bytes += size_bytes; /* readers see whole blocks only */
+    own->sequences[currency] = sequence;
+    files->bytes += size_bytes;
 }
 
 static enum giro_err append(struct giro_journal_files *files, uint16_t member,
@@ -313,22 +347,21 @@ static enum giro_err append(struct giro_journal_files *files, uint16_t member,
     memcpy(&record, (const uint8_t *)bytes + sizeof(struct giro_journal_block), sizeof(record));
     uint32_t currency = giro_genesis_currency_by_number(files->genesis, record.currency);
     GIRO_ASSERT(currency != GIRO_NONE);
-    struct member_files *own = &files->members[member];
-    if (record.sequence <= own->sequences[currency])
-        return GIRO_ERR_OK; /* replay after a restart */
-    if (record.sequence != own->sequences[currency] + 1)
-        GIRO_TRY(gap_note(files, member, business_date));
-    if (own->gap_date == business_date) {
-        own->sequences[currency] = record.sequence;
-        return gap_write(files, member, business_date);
-    }
-    GIRO_TRY(open_date(files, member, business_date));
+    bool wanted;
+    pthread_mutex_lock(&files->mutex);
+    const enum giro_err err =
+        block_place(files, member, business_date, currency, record.sequence, &wanted);
+    pthread_mutex_unlock(&files->mutex);
+    if (err != GIRO_ERR_OK || !wanted)
+        return err;
+    /* Only who appends changes these, so they may be read without the mutex. */
+    const struct member_files *own = &files->members[member];
     GIRO_TRY(giro_file_write_at(own->fd, bytes, size_bytes, own->size_bytes));
-    own->last[currency].date = business_date;
-    own->last[currency].offset = own->size_bytes;
-    own->size_bytes += size_bytes; /* readers see whole blocks only */
-    own->sequences[currency] = record.sequence;
-    files->bytes += size_bytes;
+    /* Begun now, so that a sync later has little to wait for; what it says is the sync's to find. */
+    (void)sync_file_range(own->fd, (off_t)own->size_bytes, size_bytes, SYNC_FILE_RANGE_WRITE);
+    pthread_mutex_lock(&files->mutex);
+    block_note(files, member, business_date, currency, record.sequence, size_bytes);
+    pthread_mutex_unlock(&files->mutex);
     return GIRO_ERR_OK;
 }
 
@@ -342,46 +375,57 @@ enum giro_err giro_journal_files_append(struct giro_journal_files *files, uint16
     return files->failed;
 }
 
-bool giro_journal_files_gap(const struct giro_journal_files *files, uint16_t member,
+bool giro_journal_files_gap(struct giro_journal_files *files, uint16_t member,
                             uint16_t business_date)
 {
     char path[700];
     GIRO_ASSERT(member < files->genesis->member_count);
-    if (files->members[member].gap_date == 0)
+    pthread_mutex_lock(&files->mutex);
+    const bool any = files->members[member].gap_date != 0;
+    pthread_mutex_unlock(&files->mutex);
+    if (!any)
         return false;
     gap_path(files, member, business_date, path, sizeof(path));
     return access(path, F_OK) == 0;
 }
 
-uint64_t giro_journal_files_path(const struct giro_journal_files *files, uint16_t member,
+uint64_t giro_journal_files_path(struct giro_journal_files *files, uint16_t member,
                                  uint16_t business_date, char *path, size_t path_bytes)
 {
     GIRO_ASSERT(member < files->genesis->member_count);
     path_make(files, member, business_date, path, path_bytes);
     const struct member_files *own = &files->members[member];
-    if (own->fd >= 0 && own->date == business_date)
-        return own->size_bytes;
     struct stat info;
-    return stat(path, &info) == 0 ? (uint64_t)info.st_size : 0;
+    pthread_mutex_lock(&files->mutex);
+    const uint64_t size_bytes = own->fd >= 0 && own->date == business_date ? own->size_bytes
+                                : stat(path, &info) == 0                   ? (uint64_t)info.st_size
+                                                                           : 0;
+    pthread_mutex_unlock(&files->mutex);
+    return size_bytes > sizeof(struct giro_journal_header) ? size_bytes : 0;
 }
 
-uint16_t giro_journal_files_date(const struct giro_journal_files *files, uint16_t member)
+uint16_t giro_journal_files_date(struct giro_journal_files *files, uint16_t member)
 {
     uint16_t date = 0;
     GIRO_ASSERT(member < files->genesis->member_count);
+    pthread_mutex_lock(&files->mutex);
     for (uint32_t i = 0; i < GIRO_CURRENCIES_MAX; i++)
         if (files->members[member].last[i].date > date)
             date = files->members[member].last[i].date;
+    pthread_mutex_unlock(&files->mutex);
     return date;
 }
 
-bool giro_journal_files_last(const struct giro_journal_files *files, uint16_t member,
-                             uint32_t currency, uint16_t business_date, uint64_t *offset)
+bool giro_journal_files_last(struct giro_journal_files *files, uint16_t member, uint32_t currency,
+                             uint16_t business_date, uint64_t *offset)
 {
     GIRO_ASSERT(member < files->genesis->member_count && currency < GIRO_CURRENCIES_MAX);
     const struct member_files *own = &files->members[member];
+    pthread_mutex_lock(&files->mutex);
     *offset = own->last[currency].offset;
-    return own->last[currency].date == business_date;
+    const bool is_of_date = own->last[currency].date == business_date;
+    pthread_mutex_unlock(&files->mutex);
+    return is_of_date;
 }
 
 enum giro_err giro_journal_files_sync(struct giro_journal_files *files)
@@ -392,7 +436,10 @@ enum giro_err giro_journal_files_sync(struct giro_journal_files *files)
     return GIRO_ERR_OK;
 }
 
-uint64_t giro_journal_files_bytes(const struct giro_journal_files *files)
+uint64_t giro_journal_files_bytes(struct giro_journal_files *files)
 {
-    return files->bytes;
+    pthread_mutex_lock(&files->mutex);
+    const uint64_t bytes = files->bytes;
+    pthread_mutex_unlock(&files->mutex);
+    return bytes;
 }

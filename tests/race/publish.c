@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "apps/girod/journal_files.h"
+#include "apps/girod/journal_writer.h"
 #include "apps/girod/publish.h"
 #include "giro/keys.h"
 #include "unit/recon_window_support.h"
@@ -22,6 +22,7 @@ struct hub {
     struct giro_genesis genesis; /* as loaded */
     struct giro_keys *keys;
     struct giro_journal_files *journals;
+    struct giro_journal_writer *writer;
     uint32_t appended; /* of rig->blocks */
     struct giro_prng prng;
 };
@@ -118,10 +119,12 @@ static void hub_open(struct hub *hub, uint64_t seed)
     genesis_write(hub);
     must(giro_journal_files_open(hub->journal_dir, &hub->genesis, &hub->journals, &diagnosis),
          &diagnosis, "journals");
+    must(giro_journal_writer_open(hub->journals, 1u << 16, &hub->writer), &diagnosis, "a thread");
 }
 
 static void hub_close(struct hub *hub)
 {
+    giro_journal_writer_close(hub->writer);
     giro_journal_files_close(hub->journals);
     giro_keys_close(hub->keys);
     giro_genesis_free(&hub->genesis);
@@ -133,8 +136,12 @@ static void hub_append(struct hub *hub)
 {
     for (; hub->appended < hub->rig->block_count; hub->appended++) {
         const struct rig_block *block = &hub->rig->blocks[hub->appended];
-        cr_assert(giro_journal_files_append(hub->journals, block->member, block->business_date,
-                                            block->bytes, block->size_bytes) == GIRO_ERR_OK);
+        char path[700];
+        cr_assert(giro_journal_writer_put(hub->writer, block->member, block->business_date,
+                                          block->bytes, block->size_bytes) == GIRO_ERR_OK);
+        (void)giro_journal_files_path(hub->journals, block->member, block->business_date, path,
+                                      sizeof(path)); /* as the loop asks meanwhile */
+        (void)giro_journal_files_date(hub->journals, block->member);
         if (giro_prng_chance(&hub->prng, 1, 12))
             race_sleep_ms(8); /* the thread may look while a window is half there */
     }
@@ -323,6 +330,7 @@ static void last_life(struct hub *hub)
     rig_idle(hub->rig, hub->rig->time_ns + 2 * GIRO_NS_PER_S);
     rig_certify_to(hub->rig, hub->rig->height);
     hub_append(hub);
+    cr_assert(giro_journal_writer_drain(hub->writer) == GIRO_ERR_OK);
     journals_visit(&visit);
     struct giro_publish *publish = publish_open(hub, 3600);
     giro_publish_request(publish);

@@ -36,9 +36,9 @@ enum giro_err __real_giro_journal_files_append(struct giro_journal_files *files,
 enum giro_err __wrap_giro_journal_files_append(struct giro_journal_files *files, uint16_t member,
                                                uint16_t business_date, const void *bytes,
                                                uint32_t size_bytes);
-uint64_t __real_giro_journal_files_path(const struct giro_journal_files *files, uint16_t member,
+uint64_t __real_giro_journal_files_path(struct giro_journal_files *files, uint16_t member,
                                         uint16_t business_date, char *path, size_t path_bytes);
-uint64_t __wrap_giro_journal_files_path(const struct giro_journal_files *files, uint16_t member,
+uint64_t __wrap_giro_journal_files_path(struct giro_journal_files *files, uint16_t member,
                                         uint16_t business_date, char *path, size_t path_bytes);
 uint64_t __real_giro_details_files_path(const struct giro_details_files *files, uint16_t member,
                                         uint16_t business_date, char *path, size_t path_bytes);
@@ -165,7 +165,7 @@ static bool twin_commit_vote(uint8_t *body, size_t size_bytes)
 
 /* ---- Journals without their end ---------------------------------------------------------------------- */
 
-uint64_t __wrap_giro_journal_files_path(const struct giro_journal_files *files, uint16_t member,
+uint64_t __wrap_giro_journal_files_path(struct giro_journal_files *files, uint16_t member,
                                         uint16_t business_date, char *path, size_t path_bytes)
 {
     const uint64_t size_bytes =

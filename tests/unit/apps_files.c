@@ -9,7 +9,7 @@
 
 #include <criterion/criterion.h>
 
-#include "apps/girod/journal_files.h"
+#include "apps/girod/journal_writer.h"
 #include "apps/girod/ledger_file.h"
 #include "giro/recon.h"
 #include "member_support.h"
@@ -394,17 +394,26 @@ static uint16_t date_of(const struct hub *hub, uint32_t date)
     return (uint16_t)(hub->genesis.business_date + date * 3);
 }
 
-/* What execution brings, in order: members 0 and 1, two currencies, three business dates. */
-static void replay(const struct hub *hub, struct giro_journal_files *files)
+/* What execution brings, in order: members 0 and 1, two currencies, three business dates. writer NULL: without a thread. */
+static void replay_by(const struct hub *hub, struct giro_journal_files *files,
+                      struct giro_journal_writer *writer)
 {
     uint8_t bytes[2048];
     for (uint32_t date = 0; date < DATES; date++)
         for (uint32_t i = 0; i < BLOCKS; i++)
-            for (uint32_t who = 0; who < 4; who++) {
+            for (uint16_t who = 0; who < 4; who++) {
                 uint32_t size = block_make(hub, who % 2, who / 2, 1 + date * BLOCKS + i, bytes);
-                cr_assert(giro_journal_files_append(files, who % 2, date_of(hub, date), bytes,
-                                                    size) == GIRO_ERR_OK);
+                enum giro_err err =
+                    writer == NULL
+                        ? giro_journal_files_append(files, who % 2, date_of(hub, date), bytes, size)
+                        : giro_journal_writer_put(writer, who % 2, date_of(hub, date), bytes, size);
+                cr_assert(err == GIRO_ERR_OK);
             }
+}
+
+static void replay(const struct hub *hub, struct giro_journal_files *files)
+{
+    replay_by(hub, files, NULL);
     cr_assert(giro_journal_files_sync(files) == GIRO_ERR_OK);
 }
 
@@ -455,6 +464,69 @@ Test(journal_files, replay_after_any_cut_of_any_date_gives_the_same_journals)
         }
     files = journals_open(&hub, dir);
     cr_assert(giro_journal_files_bytes(files) + 6 * 64 >= bytes, "headers may count or not");
+    giro_journal_files_close(files);
+    scratch_remove(dir);
+    hub_free(&hub);
+}
+
+/* Rings that hold no block, one or two, and all. */
+Test(journal_files, a_thread_writes_the_same_journals)
+{
+    struct hub hub;
+    char dir[256], name[300];
+    uint64_t sizes[DATES], found[DATES];
+    hub_make(&hub, 4, 2);
+    scratch_make(dir);
+    snprintf(name, sizeof(name), "%s/0", dir);
+    struct giro_journal_files *files = journals_open(&hub, name);
+    replay(&hub, files);
+    const struct giro_hash whole = journals_hash(&hub, files, sizes);
+    giro_journal_files_close(files);
+    for (uint64_t ring_bytes = 64; ring_bytes <= 65536; ring_bytes *= 4) {
+        struct giro_journal_writer *writer = NULL;
+        snprintf(name, sizeof(name), "%s/%lu", dir, (unsigned long)ring_bytes);
+        files = journals_open(&hub, name);
+        cr_assert(giro_journal_writer_open(files, ring_bytes, &writer) == GIRO_ERR_OK);
+        cr_assert(giro_journal_writer_done(writer, 0) && !giro_journal_writer_done(writer, 1));
+        replay_by(&hub, files, writer);
+        const uint64_t mark = giro_journal_writer_mark(writer);
+        cr_assert(mark == DATES * BLOCKS * 4);
+        if (ring_bytes == 65536) {
+            cr_assert(giro_journal_writer_drain(writer) == GIRO_ERR_OK);
+            cr_assert(giro_journal_writer_done(writer, mark));
+            cr_assert(!giro_journal_writer_done(writer, mark + 1));
+        }
+        giro_journal_writer_close(writer); /* what was put is written */
+        const struct giro_hash again = journals_hash(&hub, files, found);
+        cr_assert(giro_hash_equal(&again, &whole), "ring of %lu", (unsigned long)ring_bytes);
+        giro_journal_files_close(files);
+    }
+    scratch_remove(dir);
+    hub_free(&hub);
+}
+
+Test(journal_files, after_a_write_that_failed_nothing_counts_as_written)
+{
+    struct hub hub;
+    char dir[256], path[700];
+    uint8_t bytes[2048];
+    hub_make(&hub, 4, 2);
+    scratch_make(dir);
+    struct giro_journal_files *files = journals_open(&hub, dir);
+    struct giro_journal_writer *writer = NULL;
+    giro_journal_files_path(files, 0, date_of(&hub, 0), path, sizeof(path));
+    cr_assert(mkdir(path, 0700) == 0); /* a folder in the journal's place */
+    cr_assert(giro_journal_writer_open(files, 65536, &writer) == GIRO_ERR_OK);
+    uint32_t size = block_make(&hub, 0, 0, 1, bytes);
+    cr_assert(giro_journal_writer_put(writer, 0, date_of(&hub, 0), bytes, size) == GIRO_ERR_OK);
+    const enum giro_err err = giro_journal_writer_drain(writer);
+    cr_assert(err != GIRO_ERR_OK && giro_journal_writer_failed(writer) == err);
+    cr_assert(!giro_journal_writer_done(writer, 1));
+    size = block_make(&hub, 1, 0, 1, bytes);
+    cr_assert(giro_journal_writer_put(writer, 1, date_of(&hub, 0), bytes, size) == err);
+    cr_assert(giro_journal_writer_drain(writer) == err);
+    cr_assert(giro_journal_files_path(files, 1, date_of(&hub, 0), path, sizeof(path)) == 0);
+    giro_journal_writer_close(writer);
     giro_journal_files_close(files);
     scratch_remove(dir);
     hub_free(&hub);
