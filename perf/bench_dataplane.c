@@ -1,7 +1,7 @@
 /* bench_dataplane: the packet path of one hub, alone on a core, against one sender on the other: datagrams and payments a second
  * received, opened, taken and acknowledged, then hashed, then verified, with 1, 8, 20 and 138 payments in a frame, over af_packet
  * on a veth pair and over kernel UDP, from a plain and a GSO sender, beside a bare UDP echo of the same sizes. Cycles by stage,
- * latency at 10, 50 and 90 % load, honest throughput under a flood, memory of sessions, and what an idle hub costs. */
+ * latency at 10, 50 and 90 % load, what threads that verify change, honest throughput under a flood, memory of sessions, and what an idle hub costs. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -79,14 +79,15 @@ static void row(const struct run *run, const char *metric, const char *unit, con
 }
 
 static void row_against(const struct run *run, const char *metric, const char *unit,
-                        const char *parameters, double *values, uint32_t count, double base)
+                        const char *parameters, double *values, uint32_t count, const char *against,
+                        double base)
 {
     struct giro_bench_row one = {.metric = metric,
                                  .unit = unit,
                                  .parameters = parameters,
                                  .median = giro_bench_quantile(values, count, 500),
                                  .p99 = giro_bench_quantile(values, count, 990),
-                                 .against = "bare UDP echo"};
+                                 .against = against};
     one.ratio = base > 0 ? one.median / base : 0;
     giro_bench_row(run->bench, &one);
 }
@@ -172,12 +173,44 @@ static void throughput(struct run *run, bool af_packet, bool gso, enum path_dept
         chunk[i] = results[i].calls == 0 ? 0 : (double)results[i].frames / (double)results[i].calls;
         busy[i] = (double)results[i].hub_cpu_ns * 100.0 / (double)results[i].hub_ns;
     }
-    row_against(run, "frames", "1/s", parameters, frames, run->repeats, echo_rate(run, gso));
+    row_against(run, "frames", "1/s", parameters, frames, run->repeats, "bare UDP echo",
+                echo_rate(run, gso));
     row(run, "payments", "1/s", parameters, payments, run->repeats);
     row(run, "payments per CPU second of the hub", "1/s", parameters, per_cpu, run->repeats);
     row(run, "CPU of the hub's thread", "%", parameters, busy, run->repeats);
     row(run, "datagrams lost", "per 1000", parameters, lost, run->repeats);
     row(run, "frames hashed and verified together", "", parameters, chunk, run->repeats);
+}
+
+/* Signatures checked by threads, in turn with the hub's own thread checking them. */
+static void threaded(const struct run *run, bool af_packet, uint32_t threads)
+{
+    enum { OWN, THREADS, WAYS };
+    char parameters[160];
+    double frames[WAYS][REPEATS_MAX], per_cpu[WAYS][REPEATS_MAX];
+    snprintf(parameters, sizeof(parameters),
+             "\"records\": %u, \"port\": \"%s\", \"work\": \"%s\", \"verify_threads\": %u",
+             run->pool->records, af_packet ? "af_packet" : "udp", depths[PATH_VERIFIED], threads);
+    if (!giro_bench_wanted(run->bench, parameters))
+        return;
+    for (uint32_t i = 0; i < run->repeats * WAYS; i++) {
+        const uint32_t way = i % WAYS;
+        struct path_result result;
+        measure(&(struct path_options){.pool = run->pool,
+                                       .af_packet = af_packet,
+                                       .depth = PATH_VERIFIED,
+                                       .verify_threads = way == THREADS ? threads : 0,
+                                       .duration_ns = run->duration_ns},
+                &result);
+        giro_bench_must(result.frames > 0, "no frame was verified");
+        frames[way][i / WAYS] = rate_of(&result, result.frames);
+        per_cpu[way][i / WAYS] = (double)result.frames * 1e9 / (double)(result.hub_cpu_ns + 1);
+    }
+    row_against(run, "frames", "1/s", parameters, frames[THREADS], run->repeats, "no thread for it",
+                giro_bench_quantile(frames[OWN], run->repeats, 500));
+    row_against(run, "frames per CPU second of the hub", "1/s", parameters, per_cpu[THREADS],
+                run->repeats, "no thread for it",
+                giro_bench_quantile(per_cpu[OWN], run->repeats, 500));
 }
 
 /* The record layer alone, so that opening and taking can be told apart. */
@@ -358,6 +391,7 @@ static void idle(const struct run *run, uint32_t base_port)
 static void all_of_size(struct run *run)
 {
     const bool smoke = run->bench->smoke;
+    const bool by_threads = run->pool->records == 1 || run->pool->records == 20;
     memset(run->echo, 0, sizeof(run->echo));
     for (int gso = 0; gso < (smoke ? 1 : 2); gso++)
         for (int port = run->veth ? 0 : 1; port < 2; port++) {
@@ -365,6 +399,9 @@ static void all_of_size(struct run *run)
                 throughput(run, port == 0, gso != 0, (enum path_depth)depth);
             cycles(run, port == 0, gso != 0);
         }
+    for (int port = run->veth ? 0 : 1; port < 2 && by_threads; port++)
+        for (uint32_t threads = 1; threads <= (smoke ? 1u : 2u); threads++)
+            threaded(run, port == 0, threads);
     if (run->pool->records != 20)
         return;
     for (int port = run->veth ? 0 : 1; port < 2; port++) {

@@ -1,6 +1,7 @@
 /* The hub's side of perf/packet_path.h, and the bare echo it is compared with. */
 #include <arpa/inet.h>
 #include <poll.h>
+#include <sched.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <x86intrin.h>
 
 #include "dataplane/ingress_job.h"
+#include "giro/verifiers.h"
 #include "perf/bench.h"
 #include "perf/packet_path.h"
 
@@ -31,7 +33,8 @@ struct hub {
     struct giro_ingress *ingress;
     struct ingress_job *job;
     struct ingress_scratch *scratch;
-    struct giro_sessions *table; /* NULL: bare records */
+    struct giro_verifiers *verifiers; /* NULL: the hub's own thread verifies */
+    struct giro_sessions *table;      /* NULL: bare records */
     struct giro_session sessions[PATH_MEMBERS];
     struct giro_endpoint peers[PATH_MEMBERS];
     uint32_t unacked[PATH_MEMBERS];
@@ -49,6 +52,13 @@ static uint64_t process_cpu_ns(void)
 
 /* ---- Opening ---------------------------------------------------------------------------------------------------------- */
 
+static void on_refused(void *context, const struct giro_ingress_frame *frame)
+{
+    (void)context;
+    (void)frame;
+    giro_bench_must(false, "a signature is not valid");
+}
+
 static void ingress_make(struct hub *hub)
 {
     struct giro_ingress_options options = {.genesis = &hub->options->pool->genesis,
@@ -61,6 +71,23 @@ static void ingress_make(struct hub *hub)
     hub->job = giro_bench_pages(sizeof(*hub->job));
     hub->scratch = giro_bench_pages(sizeof(*hub->scratch));
     giro_bench_must(hub->ingress != NULL, "no ingress");
+    giro_ingress_watch(hub->ingress, on_refused, hub);
+}
+
+/* The threads go where the scheduler puts them, to the sender's core, too; the hub's own stays where it is. */
+static void verifiers_make(struct hub *hub)
+{
+    const struct giro_verifiers_options options = {.genesis = &hub->options->pool->genesis,
+                                                   .ring = hub->options->pool->ring,
+                                                   .ingress = hub->ingress,
+                                                   .thread_count = hub->options->verify_threads};
+    cpu_set_t own, all;
+    memset(&all, 0xff, sizeof(all));
+    giro_bench_must(sched_getaffinity(0, sizeof(own), &own) == 0 &&
+                        sched_setaffinity(0, sizeof(all), &all) == 0,
+                    "the threads cannot be placed");
+    giro_bench_must(giro_verifiers_open(&options, &hub->verifiers) == GIRO_ERR_OK, "no verifiers");
+    giro_bench_must(sched_setaffinity(0, sizeof(own), &own) == 0, "the hub cannot be placed");
 }
 
 static void on_send(void *context, const struct giro_endpoint *to, const void *bytes,
@@ -197,12 +224,37 @@ static void sample(struct hub *hub, const struct giro_frame *frame)
         (float)(giro_bench_now_ns() - sent_ns) / 1000.0f;
 }
 
+static void frames_done(struct hub *hub, struct giro_ingress_frame *const *frames, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        sample(hub, &frames[i]->frame);
+        giro_ingress_drop(hub->ingress, frames[i]);
+    }
+    hub->result->frames += count;
+}
+
+static void work_by_threads(struct hub *hub, uint64_t now_ns)
+{
+    struct giro_ingress_frame *frames[GIRO_VERIFIERS_FRAMES];
+    bool done = true;
+    (void)giro_verifiers_submit(hub->verifiers, hub->turn_ns + now_ns);
+    while (done) {
+        const uint32_t good = giro_verifiers_frames(hub->verifiers, frames, &done);
+        frames_done(hub, frames, good);
+        hub->result->calls += done;
+    }
+}
+
 /* Frames that were taken go on as far as the mode says. */
 static void work(struct hub *hub, uint64_t now_ns, uint64_t stamp[3])
 {
     struct giro_ingress_frame *frames[VERIFY_CHUNK];
     struct ingress_job *job = hub->job;
     stamp[1] = stamp[2] = stamp[0];
+    if (hub->verifiers != NULL) {
+        work_by_threads(hub, now_ns);
+        return;
+    }
     if (!giro_ingress_ripe(hub->ingress, hub->turn_ns + now_ns))
         return;
     ingress_job_fill(hub->ingress, job, VERIFY_CHUNK);
@@ -216,13 +268,7 @@ static void work(struct hub *hub, uint64_t now_ns, uint64_t stamp[3])
         ingress_job_verify(job, hub->scratch, hub->options->pool->ring);
     else
         memset(job->verdicts, GIRO_VALID, job->item_count);
-    uint32_t good = ingress_job_finish(hub->ingress, job, frames);
-    giro_bench_must(good == job->frame_count, "a signature is not valid");
-    for (uint32_t i = 0; i < good; i++) {
-        sample(hub, &frames[i]->frame);
-        giro_ingress_drop(hub->ingress, frames[i]);
-    }
-    hub->result->frames += good;
+    frames_done(hub, frames, ingress_job_finish(hub->ingress, job, frames));
     stamp[2] = __rdtsc();
 }
 
@@ -269,13 +315,19 @@ static uint32_t take_all(struct hub *hub, uint64_t now_ns, const struct giro_dat
     return good;
 }
 
+static bool is_full(const struct hub *hub)
+{
+    return hub->verifiers != NULL && !giro_verifiers_room(hub->verifiers);
+}
+
 /* One burst through all stages; returns how many datagrams it had. */
 static uint32_t burst(struct hub *hub)
 {
     struct giro_datagram datagrams[GIRO_PORT_BURST];
     struct path_result *result = hub->result;
     uint64_t stamp[PATH_STAGES], begin = __rdtsc();
-    uint32_t count = giro_port_receive(hub->port, datagrams);
+    /* With all the threads' places taken it waits for them, as a member without credit would. */
+    uint32_t count = is_full(hub) ? 0 : giro_port_receive(hub->port, datagrams);
     uint64_t now_ns = giro_bench_now_ns();
     stamp[PATH_RECEIVE] = __rdtsc();
     uint32_t good = take_all(hub, now_ns, datagrams, count, stamp + PATH_OPEN);
@@ -297,15 +349,21 @@ static uint32_t burst(struct hub *hub)
     return count;
 }
 
-/* Sleeps until a packet comes, or a frame or an acknowledgement is due. */
+/* Sleeps until a packet or a verdict comes, or a frame or an acknowledgement is due. */
 static void rest(struct hub *hub)
 {
-    struct pollfd wait = {.fd = giro_port_fd(hub->port), .events = POLLIN};
+    struct pollfd wait[2] = {{.fd = is_full(hub) ? -1 : giro_port_fd(hub->port), .events = POLLIN},
+                             {.fd = -1, .events = POLLIN}};
     bool due = giro_ingress_waiting(hub->ingress) > 0;
     for (uint32_t i = 0; i < PATH_MEMBERS; i++)
         due = due || hub->unacked[i] > 0;
     due = due || (hub->table != NULL && giro_sessions_next_ns(hub->table) != UINT64_MAX);
-    (void)poll(&wait, wait.fd < 0 ? 0 : 1, due ? 1 : 100);
+    if (hub->verifiers != NULL && !giro_verifiers_sleep(hub->verifiers, true))
+        return;
+    wait[1].fd = hub->verifiers != NULL ? giro_verifiers_fd(hub->verifiers) : -1;
+    (void)poll(wait, 2, due ? 1 : 100);
+    if (hub->verifiers != NULL)
+        giro_verifiers_awake(hub->verifiers);
 }
 
 void path_hub(const struct path_options *options, struct path_shared *shared)
@@ -317,6 +375,8 @@ void path_hub(const struct path_options *options, struct path_shared *shared)
     hub->result = &shared->result;
     memcpy(hub->sessions, options->pool->hub, sizeof(hub->sessions));
     ingress_make(hub);
+    if (options->verify_threads > 0)
+        verifiers_make(hub);
     if (!options->bare_records)
         table_make(hub);
     if (!port_make(hub)) {
@@ -342,6 +402,8 @@ void path_hub(const struct path_options *options, struct path_shared *shared)
     result->tsc_hz = (__rdtsc() - tsc) * GIRO_NS_PER_S / result->hub_ns;
     giro_port_counters(hub->port, &counters);
     result->garbage += counters.not_allowed - refused;
+    if (hub->verifiers != NULL)
+        giro_verifiers_close(hub->verifiers);
     giro_port_close(hub->port);
 }
 

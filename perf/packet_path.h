@@ -7,7 +7,7 @@
  * is sent over and over: after as many frames as it has, the hub's clock jumps, so that none is taken for a repeat.
  * With `bare_records` there are no sessions' table and no handshakes: keys agreed beforehand and the record layer alone, so that
  * opening and taking are two stages that can be timed apart; then even sealed datagrams come again, and windows are reset.
- * Threads: one a process. */
+ * Threads: one a process, and the hub's that verify if it has any. */
 #ifndef GIRO_PERF_PACKET_PATH_H
 #define GIRO_PERF_PACKET_PATH_H
 
@@ -72,8 +72,9 @@ struct path_options {
     enum path_depth depth;
     double rate; /* datagrams/s; 0: as fast as they are acknowledged */
     enum path_garbage garbage;
-    double garbage_each; /* datagrams of garbage per good one */
-    bool strict;         /* garbage comes from an address that is not on the allow-list */
+    double garbage_each;     /* datagrams of garbage per good one */
+    bool strict;             /* garbage comes from an address that is not on the allow-list */
+    uint32_t verify_threads; /* threads that check signatures; 0: the hub's own does */
     uint64_t duration_ns;
 };
 struct path_result {

@@ -285,6 +285,10 @@ static void promise_witness(struct sim_replica *replica, uint16_t kind, const ui
     struct giro_commit_body roots = vote.body;
     roots.head = (struct giro_head){0};
     struct giro_hash id = giro_sha256(&roots, sizeof(roots));
+    struct giro_node_images_status images;
+    giro_node_images_status(sim_node_of(replica)->node, &images);
+    if (roots.height <= images.kept_height)
+        return; /* the image stands for it, and the log was cut */
     sim_watch_log(replica, GIRO_LOG_ROOTS_RECORD, &id, "a commit vote");
 }
 
