@@ -14,6 +14,7 @@
 #include "apps/girod/api.h"
 #include "apps/girod/event_file.h"
 #include "apps/girod/file_sync.h"
+#include "apps/girod/hub_keys.h"
 #include "apps/girod/hub_port.h"
 #include "apps/girod/journal_writer.h"
 #include "apps/girod/members.h"
@@ -38,10 +39,8 @@
 struct giro_hub {
     struct giro_config config;
     struct giro_genesis genesis;
-    struct giro_keys *keys;
-    const struct giro_key_ring *ring; /* its */
+    struct giro_hub_keys keys;
     uint64_t scrub_due_ns;
-    struct giro_secret_key *vote_key, *batch_key, *transport_key;
     uint8_t window_secret[32];
     struct giro_clock clock;
     struct giro_disk disk;
@@ -323,7 +322,7 @@ static void scrub(struct giro_hub *hub)
     const uint64_t slices = missed < SCRUB_SLICES_MAX ? missed + 1 : SCRUB_SLICES_MAX;
     hub->scrub_due_ns = now_ns + SCRUB_EVERY_NS;
     struct giro_diagnosis diagnosis;
-    const enum giro_err err = giro_keys_scrub(hub->keys, slices * SCRUB_BYTES, &diagnosis);
+    const enum giro_err err = giro_keys_scrub(hub->keys.enrolled, slices * SCRUB_BYTES, &diagnosis);
     if (err == GIRO_ERR_OK)
         return;
     GIRO_LOG(ERROR, "keys", "%s: %s; %s", diagnosis.fact, diagnosis.detail, diagnosis.hint);
@@ -445,63 +444,6 @@ enum giro_err giro_hub_run(struct giro_hub *hub, struct giro_diagnosis *diagnosi
 
 /* ---- Opening ---------------------------------------------------------------------------------------------- */
 
-static enum giro_err open_ring(struct giro_hub *hub, struct giro_diagnosis *diagnosis)
-{
-    const struct giro_keys_options options = {.genesis = &hub->genesis,
-                                              .tables_path = hub->config.key_tables_path,
-                                              .tables_bytes = (uint64_t)hub->config.key_tables_mb *
-                                                              1024u * 1024u};
-    const uint64_t begin_ns = mono(hub);
-    GIRO_TRY(giro_keys_open(&options, &hub->keys, diagnosis));
-    hub->ring = giro_keys_ring(hub->keys);
-    const struct giro_keys_report report = giro_keys_report(hub->keys);
-    GIRO_LOG(INFO, "keys",
-             "%u keys enrolled in %lu ms; %u tables of %u bits, %lu MiB: %u built, %u shared",
-             report.key_count, (unsigned long)((mono(hub) - begin_ns) / 1000000u),
-             report.table_count, report.table_width, (unsigned long)(report.tables_bytes >> 20),
-             report.built, report.mapped);
-    if (report.table_width == 0)
-        GIRO_LOG(WARN, "keys", "limits.key_tables_mb is too low for tables: libsodium verifies");
-    return GIRO_ERR_OK;
-}
-
-static enum giro_err open_keys(struct giro_hub *hub, struct giro_diagnosis *diagnosis)
-{
-    const struct giro_config *config = &hub->config;
-    GIRO_TRY(giro_genesis_load(config->genesis_path, &hub->genesis, diagnosis));
-    if (config->replica >= hub->genesis.replica_count ||
-        config->peer_count != hub->genesis.replica_count) {
-        giro_diagnosis_set(diagnosis, "replica and peers must fit the genesis file",
-                           "list one peer address per replica, in genesis order",
-                           "%u peers and replica %u configured, the genesis file has %u replicas",
-                           config->peer_count, config->replica, hub->genesis.replica_count);
-        return GIRO_ERR_CONFIG;
-    }
-    GIRO_TRY(open_ring(hub, diagnosis));
-    const struct giro_genesis_replica *own = &hub->genesis.replicas[config->replica];
-    GIRO_TRY(giro_key_file_load(config->keys_path, own->name, "vote", &hub->vote_key, diagnosis));
-    GIRO_TRY(giro_key_file_load(config->keys_path, own->name, "batch", &hub->batch_key, diagnosis));
-    GIRO_TRY(giro_key_file_load(config->keys_path, own->name, "transport", &hub->transport_key,
-                                diagnosis));
-    struct {
-        struct giro_secret_key *secret;
-        const struct giro_genesis_key *enrolled;
-        const char *role;
-    } pairs[] = {{hub->vote_key, &own->vote, "vote"},
-                 {hub->batch_key, &own->batch, "batch"},
-                 {hub->transport_key, &own->transport, "transport"}};
-    for (uint32_t i = 0; i < 3; i++) {
-        struct giro_public_key key = giro_key_public(pairs[i].secret);
-        if (memcmp(&key, &pairs[i].enrolled->key, sizeof(key)) == 0)
-            continue;
-        giro_diagnosis_set(diagnosis, own->name, "use the key directory the genesis was made with",
-                           "the %s key in \"%s\" is not the enrolled one", pairs[i].role,
-                           config->keys_path);
-        return GIRO_ERR_KEY;
-    }
-    return GIRO_ERR_OK;
-}
-
 static enum giro_err open_files(struct giro_hub *hub, struct giro_diagnosis *diagnosis)
 {
     const struct giro_config *config = &hub->config;
@@ -530,7 +472,7 @@ static enum giro_err open_files(struct giro_hub *hub, struct giro_diagnosis *dia
     if (config->files_path[0] == '\0')
         return GIRO_ERR_OK;
     struct giro_publish_options publish = {.genesis = &hub->genesis,
-                                           .ring = hub->ring,
+                                           .ring = hub->keys.ring,
                                            .journal_dir = path,
                                            .files_dir = config->files_path,
                                            .interval_s = config->files_interval_s};
@@ -562,7 +504,7 @@ static enum giro_err open_members(struct giro_hub *hub)
     const uint32_t mtu = hub->config.port_mtu == 0 ? 1500 : hub->config.port_mtu;
     const struct giro_members_options options = {.genesis = &hub->genesis,
                                                  .replica = (uint16_t)hub->config.replica,
-                                                 .transport_key = hub->transport_key,
+                                                 .transport_key = hub->keys.transport,
                                                  .allow = hub->allow,
                                                  .ingress = hub->ingress,
                                                  .port = hub->port,
@@ -574,10 +516,10 @@ static enum giro_err open_members(struct giro_hub *hub)
 static enum giro_err open_replica(struct giro_hub *hub)
 {
     struct giro_replica_options options = {.genesis = &hub->genesis,
-                                           .ring = hub->ring,
+                                           .ring = hub->keys.ring,
                                            .self = hub->config.replica,
-                                           .vote_key = hub->vote_key,
-                                           .batch_key = hub->batch_key,
+                                           .vote_key = hub->keys.vote,
+                                           .batch_key = hub->keys.batch,
                                            .disk = &hub->disk,
                                            .segment_bytes =
                                                (uint64_t)hub->config.segment_mb * 1024u * 1024u,
@@ -615,7 +557,7 @@ static enum giro_err open_replica(struct giro_hub *hub)
 static enum giro_err open_verify(struct giro_hub *hub)
 {
     const struct giro_verifiers_options options = {.genesis = &hub->genesis,
-                                                   .ring = hub->ring,
+                                                   .ring = hub->keys.ring,
                                                    .ingress = hub->ingress,
                                                    .thread_count = hub->config.verify_threads};
     return giro_verify_stage_open(&options, hub->replica, &hub->verify);
@@ -626,7 +568,7 @@ static struct giro_links_options links_options(struct giro_hub *hub)
     return (struct giro_links_options){.base = hub->base,
                                        .genesis = &hub->genesis,
                                        .self = hub->config.replica,
-                                       .transport_key = hub->transport_key,
+                                       .transport_key = hub->keys.transport,
                                        .peers = hub->config.peers,
                                        .context = hub,
                                        .message = on_link_message,
@@ -656,7 +598,7 @@ static enum giro_err open_events(struct giro_hub *hub, struct giro_diagnosis *di
     struct giro_api_options api = {.base = hub->base,
                                    .genesis = &hub->genesis,
                                    .address = &hub->config.https,
-                                   .transport_key = hub->transport_key,
+                                   .transport_key = hub->keys.transport,
                                    .replica = hub->replica,
                                    .port = hub->port,
                                    .capture_path = hub->capture_path,
@@ -706,7 +648,7 @@ static void wait_for_disk(void *context)
 static enum giro_err open_all(struct giro_hub *hub, struct giro_diagnosis *diagnosis)
 {
     const struct giro_config *config = &hub->config;
-    GIRO_TRY(open_keys(hub, diagnosis));
+    GIRO_TRY(giro_hub_keys_open(config, &hub->genesis, &hub->keys, diagnosis));
     GIRO_TRY(giro_hub_secret_load(config->keys_path, &hub->genesis.window_secret_hash,
                                   hub->window_secret, diagnosis));
     GIRO_TRY(open_files(hub, diagnosis));
@@ -808,12 +750,8 @@ void giro_hub_close(struct giro_hub *hub)
         giro_disk_uring_close(&hub->disk);
     if (hub->base != NULL)
         event_base_free(hub->base);
-    struct giro_secret_key *keys[] = {hub->vote_key, hub->batch_key, hub->transport_key};
-    for (uint32_t i = 0; i < 3; i++)
-        if (keys[i] != NULL)
-            giro_key_free(keys[i]);
     sodium_memzero(hub->window_secret, sizeof(hub->window_secret));
-    giro_keys_close(hub->keys);
+    giro_hub_keys_close(&hub->keys);
     if (hub->genesis.members != NULL)
         giro_genesis_free(&hub->genesis);
     if (hub->marker != NULL)
