@@ -150,6 +150,7 @@ const char *recon_details_load(const struct giro_genesis *genesis, const struct 
     day->frame = load_frame;
     day->context = &load;
     const char *wrong = recon_day_walk(genesis, ring, map, day);
+    day->context = NULL;
     if (wrong == NULL && day->torn)
         wrong = "the file ends within an entry";
     if (wrong != NULL) {

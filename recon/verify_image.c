@@ -65,7 +65,6 @@ static enum giro_err chunks_check(struct log_verify *log, const struct recon_map
             char name[32], path[RECON_PATH_BYTES];
             if (open != GIRO_NONE)
                 recon_map_close(&chunks);
-            open = GIRO_NONE;
             snprintf(name, sizeof(name), "chunks-%04x", number);
             if (!recon_path_join(path, log->path, name))
                 return GIRO_ERR_ARGUMENT;

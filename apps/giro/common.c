@@ -15,8 +15,10 @@ const struct giro_failure *giro_last_failure(void)
 
 void giro_failure_note(enum giro_err err, const struct giro_diagnosis *diagnosis)
 {
+    memset(&last_failure, 0, sizeof(last_failure));
     last_failure.err = err;
-    last_failure.diagnosis = diagnosis == NULL ? (struct giro_diagnosis){.fact = ""} : *diagnosis;
+    if (diagnosis != NULL)
+        last_failure.diagnosis = *diagnosis;
 }
 
 int giro_fail(const char *command, enum giro_err err, const struct giro_diagnosis *diagnosis)
