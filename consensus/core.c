@@ -136,7 +136,7 @@ static void on_not_found(struct giro_consensus *core, uint16_t sender, const uin
 static void on_halted(struct giro_consensus *core, uint16_t sender, const uint8_t *body,
                       size_t size_bytes)
 {
-    struct giro_halted said;
+    struct giro_halted said = {.height = 0};
     enum giro_reject reject = GIRO_REJECT_NONE;
     if (size_bytes != sizeof(said)) {
         reject = size_bytes < sizeof(said) ? GIRO_REJECT_TRUNCATED : GIRO_REJECT_OVERSIZED;

@@ -34,6 +34,7 @@ static uint32_t tree_room(const struct giro_consensus *core)
 static uint16_t peer_after(const struct giro_consensus *core, uint16_t peer)
 {
     const uint32_t count = core->env.options.replica_count;
+    GIRO_ASSERT(count > 0);
     uint32_t next = (peer + 1u) % count;
     if (next == core->env.options.self)
         next = (next + 1) % count;

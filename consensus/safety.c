@@ -246,6 +246,7 @@ static enum giro_reject decide_vote(struct giro_safety *safety, uint64_t lock_ro
         return GIRO_REJECT_SIGNER;
     if (vote->round == 0 || vote->parent_round >= vote->round || lock_round >= vote->round)
         return GIRO_REJECT_FIELD;
+    /* NOLINTNEXTLINE(misc-redundant-expression): mutants are 0 but in their tests */
     if (vote->round <= next->last_timeout_round && !GIRO_MUTANT_IS(NO_LAST_VOTED_ROUND) &&
         !GIRO_MUTANT_IS(TIMEOUT_DOES_NOT_VOTE))
         return GIRO_REJECT_ROUND;

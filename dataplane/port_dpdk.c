@@ -191,6 +191,7 @@ static uint32_t dpdk_receive(struct giro_port *port, struct giro_datagram *datag
 {
     struct port_dpdk *dpdk = (struct port_dpdk *)port;
     held_free(dpdk);
+    GIRO_ASSERT(dpdk->queues > 0);
     /* Each queue in turn comes first, and the others fill what it leaves of the burst. */
     for (uint16_t i = 0; i < dpdk->queues && dpdk->held_count < GIRO_PORT_BURST; i++)
         dpdk->held_count += rte_eth_rx_burst(

@@ -169,6 +169,7 @@ enum giro_err giro_flight_begin(struct giro_courier *courier, uint16_t member, u
         return GIRO_ERR_EXISTS;
     if (courier->free_count == 0)
         return GIRO_ERR_FULL;
+    GIRO_ASSERT(courier->flights != NULL);
     uint32_t slot = courier->free_slots[--courier->free_count];
     uint32_t age = courier->flights[slot].age;
     *flight = &courier->flights[slot];

@@ -92,7 +92,7 @@ void giro_flight_stand_ask(struct giro_courier *courier, struct flight *flight)
     struct stand *stand = stand_of(courier, slot_of(courier, flight));
     if (stand_tell(courier, flight, stand))
         return;
-    for (uint16_t r = 0; r < courier->replica_count; r++)
-        if (!replica_has(stand->told_by, r))
-            giro_flight_send(courier, flight, r, ERRAND_CHANNEL);
+    for (uint32_t r = 0; r < courier->replica_count; r++)
+        if (!replica_has(stand->told_by, (uint16_t)r))
+            giro_flight_send(courier, flight, (uint16_t)r, ERRAND_CHANNEL);
 }

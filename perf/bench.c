@@ -46,10 +46,8 @@ bool giro_bench_wanted(const struct giro_bench *bench, const char *parameters)
     return true;
 }
 
-void giro_bench_must(bool ok, const char *what)
+void giro_bench_fail(const char *what)
 {
-    if (ok)
-        return;
     fprintf(stderr, "bench: %s\n", what);
     exit(1);
 }

@@ -67,6 +67,11 @@ double giro_bench_quantile(double *values, uint32_t count, uint32_t per_mille);
 void *giro_bench_pages(size_t size_bytes);
 void *giro_bench_pages_huge(size_t size_bytes);
 /* giro_bench_must stops the benchmark with a sentence when a step did not work. */
-void giro_bench_must(bool ok, const char *what);
+_Noreturn void giro_bench_fail(const char *what);
+static inline void giro_bench_must(bool ok, const char *what)
+{
+    if (!ok)
+        giro_bench_fail(what);
+}
 
 #endif

@@ -72,7 +72,7 @@ static uint32_t burst_send(struct client *client, uint32_t replica, const uint64
         messages[i].msg_hdr = (struct msghdr){.msg_iov = &parts[i], .msg_iovlen = 1};
     }
     int sent = sendmmsg(stream->fd, messages, count, MSG_DONTWAIT);
-    for (int i = 0; i < sent; i++)
+    for (uint32_t i = 0; i < count && (int)i < sent; i++)
         stream->sent_ns[sequences[i] % RING] = now_ns;
     return sent > 0 ? (uint32_t)sent : 0;
 }
@@ -80,7 +80,7 @@ static uint32_t burst_send(struct client *client, uint32_t replica, const uint64
 static bool fill(struct client *client, uint32_t replica, uint64_t now_ns)
 {
     struct stream *stream = &client->streams[replica];
-    uint64_t sequences[BURST];
+    uint64_t sequences[BURST] = {0};
     uint32_t count = 0;
     while (count < BURST && stream->under_way + count < client->load->outstanding &&
            stream->next + count - stream->first < RING) {
@@ -140,7 +140,7 @@ static bool drain(struct client *client, uint32_t replica, uint64_t now_ns)
 static void resend(struct client *client, uint32_t replica, uint64_t now_ns)
 {
     struct stream *stream = &client->streams[replica];
-    uint64_t sequences[BURST];
+    uint64_t sequences[BURST] = {0};
     uint32_t count = 0;
     for (uint64_t at = stream->first; at < stream->next && count < BURST; at++) {
         const uint64_t sent_ns = stream->sent_ns[at % RING];

@@ -185,10 +185,11 @@ static void send_garbage(struct sender *sender, uint32_t good)
         return;
     sender->garbage_due += good * sender->options->garbage_each;
     while (sender->garbage_due >= 1) {
-        uint32_t count = 0;
-        for (; count < PACE_BURST_MAX && sender->garbage_due >= 1; count++, sender->garbage_due--)
-            parts[count] =
-                (struct iovec){sender->garbage + (size_t)(count % GARBAGE_COUNT) * size, size};
+        const uint32_t count =
+            sender->garbage_due < PACE_BURST_MAX ? (uint32_t)sender->garbage_due : PACE_BURST_MAX;
+        for (uint32_t i = 0; i < count; i++)
+            parts[i] = (struct iovec){sender->garbage + (size_t)(i % GARBAGE_COUNT) * size, size};
+        sender->garbage_due -= count;
         send_some(sender, sender->garbage_fd, parts, count, size);
         atomic_fetch_add(&sender->shared->sent_garbage, count);
     }

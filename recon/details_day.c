@@ -39,6 +39,7 @@ static bool reference_add(struct recon_details *details, const struct giro_discl
         details->references = larger;
         details->max = more;
     }
+    GIRO_ASSERT(details->references != NULL);
     struct reference *reference = &details->references[details->count++];
     *reference = (struct reference){.height = disclosure->header.height,
                                     .leaf_index = disclosure->header.leaf_index,

@@ -266,6 +266,7 @@ int giro_cmd_crypto_check(int argc, char **argv)
     }
     for (size_t w = 0; w < WIDTHS; w++)
         free(work.ring_mem[w]);
+    work.arguments = NULL;
     fclose(file);
     return good ? GIRO_EXIT_OK : GIRO_EXIT_FAILURE;
 }

@@ -43,6 +43,7 @@ static bool place_parse(const char *text, struct arguments *arguments)
     if (strlen(text) < 10 || !giro_date_parse(text, 10, &arguments->date))
         return false;
     if (text[10] != '\0' &&
+        /* NOLINTNEXTLINE(cert-err34-c): 19 digits overflow nothing */
         (sscanf(text + 10, "/%19lu/%19lu%n", &offset, &row, &end) != 2 || text[10 + end] != '\0' ||
          strchr(text, '-') != text + 4 || strpbrk(text + 10, "+- ") != NULL))
         return false;

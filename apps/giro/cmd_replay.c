@@ -177,9 +177,9 @@ static void say_totals(const struct replaying *replaying)
            giro_count_format(totals->events, events), giro_count_format(totals->actions, actions),
            giro_count_format(totals->signatures, signatures), (unsigned long)status.executed_height,
            replaying->end);
-    for (uint16_t kind = 0; kind < GIRO_EVENT_RECORD_OUTCOME; kind++)
+    for (uint32_t kind = 0; kind < GIRO_EVENT_RECORD_OUTCOME; kind++)
         if (totals->by_kind[kind] > 0)
-            printf("  %-15s %12s\n", giro_event_record_name(kind),
+            printf("  %-15s %12s\n", giro_event_record_name((uint16_t)kind),
                    giro_count_format(totals->by_kind[kind], events));
 }
 

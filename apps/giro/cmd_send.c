@@ -239,6 +239,7 @@ static enum giro_err frame_add(struct debtor *debtor, const struct giro_secret_k
     uint32_t keys = 0;
     for (uint32_t i = 0; i < count; i++) {
         const struct giro_csv_payment *payment = debtor->payments[first + i];
+        GIRO_ASSERT(payment != NULL);
         records[i] = payment->record;
         details[i] = (struct giro_frame_details){payment->details, payment->details_bytes};
     }

@@ -261,7 +261,7 @@ static bool get_answer(struct giro_https *https, struct answer *answer)
     unsigned long size = length == NULL ? 0 : strtoul(length, &end, 10);
     bool whole = strncmp(head, "HTTP/1.", 7) == 0 && length != NULL && *length >= '0' &&
                  *length <= '9' && *end == '\r' && size <= ANSWER_MAX;
-    answer->status = whole && strlen(head) > 12 ? atoi(head + 9) : 0;
+    answer->status = whole && strlen(head) > 12 ? (int)strtol(head + 9, NULL, 10) : 0;
     answer->last = connection != NULL && strncasecmp(connection, "close", 5) == 0;
     head[head_bytes] = after;
     got -= head_bytes;

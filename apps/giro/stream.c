@@ -133,6 +133,8 @@ static void on_key_log(void *context, const char *line, size_t length)
 {
     (void)context;
     const char *path = getenv("GIRO_SESSION_KEYS");
+    if (path == NULL)
+        return;
     int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0 || write(fd, line, length) != (ssize_t)length)
         fprintf(stderr, "giro: the session's keys cannot be written to \"%s\"\n", path);
