@@ -424,8 +424,10 @@ static void member_scan(struct giro_courier *courier, uint16_t number)
     if (member->began_ns == 0)
         member->began_ns = now_of(courier);
     uint16_t route = route_find(courier, number);
-    if (route != member->route && route != member->home && route < courier->replica_count)
-        courier->stats.fail_overs++;
+    if (route != member->route && route < courier->replica_count) {
+        courier->stats.fail_overs += route != member->home;
+        peer_of(courier, number, route)->receipt_ns = now_of(courier);
+    }
     member->route = route;
     enum giro_courier_state state = state_find(courier, member);
     if (state == member->state)

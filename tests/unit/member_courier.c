@@ -101,6 +101,28 @@ Test(courier, a_dead_home_replica_is_passed_over_and_taken_again)
     world_close(&world);
 }
 
+Test(courier, the_replica_taken_next_has_the_time_to_answer_before_it_is_passed_over_too)
+{
+    world_open(&world, false, 8);
+    world.delay_min_ns = world.delay_max_ns = 60 * WORLD_MS;
+    world_add(&world, 1, 0, 0, 20, 5);
+    cr_assert(world_run(&world, 10 * GIRO_NS_PER_S)); /* it knows how far its home is */
+    world.replicas[1].dead = true;
+    for (uint32_t ms = 0; ms < 5000 && (ms < 1000 || world.final < world.added); ms++) {
+        if (ms % 10 == 0 && ms < 1000) /* some wait for the dead one when the others are used */
+            world_add(&world, 1, 0, 20 + ms / 10, 1, 5);
+        world_idle(&world, WORLD_MS);
+        for (uint32_t r = 0; r < WORLD_REPLICAS; r++) {
+            const struct peer *peer = &world.courier->peers[WORLD_REPLICAS + r];
+            cr_assert(r == 1 || peer->shunned_ns <= world.now_ns, "%u ms: replica %u", ms, r);
+        }
+    }
+    expect_each_once(120, false);
+    cr_assert(giro_courier_stats(world.courier)->fail_overs == 1, "%lu fail-overs",
+              giro_courier_stats(world.courier)->fail_overs);
+    world_close(&world);
+}
+
 Test(courier, with_every_replica_dead_it_is_down_and_goes_on_when_they_come_back)
 {
     world_open(&world, false, 3);
