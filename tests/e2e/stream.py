@@ -3,8 +3,9 @@
 usage: stream.py GENESIS KEYS BIC OUTBOX REPLICAS RECEIPTS STOP CREDITOR...
 
 Payment i is the same in every life, by GIRO_SEED. RECEIPTS gets a line for each payment that has its certified status, before the
-outbox forgets it. GIRO_STREAM_DIE_AT=N: it dies (tools/die_at.c) before the Nth write after its first payment. At its good end
-payments.csv holds everything that was ever kept."""
+outbox forgets it. The file `streaming` is made at a life's first payment. GIRO_STREAM_DIE_AT=N: it dies (tools/die_at.c) before the
+Nth write after its first payment and as many fail-overs since as GIRO_STREAM_FAIL_OVERS says. At its good end payments.csv holds
+everything that was ever kept."""
 import csv
 import os
 import random
@@ -16,8 +17,12 @@ import giro
 *WORDS, RECEIPTS, STOP = sys.argv[1:8]
 CREDITORS = sys.argv[8:]
 SEED = int(os.environ.get("GIRO_SEED", 1))
-TOGETHER = 2  # payments of a frame
+TOGETHER = 16  # payments of a frame: stream.sh knows its datagram by its size
+FRAMES_FIRST, FRAME_S = 8, 0.05  # at once, then one each: new ones do not end while the hub stands still for a moment
+FRAMES_MAX = 256
 DRAIN_S = 120
+DIE_AT = os.environ.get("GIRO_STREAM_DIE_AT")
+FAIL_OVERS = int(os.environ.get("GIRO_STREAM_FAIL_OVERS", 0))
 
 
 def uetr(number):
@@ -53,7 +58,7 @@ class Stream:
         self.told = receipts_read()
         self.known = set(self.told)
         self.receipts = os.open(RECEIPTS, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        self.next = 0
+        self.next = self.fail_overs = 0
 
     def event(self, event):
         if event.kind == giro.EVENT_FOUND:
@@ -82,11 +87,19 @@ class Stream:
             if error.code != giro.ERROR_FULL:
                 raise
             return False
-        if not self.next and "GIRO_STREAM_DIE_AT" in os.environ:
-            os.environ["GIRO_DIE_AT_WRITE"] = os.environ["GIRO_STREAM_DIE_AT"]
+        if not self.next:
+            open("streaming", "w").close()
         self.known |= set(numbers)
         self.next = at
         return True
+
+    def die_at(self, member):
+        """From now on writes are counted, if it is time."""
+        fail_overs = member.stats().fail_overs
+        if not self.next:
+            self.fail_overs = fail_overs
+        elif DIE_AT and fail_overs >= self.fail_overs + FAIL_OVERS:
+            os.environ["GIRO_DIE_AT_WRITE"] = DIE_AT
 
     def whole(self):
         return self.known == set(range(len(self.known)))
@@ -105,11 +118,15 @@ def payments_write(count, debtor):
 
 def main():
     stream = Stream()
-    with giro.Member(*WORDS, stream.event, frames_max=24) as member:
+    with giro.Member(*WORDS, stream.event, frames_max=FRAMES_MAX) as member:
         member.poll(0)  # tells what is under way from earlier lives
+        due = time.monotonic() - FRAMES_FIRST * FRAME_S
         while not os.path.exists(STOP) or not stream.whole():
-            if not stream.submit(member):
-                member.poll(20)
+            if time.monotonic() >= due and stream.submit(member):
+                due += FRAME_S
+            else:
+                member.poll(10)
+            stream.die_at(member)
             member.poll(0)
         end = time.monotonic() + DRAIN_S
         while set(stream.told) != stream.known:
