@@ -382,9 +382,8 @@ static void overdue(struct giro_courier *courier, struct flight *flight)
     }
 }
 
-/* New frames go to the home replica, or to the first one after it that answers. Each gets a moment to answer. */
-/* The first from home on that answers. If all were silent at once, that is no reason to wait with frames until it is forgotten: then
- * the one that gave a receipt last. */
+/* New frames go to the home replica, or to the first one after it that answers. Each gets a moment to answer. If all were silent at
+ * once, that is no reason to wait until it is forgotten: then to the one that gave a receipt last. */
 static uint16_t route_find(struct giro_courier *courier, uint16_t number)
 {
     const struct member *member = &courier->members[number];
