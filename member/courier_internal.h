@@ -114,8 +114,8 @@ struct peer {
     uint64_t want_began_ns, used_ns; /* since when, and last time somebody wanted it */
     uint64_t last_sent_ns;           /* in the session */
     uint64_t unanswered_ns;          /* first thing sent since the last answer; 0 none */
-    uint64_t receipt_ns;             /* last receipt, or since when new frames go there: time for one */
-    uint64_t shunned_ns;             /* not used for new frames until */
+    uint64_t receipt_ns; /* last receipt, or since when new frames go there: time for one */
+    uint64_t shunned_ns; /* not used for new frames until */
     uint64_t pong_token, pong_size;
     /* path */
     uint32_t path_bytes, path_max; /* known to pass; what both ends can take */
