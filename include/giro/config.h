@@ -27,7 +27,7 @@
  *     hub: 2                        # port and all stages
  *     verify: 4-5                   # checking signatures, where that has threads
  *     publish: 3                    # cutting files
- *     store: 3                      # syncing files, making them ahead of time
+ *     store: 3                      # writing journals, syncing files, making them ahead of time
  *   peers:                          # one per replica, in genesis order, own entry included
  *     - 127.0.0.1:7500
  *   https: 127.0.0.1:7600           # member and operator interface

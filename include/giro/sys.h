@@ -163,7 +163,7 @@ enum giro_cpus {
     GIRO_CPUS_HUB,     /* the event loop with the port and all stages */
     GIRO_CPUS_VERIFY,  /* checking signatures, where that has threads */
     GIRO_CPUS_PUBLISH, /* cutting files */
-    GIRO_CPUS_STORE,   /* syncing, and making files ahead of time */
+    GIRO_CPUS_STORE,   /* writing journals, syncing, making files ahead of time */
     GIRO_CPUS_COUNT
 };
 /* giro_cpus_set reads a list such as "2", "0-3" or "0-1,4"; "" leaves the role free. Before there are threads. CONFIG: it is no
