@@ -53,6 +53,7 @@ pays 0 ACSP BBBBCZPP 1
 pays 0 ACSP DDDDCZPP 0
 step "of three pairs of frames, each by two replicas, one took effect; three channels stand still, others go on"
 
+hub_settle 20 # a payment is certified by three of four
 hub_stop
 for first in 0 1 2; do check evidence frames-$first hub/replica-{0,1,2,3}; done
 check ledgers hub/replica-{0,1,2,3}
