@@ -1,9 +1,10 @@
 /* apps/girod/journal_writer.h - writes journal blocks in a thread of its own: a window's end brings all members' blocks at once, tens of
  * megabytes a second under load, and the loop has votes to send meanwhile.
  *
- * Model: blocks are copied into a ring and appended in the order they were put; whoever puts waits while it is full. The disk is told to begin with each block at once, so that a sync of the files later has little left to do. Nothing is
- * promised by a journal: what a crash loses, a replay brings again.
- * Threads: put, mark, done, close: the event loop's. */
+ * Model: blocks are copied into a ring and appended in the order they were put; whoever puts waits while it is full. The disk is told
+ * to begin with each block at once, so that a sync of the files later has little left to do. Nothing is promised by a journal: what a
+ * crash loses, a replay brings again.
+ * Threads: all of this is the event loop's; the thread of its own is inside. */
 #ifndef GIRO_APPS_JOURNAL_WRITER_H
 #define GIRO_APPS_JOURNAL_WRITER_H
 
@@ -21,7 +22,8 @@ void giro_journal_writer_close(struct giro_journal_writer *writer);
 enum giro_err giro_journal_writer_put(struct giro_journal_writer *writer, uint16_t member,
                                       uint16_t business_date, const void *bytes,
                                       uint32_t size_bytes) GIRO_MUST_USE;
-/* giro_journal_writer_mark counts the blocks put; giro_journal_writer_done: that many are in their files, and none failed. */
+/* giro_journal_writer_mark counts the blocks put; giro_journal_writer_done: that many are in their files, and none failed;
+ * giro_journal_writer_failed: the error of the append that failed, or OK. */
 uint64_t giro_journal_writer_mark(const struct giro_journal_writer *writer);
 bool giro_journal_writer_done(struct giro_journal_writer *writer, uint64_t mark);
 enum giro_err giro_journal_writer_failed(struct giro_journal_writer *writer);
